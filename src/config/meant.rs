@@ -1,0 +1,225 @@
+//! The configuration as meant: every default applied (FORMATS 3).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::spec::meant::Mode;
+use crate::spec::policy::AlertSeverity;
+use crate::units::{Length, Step};
+
+/// What `slo run` needs to know beside the SLO files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Folders and files of SLOs and policies, already relative to the working directory.
+    pub files: Files,
+    /// Evaluation step.
+    pub slice: Step,
+    /// Default alerting mode.
+    pub mode: Mode,
+    /// Who is told for whom.
+    pub owners: BTreeMap<String, Owner>,
+    /// By name.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// By name.
+    pub sinks: BTreeMap<String, SinkConfig>,
+    /// First match wins.
+    pub routes: Vec<Route>,
+    /// Where state is kept.
+    pub storage: Storage,
+    /// Where the service listens.
+    pub server: Server,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Where SLO files and policies are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// SLO files and folders.
+    pub slos: Vec<PathBuf>,
+    /// Policy files and folders.
+    pub rules: Vec<PathBuf>,
+}
+
+/// Sinks of an owner, by severity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// Sink names by severity.
+    pub sinks: BTreeMap<AlertSeverity, Vec<String>>,
+    /// Where to find them, in words.
+    pub contact: Option<String>,
+}
+
+/// A secret by reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretRef {
+    /// `{env: NAME}`
+    Env(String),
+    /// `{file: PATH}`: read again when it changes.
+    File(PathBuf),
+}
+
+/// How a source is asked to let us in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// `Authorization: Bearer`.
+    Bearer(SecretRef),
+    /// HTTP Basic.
+    Basic {
+        /// User name.
+        user: String,
+        /// Password.
+        password: SecretRef,
+    },
+}
+
+/// One source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceConfig {
+    /// Which kind, with what only that kind has.
+    pub kind: SourceKind,
+    /// Distance of the watermark from now (SEMANTICS 1).
+    pub delay: Length,
+    /// Whole request.
+    pub timeout: Length,
+    /// Requests at once.
+    pub concurrency: usize,
+    /// Scrape interval, for pushdown (`i`) and for scraping.
+    pub interval: Length,
+    /// `G`: at least 4 intervals.
+    pub gap: Length,
+    /// How long slices are replaced by re-reads.
+    pub lateness: Length,
+    /// Extra request headers.
+    pub headers: BTreeMap<String, String>,
+    /// How to log in.
+    pub auth: Option<Auth>,
+    /// After how long a failing source alerts, and as what.
+    pub alert_after: Length,
+    /// Severity of that alert.
+    pub alert_severity: AlertSeverity,
+}
+
+/// The source types built so far.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceKind {
+    /// Prometheus, or what speaks its HTTP API.
+    Prometheus {
+        /// Flavour, for defaults and history.
+        flavour: Flavour,
+        /// Tried in order, staying with the one that answers.
+        urls: Vec<String>,
+        /// How history is read.
+        history: HistoryMode,
+    },
+    /// Raw `/metrics` pages.
+    Scrape {
+        /// Addresses of the pages.
+        targets: Vec<String>,
+        /// Labels added to every series.
+        labels: BTreeMap<String, String>,
+    },
+}
+
+/// Which server stands behind the Prometheus API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// Prometheus itself: delay 15 s, remote read.
+    Prometheus,
+    /// VictoriaMetrics: delay 45 s, no remote read, pushdown ranges are not overlapped.
+    VictoriaMetrics,
+    /// Thanos: delay 60 s, no remote read.
+    Thanos,
+    /// Mimir: delay 60 s, remote read.
+    Mimir,
+}
+
+/// How the past is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryMode {
+    /// Remote read where the store has it, else queries.
+    Auto,
+    /// Remote read only.
+    RemoteRead,
+    /// Hourly queries only.
+    Query,
+}
+
+/// The sinks built so far.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SinkConfig {
+    /// Alertmanager's v2 API, every url.
+    Alertmanager {
+        /// All peers.
+        urls: Vec<String>,
+        /// `endsAt` is now plus this while firing.
+        expires: Length,
+        /// What our severities are called there.
+        severity: BTreeMap<AlertSeverity, String>,
+    },
+    /// JSON by POST, signed where there is a secret.
+    Webhook {
+        /// Address.
+        url: WebhookUrl,
+        /// Key of the signature.
+        secret: Option<SecretRef>,
+    },
+    /// One JSON object a line.
+    Stdout,
+}
+
+/// A webhook's address: plain, or a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebhookUrl {
+    /// As written.
+    Plain(String),
+    /// By reference.
+    Secret(SecretRef),
+}
+
+/// Where alerts of a kind go: first match wins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Empty: any severity.
+    pub severity: Option<AlertSeverity>,
+    /// Exact service.
+    pub service: Option<String>,
+    /// Exact owner.
+    pub owner: Option<String>,
+    /// Sink names, or `owner`.
+    pub to: Vec<String>,
+    /// Goes on to later routes.
+    pub continue_: bool,
+}
+
+/// Where state is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// SQLite file.
+    pub path: PathBuf,
+    /// How long daily buckets are kept.
+    pub history: Length,
+}
+
+/// Where the service listens, and how it is called from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Its address for people, without a trailing slash.
+    pub external_url: Option<String>,
+    /// Added to every alert and to its dedup key.
+    pub external_labels: BTreeMap<String, String>,
+}
+
+/// Bounds; reaching one is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Groups of one SLO; more are summed in the group `other`.
+    pub instances_per_slo: usize,
+    /// Instances of the service.
+    pub instances: usize,
+    /// Series that one query may return.
+    pub series_per_query: usize,
+}

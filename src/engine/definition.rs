@@ -1,0 +1,69 @@
+//! What the engine has to know about one SLO: the numbers only, compiled once from the files.
+
+use crate::spec::meant::Numerator;
+use crate::spec::policy::{AlertSeverity, Gates};
+use crate::units::{Length, SloId, Step};
+
+/// One SLO, compiled. Equal definitions give equal numbers on equal data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition {
+    /// `service/name`.
+    pub id: SloId,
+    /// `B`, from the written digits.
+    pub budget: f64,
+    /// `W`, rolling.
+    pub window: Length,
+    /// Labels that make groups; empty: one instance, which exists from the start.
+    pub by: Vec<String>,
+    /// Whether the numerator counts bad or good events.
+    pub numerator: Numerator,
+    /// Pushdown step `p`; `None` in exact mode.
+    pub pushdown: Option<Length>,
+    /// `s`.
+    pub slice: Step,
+    /// `G`.
+    pub gap: Length,
+    /// Whether `alive` is asked.
+    pub alive: bool,
+    /// Groups kept apart; more are summed in the group `other`.
+    pub instances_limit: usize,
+    /// Conditions, in the order of the policy; empty where alerting is off.
+    pub tiers: Vec<Tier>,
+}
+
+/// One tier, its threshold worked out for this objective and period.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tier {
+    /// Who is told.
+    pub severity: AlertSeverity,
+    /// When it matches.
+    pub kind: Kind,
+    /// What else has to hold.
+    pub gates: Gates,
+}
+
+/// A tier's condition, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// `share(X) * coverage(X) > k * B` for `over` and, if given, for `confirm`.
+    Burn {
+        /// `L`.
+        over: Length,
+        /// `S`.
+        confirm: Option<Length>,
+        /// `k`.
+        factor: f64,
+        /// `k * B`, one product of decimals, rounded once.
+        threshold: f64,
+    },
+    /// Down at every slice end for this long.
+    Down {
+        /// How long.
+        after: Length,
+    },
+    /// Idle for this long in an hour that usually has events.
+    NoData {
+        /// How long.
+        after: Length,
+    },
+}

@@ -1,0 +1,143 @@
+//! What the engine says about one instance at one slice end: windows, budget and what each tier's condition gives.
+
+use smallvec::SmallVec;
+
+use crate::units::{Length, Timestamp};
+
+/// The figures of one window `(from, to]` (SEMANTICS 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WindowFigures {
+    /// The length as asked.
+    pub length: Length,
+    /// Boundary at or before `to - length`, exclusive.
+    pub from: Timestamp,
+    /// The watermark, inclusive.
+    pub to: Timestamp,
+    /// Bad events.
+    pub bad: f64,
+    /// All events.
+    pub total: f64,
+    /// Measured time.
+    pub measured: Length,
+    /// `measured / (to - from)`.
+    pub coverage: f64,
+    /// `min(1, bad/total)`, 0 where there are no events.
+    pub share: f64,
+    /// Burn rate: `share / B`.
+    pub rate: f64,
+}
+
+/// The error budget (SEMANTICS 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// Over the period.
+    pub window: WindowFigures,
+    /// `N(W)`: events expected over the whole period.
+    pub expected_total: f64,
+    /// `B * N(W)`.
+    pub allowed: f64,
+    /// `bad / allowed`, 0 where nothing is allowed.
+    pub spent: f64,
+    /// `1 - spent`, negative when overspent.
+    pub remaining: f64,
+    /// `allowed - bad`.
+    pub remaining_events: f64,
+    /// `B * total`: what the measured events alone allow.
+    pub measured_allowed: f64,
+    /// `bad / measured_allowed`, 0 where nothing is allowed.
+    pub spent_so_far: f64,
+    /// Whether `N(W)` is not `total`, or counts come from pushdown.
+    pub estimated: bool,
+}
+
+/// What the newest slice says about the data itself (SEMANTICS 3). *Blind* is not here: then there is no slice end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Measured, with or without bad events.
+    #[default]
+    Measured,
+    /// Measured, and nothing happened.
+    NoTraffic,
+    /// Unmeasured, `alive` above 0 or not asked.
+    Idle,
+    /// Unmeasured, `alive` 0, or gone but above 0 in the last 7 d.
+    Down,
+}
+
+/// Which way a burn tier goes (SEMANTICS 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Trend {
+    /// Over the threshold in neither window.
+    #[default]
+    Ok,
+    /// In the confirm window alone.
+    Rising,
+    /// In both.
+    Burning,
+    /// In the long window alone.
+    Recovering,
+}
+
+/// What one tier's condition gives at this slice end. Durations (`for`, `after`, `keep_firing_for`) are the policy's.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TierVerdict {
+    /// The condition holds: burn over the threshold in all windows; down; idle in an hour that usually has events.
+    pub matches: bool,
+    /// `min_bad` and `min_total` hold.
+    pub gates_hold: bool,
+    /// Known false (SEMANTICS 3 and 5); worked out only for tiers said to be firing.
+    pub known_false: bool,
+    /// Burn tiers: `L`.
+    pub over: Option<WindowFigures>,
+    /// Burn tiers: `S`.
+    pub confirm: Option<WindowFigures>,
+    /// Burn tiers that are firing: `X`.
+    pub resolve: Option<WindowFigures>,
+    /// Burn tiers: which way it goes.
+    pub trend: Trend,
+}
+
+/// A set of tiers by their index in the definition; at most 64.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct TierSet(pub u64);
+
+impl TierSet {
+    /// Whether tier `index` is in it.
+    #[must_use]
+    pub const fn has(self, index: usize) -> bool {
+        self.0 >> index & 1 == 1
+    }
+
+    /// Adds tier `index`.
+    pub const fn add(&mut self, index: usize) {
+        self.0 |= 1 << index;
+    }
+}
+
+/// Everything about one instance at one slice end.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// The slice end that it speaks about.
+    pub as_of: Timestamp,
+    /// What the data is.
+    pub condition: Condition,
+    /// The period's budget.
+    pub budget: Budget,
+    /// One for each tier of the definition, in its order.
+    pub tiers: SmallVec<[TierVerdict; 6]>,
+}
+
+/// A whole hour of an instance, durable (ARCHITECTURE, *Store*).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HourBucket {
+    /// The hour's end.
+    pub end: Timestamp,
+    /// Numerator events as counted (bad, or good where the definition says so).
+    pub events: f64,
+    /// All events.
+    pub total: f64,
+    /// Measured time.
+    pub measured: Length,
+}

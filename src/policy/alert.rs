@@ -1,0 +1,151 @@
+//! Alerts and their transitions, as recorded and shown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::policy::AlertSeverity;
+use crate::units::Timestamp;
+
+/// What an alert is about: its kinds are told apart, and one is never held back by another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertKind {
+    /// `burn`, `sli_below`.
+    Burn,
+    /// `exhausts`, `budget_left`, `budget_drop`.
+    Budget,
+    /// `down`.
+    Down,
+    /// `no_data`, `no_traffic`.
+    NoData,
+    /// A source that fails.
+    Source,
+}
+
+/// The states of SEMANTICS 6. `frozen` is a mark beside them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertState {
+    /// Nothing.
+    #[default]
+    Inactive,
+    /// Matches, and waits for its `for`.
+    Pending,
+    /// Fires.
+    Firing,
+    /// Fired, and ended.
+    Resolved,
+}
+
+/// Why an alert ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// The data says so.
+    KnownFalse,
+    /// Its SLO or tier left the files.
+    Withdrawn,
+    /// A person closed it.
+    Closed,
+}
+
+/// One change of state, stored before anything is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// Alert id and count.
+    pub id: String,
+    /// Data time: the slice end.
+    pub at: Timestamp,
+    /// Before.
+    pub from: AlertState,
+    /// After.
+    pub to: AlertState,
+    /// In words and numbers.
+    pub reason: String,
+}
+
+/// One tier of an alert, as told: with both windows and the threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TierView {
+    /// `burn`, `down`, `no_data`.
+    pub kind: String,
+    /// Who is told.
+    pub severity: AlertSeverity,
+    /// `inactive`, `pending`, `firing`.
+    pub state: AlertState,
+    /// Firing, neither matched nor known false.
+    pub frozen: bool,
+    /// `burning`, `rising`, `recovering`, `ok`.
+    pub trend: String,
+    /// `k`, burn tiers.
+    pub factor: Option<f64>,
+    /// `k*B`, burn tiers.
+    pub threshold_ratio: Option<f64>,
+    /// `L`.
+    pub over: Option<WindowView>,
+    /// `S`.
+    pub confirm: Option<WindowView>,
+    /// `X`, while firing.
+    pub resolve: Option<WindowView>,
+}
+
+/// A window as shown (INTERFACES 3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WindowView {
+    /// As written: `1h`.
+    pub length: String,
+    /// Exclusive.
+    pub from: Timestamp,
+    /// Inclusive.
+    pub to: Timestamp,
+    /// Bad events.
+    pub bad: f64,
+    /// All events.
+    pub total: f64,
+    /// `share`.
+    pub ratio: f64,
+    /// The burn rate.
+    pub rate: f64,
+    /// Measured share of the window.
+    pub coverage: f64,
+}
+
+/// One alert: from pending or firing to its end. Versioned on disk by the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Dedup key, begin of the episode and count of the alert in the episode.
+    pub id: String,
+    /// External labels, instance id, severity and kind.
+    pub dedup_key: String,
+    /// Begin of the episode, data time; `None` while it has only been pending.
+    pub episode: Option<Timestamp>,
+    /// The instance id as text, or `source/NAME`.
+    pub slo: String,
+    /// Who is told.
+    pub severity: AlertSeverity,
+    /// What it is about.
+    pub kind: AlertKind,
+    /// Where it stands.
+    pub state: AlertState,
+    /// Firing, and the data can neither confirm nor deny it.
+    pub frozen: bool,
+    /// `native` (others come with foreign files).
+    pub origin: String,
+    /// First slice end at which a tier matched.
+    pub started_at: Timestamp,
+    /// Slice end at which it fired.
+    pub fired_at: Option<Timestamp>,
+    /// Slice end at which it ended.
+    pub resolved_at: Option<Timestamp>,
+    /// Why it ended.
+    pub ended_by: Option<EndedBy>,
+    /// Why it is in its state, in one sentence.
+    pub reason: String,
+    /// Its tiers that fire, or that fired last.
+    pub tiers: Vec<TierView>,
+    /// The alert under which it is held back.
+    pub held_back_by: Option<String>,
+    /// Whether its firing was told to anybody (not held back, not shadow).
+    pub told: bool,
+    /// All its changes, oldest first.
+    pub transitions: Vec<Transition>,
+}

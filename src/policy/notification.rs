@@ -1,0 +1,97 @@
+//! What is told: one value, rendered per sink by pure functions (INTERFACES 5).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView};
+use crate::spec::policy::AlertSeverity;
+use crate::units::{Labels, Timestamp};
+
+/// The body of the webhook, and what every other sink is made from. Frozen when it is decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notification {
+    /// Dedup key, episode and number of the transition: a receiver that sees it twice saw the same thing twice.
+    pub id: String,
+    /// The alert.
+    pub alert_id: String,
+    /// Constant for the instance, severity and kind.
+    pub dedup_key: String,
+    /// When the episode began, data time.
+    pub episode: Timestamp,
+    /// Number of the transition in the episode, counting states told or tellable.
+    pub transition: u32,
+    /// `firing` or `resolved`.
+    pub state: AlertState,
+    /// Who is told.
+    pub severity: AlertSeverity,
+    /// What it is about.
+    pub kind: AlertKind,
+    /// `native`.
+    pub origin: String,
+    /// Instance id, or `source/NAME`.
+    pub slo: String,
+    /// The service; `source` for a source's alert.
+    pub service: String,
+    /// The SLO's name, or the source's.
+    pub name: String,
+    /// The group's labels.
+    pub group: Labels,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Constant for the episode: `alertname`, `slo_severity`, `slo_service`, `slo_name`, `owner`, group, files', external.
+    /// `severity` is added by each sink's map.
+    pub labels: BTreeMap<String, String>,
+    /// As written in the files.
+    pub annotations: BTreeMap<String, String>,
+    /// As written in the files.
+    pub links: BTreeMap<String, String>,
+    /// First slice end at which a tier matched.
+    pub started_at: Timestamp,
+    /// Slice end at which it fired.
+    pub fired_at: Timestamp,
+    /// Slice end at which it ended.
+    pub resolved_at: Option<Timestamp>,
+    /// The slice end that the figures are of.
+    pub as_of: Timestamp,
+    /// Why it ended.
+    pub ended_by: Option<EndedBy>,
+    /// One sentence in words and numbers.
+    pub reason: String,
+    /// Tiers that fire, with windows and thresholds.
+    pub tiers: Vec<TierView>,
+    /// `None` for a source's alert.
+    pub budget: Option<BudgetView>,
+    /// Comes with the forecast; `null` until then.
+    pub forecast: Option<serde_json::Value>,
+    /// Comes with evidence; `null` until then.
+    pub evidence: Option<serde_json::Value>,
+    /// Alerts held back under this one, by id.
+    pub context: Vec<String>,
+    /// Coverage of the long window of the first firing tier.
+    pub coverage: f64,
+}
+
+/// The budget as shown (INTERFACES 3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BudgetView {
+    /// `B * N(W)`.
+    pub allowed: f64,
+    /// Share spent.
+    pub spent_ratio: f64,
+    /// Share left, negative when overspent.
+    pub remaining_ratio: f64,
+    /// Events left.
+    pub remaining_events: f64,
+    /// What was measured alone.
+    pub measured: MeasuredBudget,
+}
+
+/// The budget from measured events alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredBudget {
+    /// `B * total`.
+    pub allowed: f64,
+    /// `bad / allowed`.
+    pub spent_ratio: f64,
+}

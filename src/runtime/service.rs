@@ -1,0 +1,165 @@
+//! What the rest of the program may ask of a running service. `http` speaks to this trait and to nothing else.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::diag::Diagnostic;
+use crate::engine::verdict::{Budget, Condition, WindowFigures};
+use crate::policy::alert::{Alert, TierView};
+use crate::store::{AlertFilter, Delivery, DeliveryFilter, StoreError};
+use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
+
+/// One instance with all figures of the list and of its detail. Computed when asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceView {
+    /// Its id.
+    pub id: InstanceId,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// In words.
+    pub description: String,
+    /// As written.
+    pub labels: BTreeMap<String, String>,
+    /// As written.
+    pub links: BTreeMap<String, String>,
+    /// `T`.
+    pub objective: f64,
+    /// `W`.
+    pub window: Length,
+    /// `page ticket notice down no_data inconclusive starting ok`, the first that holds.
+    pub status: String,
+    /// A firing tier that can neither be confirmed nor denied, or the source is blind.
+    pub frozen: bool,
+    /// Evaluated and shown, not sent.
+    pub shadow: bool,
+    /// The watermark.
+    pub as_of: Timestamp,
+    /// `exact` or `pushdown`.
+    pub mode: String,
+    /// What the data is.
+    pub condition: Condition,
+    /// Over the period.
+    pub budget: Budget,
+    /// One for each distinct `over` of the burn tiers, ascending.
+    pub burn: Vec<WindowFigures>,
+    /// Every tier, in the policy's order.
+    pub tiers: Vec<TierView>,
+    /// Its open alerts.
+    pub alerts: Vec<Alert>,
+    /// Why it is in its status, in one sentence.
+    pub reason: String,
+    /// How much of the period has been read from history so far: 0 to 1.
+    pub backfilled: f64,
+}
+
+/// One point of a plot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesPoint {
+    /// End of the step.
+    pub at: Timestamp,
+    /// Bad events in the step.
+    pub bad: f64,
+    /// All events in the step.
+    pub total: f64,
+    /// Measured time in the step.
+    pub measured: Length,
+    /// Budget left at the end of the step; `None` where the period is not known that far back.
+    pub remaining_ratio: Option<f64>,
+    /// Burn rate by window length, at the end of the step; a window that is not held that far back is left out.
+    pub burn: Vec<(Length, f64)>,
+}
+
+/// Points of a plot, equally wide.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesView {
+    /// Exclusive.
+    pub from: Timestamp,
+    /// Inclusive.
+    pub to: Timestamp,
+    /// Width of a point.
+    pub step: Length,
+    /// Oldest first.
+    pub points: Vec<SeriesPoint>,
+}
+
+/// A source as shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceView {
+    /// Its name.
+    pub name: String,
+    /// `prometheus`, `scrape` ..
+    pub kind: String,
+    /// False from its first failed tick.
+    pub up: bool,
+    /// End of the newest complete slice.
+    pub watermark: Option<Timestamp>,
+    /// Wall clock.
+    pub last_success_at: Option<Timestamp>,
+    /// When and what.
+    pub last_error: Option<(Timestamp, String)>,
+    /// Since start.
+    pub requests_failed: u64,
+    /// Source's clock minus ours.
+    pub clock_skew_seconds: f64,
+    /// An answer came from another replica.
+    pub replicas_differ: bool,
+}
+
+/// The loaded configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfigView {
+    /// Git revision of the folder, where there is one.
+    pub revision: Option<String>,
+    /// SHA-256 over the files.
+    pub digest: String,
+    /// Wall clock.
+    pub loaded_at: Timestamp,
+    /// Whether the last reload was taken.
+    pub reload_ok: bool,
+    /// The configuration as meant, secrets redacted.
+    pub config: Value,
+}
+
+/// Why a reload was refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Everything wrong.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// A running service.
+#[async_trait]
+pub trait Service: Send + Sync {
+    /// All instances, worst first.
+    fn instances(&self) -> Vec<InstanceView>;
+    /// The groups of an SLO; `None` where it is not loaded. An SLO without `by` has one, empty.
+    fn groups(&self, slo: &SloId) -> Option<Vec<Labels>>;
+    /// One instance.
+    fn instance(&self, id: &InstanceId) -> Option<InstanceView>;
+    /// Any window that ends at the watermark.
+    fn window(&self, id: &InstanceId, over: Length) -> Option<WindowFigures>;
+    /// A plot.
+    fn series(&self, id: &InstanceId, from: Timestamp, to: Timestamp, points: usize) -> Option<SeriesView>;
+    /// Alerts, newest first.
+    async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError>;
+    /// One alert.
+    async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError>;
+    /// The outbox, newest first.
+    async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError>;
+    /// The sources.
+    fn sources(&self) -> Vec<SourceView>;
+    /// What is loaded.
+    fn config(&self) -> ConfigView;
+    /// Reads the files again; on any error the old set stays.
+    async fn reload(&self) -> Result<(), Refusal>;
+    /// `Err` says what is still missing.
+    fn ready(&self) -> Result<(), String>;
+    /// The service's own clock.
+    fn now(&self) -> Timestamp;
+    /// The service's own health, in Prometheus' text format.
+    fn own_metrics(&self) -> String;
+    /// Prefix of links for people: `server.external_url`, or the address it listens on.
+    fn external_url(&self) -> String;
+}

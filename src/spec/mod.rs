@@ -1,0 +1,8 @@
+//! SLO and policy files: as written (typed decode with positions), then as meant.
+//!
+//! Why two types: what was written keeps every key and position for findings; what is meant has defaults applied,
+//! names resolved and queries parsed, and is all that the layers above see. Validation is pure and its result is kept.
+
+pub mod meant;
+pub mod policy;
+pub mod selector;

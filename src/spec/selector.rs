@@ -1,0 +1,119 @@
+//! A plain selector: a metric name with label matchers, and the same test made here that the store would make.
+
+use std::fmt;
+
+use regex::Regex;
+
+use crate::units::Labels;
+
+/// A metric name and matchers, `http_requests_total{job="checkout",code=~"5.."}`. Shown as PromQL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selector {
+    /// Metric name.
+    pub metric: String,
+    /// Matchers as written, without `__name__`.
+    pub matchers: Vec<Matcher>,
+    /// Only series whose label `le` equals this as a number (histogram buckets); asked for by a matcher that lets every
+    /// spelling of the number through, and filtered here.
+    pub bucket: Option<f64>,
+}
+
+/// One label matcher.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    /// Label name.
+    pub name: String,
+    /// Operator and value.
+    pub operation: Operation,
+    /// Value as written.
+    pub value: String,
+    regex: Option<Regex>,
+}
+
+/// The four operators of PromQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`
+    Match,
+    /// `!~`
+    NotMatch,
+}
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.operation == other.operation && self.value == other.value
+    }
+}
+
+impl Matcher {
+    /// A matcher; regular expressions are anchored at both ends, as in Prometheus.
+    ///
+    /// # Errors
+    /// Where the value is no regular expression and the operator wants one.
+    pub fn new(name: &str, operation: Operation, value: &str) -> Result<Self, regex::Error> {
+        let regex = match operation {
+            Operation::Match | Operation::NotMatch => Some(Regex::new(&format!("^(?s:{value})$"))?),
+            Operation::Equal | Operation::NotEqual => None,
+        };
+        Ok(Self { name: name.to_owned(), operation, value: value.to_owned(), regex })
+    }
+
+    /// Whether `labels` pass; a missing label is the empty value.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        let value = labels.get(&self.name).unwrap_or_default();
+        let hit = match &self.regex {
+            Some(regex) => regex.is_match(value),
+            None => value == self.value,
+        };
+        hit == matches!(self.operation, Operation::Equal | Operation::Match)
+    }
+}
+
+impl Selector {
+    /// Whether a series with these labels (metric name under `__name__`) is selected.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        labels.get("__name__") == Some(self.metric.as_str())
+            && self.matchers.iter().all(|matcher| matcher.matches(labels))
+            && self.bucket.is_none_or(|bound| bucket_bound(labels).is_some_and(|le| (le - bound).abs() < f64::EPSILON))
+    }
+}
+
+/// The value of `le` as a number.
+fn bucket_bound(labels: &Labels) -> Option<f64> {
+    labels.get("le")?.parse().ok()
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Match => "=~",
+            Self::NotMatch => "!~",
+        })
+    }
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        write!(f, "{}{}\"{value}\"", self.name, self.operation)
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.metric)?;
+        if self.matchers.is_empty() {
+            return Ok(());
+        }
+        let matchers: Vec<String> = self.matchers.iter().map(ToString::to_string).collect();
+        write!(f, "{{{}}}", matchers.join(","))
+    }
+}

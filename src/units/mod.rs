@@ -1,0 +1,21 @@
+//! The vocabulary of every layer: time, lengths, slices, objectives, labels and ids.
+//!
+//! Why this way: a number without a unit is where budget arithmetic goes wrong, so times are milliseconds inside one
+//! type, ratios run from 0 to 1, and decimals keep the digits as written until they are used once (SEMANTICS 1).
+//! This module does no I/O, reads no clock and knows no SLO.
+
+mod compare;
+mod id;
+mod label;
+mod length;
+mod objective;
+mod step;
+mod timestamp;
+
+pub use compare::{COUNT_GRID, SHARE_GRID, exceeds, round_to_grid};
+pub use id::{IdError, InstanceId, SloId, is_name};
+pub use label::Labels;
+pub use length::{Length, LengthError};
+pub use objective::{Objective, ObjectiveError, decimal_to_f64};
+pub use step::{Step, StepError};
+pub use timestamp::{Timestamp, TimestampError};
