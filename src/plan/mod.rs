@@ -277,7 +277,7 @@ mod tests {
                 annotations: BTreeMap::new(),
                 mode: Mode::Live,
             },
-            place: Place::default(),
+            place: Place { file: "slo.yaml".into(), line: 1, column: 1, end_line: 1, end_column: 2 },
         })
     }
 
