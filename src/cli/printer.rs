@@ -70,7 +70,7 @@ impl Channel {
 }
 
 /// Both channels of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printer {
     /// Standard output: data.
     pub out: Channel,
