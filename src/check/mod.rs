@@ -1,1 +1,3 @@
-//! `check`: to be filled in.
+//! Judging files: loading them, and lints on what they mean.
+
+pub mod load;
