@@ -80,7 +80,9 @@ mod tests {
 
     #[test]
     fn every_selector_is_found_with_its_function() {
-        let query = parse(r#"sum by (a) (rate(errors_total{job="x",code=~"5.."}[$window])) - on() (up + (increase({__name__="y"}[5m])))"#);
+        let query = parse(
+            r#"sum by (a) (rate(errors_total{job="x",code=~"5.."}[$window])) - on() (up + (increase({__name__="y"}[5m])))"#,
+        );
         let found: Vec<String> = selected(&query.unwrap())
             .iter()
             .map(|s| format!("{} {} {}", s.metric, s.function.as_deref().unwrap_or("-"), s.matchers.len()))

@@ -3,6 +3,7 @@
 //! A finding stands on the nearest thing that is there: [`At::nearest`] walks down as far as the file goes, so a rule
 //! names the key that it speaks about and need not care whether it was written.
 
+use crate::check::load::{Loaded, Origin};
 use crate::config::meant::Config;
 use crate::diag::{Diagnostic, Place};
 use crate::spec::meant::{Mode, Slo};
@@ -136,11 +137,7 @@ impl<'a> SloAt<'a> {
     #[must_use]
     pub fn said(&self, key: &str) -> At<'a> {
         let root = self.at.root();
-        self.at
-            .find(&[key])
-            .or_else(|| root.find(&["defaults", key]))
-            .or_else(|| root.find(&[key]))
-            .unwrap_or(self.at)
+        self.at.find(&[key]).or_else(|| root.find(&["defaults", key])).or_else(|| root.find(&[key])).unwrap_or(self.at)
     }
 
     /// Where a policy's finding stands that is seen only through this SLO: on `alerting`, where the policy was chosen
@@ -225,6 +222,28 @@ pub struct Set<'a> {
 }
 
 impl<'a> Set<'a> {
+    /// From what was loaded. Things without an origin (presets) are left out.
+    #[must_use]
+    pub fn of(loaded: &'a Loaded) -> Self {
+        let node = |origin: &Origin| -> Option<At<'a>> {
+            let document = loaded.documents.get(origin.document)?;
+            Some(At { document, node: document.find(&origin.path)? })
+        };
+        let slos = loaded
+            .slos
+            .iter()
+            .filter_map(|slo| Some(SloAt { slo: slo.as_ref(), at: node(loaded.slo_origins.get(&slo.id)?)? }));
+        let policies = loaded.policies.iter().filter_map(|(name, policy)| {
+            Some(PolicyAt { policy: policy.as_ref(), at: node(loaded.policy_origins.get(name)?)? })
+        });
+        let config = loaded.config.as_ref().zip(loaded.config_origin.as_ref().and_then(node));
+        Self {
+            slos: slos.collect(),
+            policies: policies.collect(),
+            config: config.map(|(config, at)| ConfigAt { config, at }),
+        }
+    }
+
     /// `s`: the configured slice, or the default.
     #[must_use]
     pub fn slice(&self) -> Length {

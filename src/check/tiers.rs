@@ -4,6 +4,8 @@
 
 use rust_decimal::Decimal;
 
+use crate::check::set::{PolicyAt, Set, SloAt};
+use crate::diag::Diagnostic;
 use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, Policy, TierKind};
 use crate::units::Length;
 
@@ -37,6 +39,70 @@ impl BurnTier {
         let factor = self.factor.round_dp(3).normalize();
         format!("tier {} of `{policy}` ({}, {factor} over {})", self.index + 1, self.severity.name(), self.over)
     }
+}
+
+/// Tiers that may be compared, and where a finding about them stands.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// Name of the policy.
+    pub policy: &'a str,
+    /// Its burn tiers.
+    pub tiers: Vec<BurnTier>,
+    written: Option<&'a PolicyAt<'a>>,
+    through: Option<&'a SloAt<'a>>,
+}
+
+impl Judged<'_> {
+    /// Puts a finding about a tier at its place; `other` is a second tier with what it has to do with it.
+    #[must_use]
+    pub fn mark(&self, mut finding: Diagnostic, index: usize, other: Option<(usize, &str)>) -> Diagnostic {
+        let tier = |index: usize| self.written.map(|policy| policy.tier(index));
+        if let Some(slo) = self.through {
+            finding.related.extend(tier(index).map(|at| (at.place(), "this tier".to_owned())));
+            finding = slo.policy_place().mark(finding.of(slo.slo.id.clone()));
+        } else if let Some(at) = tier(index) {
+            finding = at.mark(finding);
+        }
+        if let Some((index, label)) = other {
+            finding.related.extend(tier(index).map(|at| (at.place(), label.to_owned())));
+        }
+        finding
+    }
+}
+
+/// Every policy of the files once; one that mixes factors and spends once for each SLO that uses it, because only a
+/// period makes the two comparable. Presets are in order, so they are left out.
+#[must_use]
+pub fn comparable<'a>(set: &'a Set<'a>) -> Vec<Judged<'a>> {
+    let mut found = Vec::new();
+    for policy in &set.policies {
+        let name = policy.policy.name.as_str();
+        if is_mixed(policy.policy) {
+            let users = set.slos.iter().filter(|slo| slo.alerts() && slo.slo.alerting.policy.name == name);
+            found.extend(users.map(|slo| Judged {
+                policy: name,
+                tiers: burn_tiers(policy.policy, slo.slo.window),
+                written: Some(policy),
+                through: Some(slo),
+            }));
+        } else {
+            // Spends compare alike at any period; 30 days make the numbers in messages the well-known ones.
+            let tiers = burn_tiers(policy.policy, Length::from_days(30));
+            found.push(Judged { policy: name, tiers, written: Some(policy), through: None });
+        }
+    }
+    found
+}
+
+fn is_mixed(policy: &Policy) -> bool {
+    let thresholds = || {
+        policy.tiers.iter().filter_map(|tier| match tier.kind {
+            TierKind::Burn { threshold, .. } => Some(threshold),
+            TierKind::Down { .. } | TierKind::NoData { .. } => None,
+        })
+    };
+    thresholds().any(|threshold| matches!(threshold, BurnThreshold::Factor(_)))
+        && thresholds().any(|threshold| matches!(threshold, BurnThreshold::Spend(_)))
 }
 
 /// The burn tiers of `policy` for an SLO with the period `window`, in the order written.
@@ -103,7 +169,10 @@ mod tests {
             None,
         );
         let factors = |days| -> Vec<String> {
-            burn_tiers(&workbook, Length::from_days(days)).iter().map(|t| t.factor.round_dp(3).normalize().to_string()).collect()
+            burn_tiers(&workbook, Length::from_days(days))
+                .iter()
+                .map(|t| t.factor.round_dp(3).normalize().to_string())
+                .collect()
         };
         assert_eq!(factors(30), ["14.4", "6", "3", "1"]);
         assert_eq!(factors(7), ["3.36", "1.4", "0.7", "0.233"]);

@@ -22,7 +22,8 @@ slos:
     sli: {events: {bad: 'a_total{x="1"}', good: 'a_total{x="2"}', total: a_total}}
 "#,
     }),
-    passing: Some(r#"version: slo/v1
+    passing: Some(
+        r#"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -30,6 +31,7 @@ slos:
   - name: availability
     objective: 99.9%
     sli: {events: {bad: 'requests_total{job="shop", code=~"5.."}', total: 'requests_total{job="shop"}'}}
-"#),
+"#,
+    ),
     lint: None,
 };

@@ -19,11 +19,13 @@ policies:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 2h}}
 "#,
     }),
-    passing: Some(r#"version: policy/v1
+    passing: Some(
+        r#"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 5m}}
-"#),
+"#,
+    ),
     lint: None,
 };

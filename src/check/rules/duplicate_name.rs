@@ -27,7 +27,8 @@ slos:
     sli: {events: {bad: 'requests_total{job="shop", code=~"5.."}', total: 'requests_total{job="shop"}'}}
 "#,
     }),
-    passing: Some(r#"version: slo/v1
+    passing: Some(
+        r#"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -38,6 +39,7 @@ slos:
   - name: quick
     objective: 99%
     sli: {latency: {histogram: 'request_duration_seconds{job="shop"}', below: 300ms}}
-"#),
+"#,
+    ),
     lint: None,
 };

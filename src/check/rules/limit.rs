@@ -18,7 +18,8 @@ Split the file, or write out what the aliases repeat.",
 x: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]
 "#,
     }),
-    passing: Some(r#"version: slo/v1
+    passing: Some(
+        r#"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -26,6 +27,7 @@ slos:
   - name: availability
     objective: 99.9%
     sli: {events: {bad: 'requests_total{job="shop", code=~"5.."}', total: 'requests_total{job="shop"}'}}
-"#),
+"#,
+    ),
     lint: None,
 };

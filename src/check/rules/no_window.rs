@@ -24,7 +24,8 @@ slos:
     sli: {events: {bad: 'sum(rate(errors_total[5m])) - sum(rate(retried_total[5m]))', total: 'sum(rate(calls_total[$window]))'}}
 "#,
     }),
-    passing: Some(r#"version: slo/v1
+    passing: Some(
+        r#"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -32,6 +33,7 @@ slos:
   - name: availability
     objective: 99.9%
     sli: {events: {bad: 'sum(rate(errors_total[$window])) - sum(rate(retried_total[$window]))', total: 'sum(rate(calls_total[$window]))'}}
-"#),
+"#,
+    ),
     lint: None,
 };

@@ -19,7 +19,8 @@ links: {runbook: https://wiki.example/shop}
 slos: 5
 "#,
     }),
-    passing: Some(r#"version: slo/v1
+    passing: Some(
+        r#"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -27,6 +28,7 @@ slos:
   - name: availability
     objective: 99.9%
     sli: {events: {bad: 'requests_total{job="shop", code=~"5.."}', total: 'requests_total{job="shop"}'}}
-"#),
+"#,
+    ),
     lint: None,
 };

@@ -22,10 +22,12 @@ sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK
 routes: [{match: {}, to: [hook]}]
 "#,
     }),
-    passing: Some(r#"version: config/v1
+    passing: Some(
+        r#"version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
 routes: [{match: {}, to: [hook]}]
-"#),
+"#,
+    ),
     lint: None,
 };

@@ -25,7 +25,8 @@ slos:
     sli: {events: {bad: 'requests_total{job="shop", code=~"5.."}', total: 'requests_total{job="shop"}'}}
 "#,
     }),
-    passing: Some(r#"version: slo/v1
+    passing: Some(
+        r#"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -33,6 +34,7 @@ slos:
   - name: availability
     objective: 99.9%
     sli: {events: {bad: 'requests_total{job="shop", code=~"5.."}', total: 'requests_total{job="shop"}'}}
-"#),
+"#,
+    ),
     lint: None,
 };

@@ -1,6 +1,6 @@
 //! `unreadable`: the page and the examples of a finding that the readers make.
 
-use crate::check::rule::{Rule};
+use crate::check::rule::Rule;
 use crate::diag::{Severity, codes};
 
 /// File cannot be read.
