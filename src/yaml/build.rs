@@ -207,13 +207,12 @@ impl Builder {
             None => (Segment::Index(count(self.document.children(parent).len())), None),
         };
         let id = self.push(Some(parent), segment, stretch, content);
-        match twice {
-            Some((first, second)) => self.duplicate(id, first, second),
-            None => {
-                let list = self.document.nodes.get_mut(parent.0 as usize).map(|node| &mut node.content);
-                if let Some(Content::List(children) | Content::Mapping(children)) = list {
-                    children.push(id);
-                }
+        if let Some((first, second)) = twice {
+            self.duplicate(id, first, second)
+        } else {
+            let list = self.document.nodes.get_mut(parent.0 as usize).map(|node| &mut node.content);
+            if let Some(Content::List(children) | Content::Mapping(children)) = list {
+                children.push(id);
             }
         }
         id
