@@ -192,7 +192,7 @@ impl Document {
             }
             next = node.parent.and_then(|parent| self.node(parent));
         }
-        segments.iter().rev().map(|segment| format!("/{segment}")).collect()
+        segments.iter().rev().flat_map(|segment| ["/", segment]).collect()
     }
 
     /// The node at a path, if there is one; the empty path is the document.
