@@ -134,7 +134,7 @@ mod tests {
         let key = document.key_place(document.find("/d/0/g").unwrap());
         assert_eq!((key.line, key.column, key.end_column), (5, 5, 6));
         let item = document.place(document.find("/d/0").unwrap());
-        assert_eq!((item.line, item.column), (4, 5));
+        assert_eq!((item.line, item.column, item.end_line, item.end_column), (4, 5, 4, 6), "its first line only");
         assert_eq!(document.path(document.find("/d/0/g").unwrap()), "/d/0/g");
     }
 
