@@ -1,5 +1,7 @@
 //! `slo check` and `slo init` as a user meets them: the built binary, real files, exit codes, both streams.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
