@@ -101,7 +101,7 @@ const LAYERS: &[Layer] = &[
     layer(
         "http",
         &["units", "diag", "spec", "engine", "policy", "store", "telemetry", "runtime"],
-        &["tokio", "axum", "utoipa", "maud", "futures_util", "tower"],
+        &["tokio", "axum", "utoipa", "maud", "futures_util", "hyper", "hyper_util", "base64"],
         false,
     ),
     layer(
