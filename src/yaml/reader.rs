@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_yaml::{Mapping, Value};
 
-use crate::diag::{Diagnostic, codes};
+use crate::diag::{Diagnostic, Place, codes};
 use crate::units::SloId;
 use crate::yaml::document::{Document, NodeId, Shape};
 
@@ -92,6 +92,12 @@ impl<'a> Reader<'a> {
     pub fn report_key(&mut self, node: NodeId, finding: Diagnostic) {
         let path = self.document.path(node);
         self.note(finding.at(self.document.key_place(node), path));
+    }
+
+    /// Notes a finding at a place that belongs to a value.
+    pub fn report_at(&mut self, place: Place, node: NodeId, finding: Diagnostic) {
+        let path = self.document.path(node);
+        self.note(finding.at(place, path));
     }
 
     fn note(&mut self, finding: Diagnostic) {
