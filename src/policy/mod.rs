@@ -5,4 +5,5 @@
 //! transition has a reason in words and numbers; ids are made of names, the episode's begin and counts.
 
 pub mod alert;
+pub mod compile;
 pub mod notification;
