@@ -69,7 +69,12 @@ impl Matcher {
     /// Whether `labels` pass; a missing label is the empty value.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {
-        let value = labels.get(&self.name).unwrap_or_default();
+        self.allows(labels.get(&self.name).unwrap_or_default())
+    }
+
+    /// Whether a series passes whose label has this value; empty stands for a label that is missing.
+    #[must_use]
+    pub fn allows(&self, value: &str) -> bool {
         let hit = match &self.regex {
             Some(regex) => regex.is_match(value),
             None => value == self.value,

@@ -1,0 +1,24 @@
+# Static binary on an empty image: non-root, works with a read-only root (state goes to the volume /data).
+# Base images are pinned by version; pin digests in your own registry.
+FROM rust:1.95-alpine3.22 AS build
+RUN apk add --no-cache musl-dev build-base
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY src ./src
+COPY rules ./rules
+COPY benches ./benches
+RUN cargo build --release --locked --bin slo && strip target/release/slo && mkdir -p /empty/data
+
+FROM scratch
+LABEL org.opencontainers.image.title="slo" \
+      org.opencontainers.image.description="SLO and burn-rate alerting evaluator" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /src/target/release/slo /slo
+COPY --from=build --chown=65532:65532 /empty/data /data
+USER 65532:65532
+WORKDIR /config
+VOLUME ["/data"]
+EXPOSE 9777
+HEALTHCHECK --interval=30s --timeout=5s CMD ["/slo", "status", "--format", "json"]
+ENTRYPOINT ["/slo"]
+CMD ["run", "--config", "/config/slo.yaml"]
