@@ -144,6 +144,9 @@ impl<'a> Reader<'a> {
             if fields.contains(&key) {
                 entries.insert(Value::from(key), self.document.value(*child));
             } else if T::NOT_BUILT.contains(&key) {
+                if self.document.shape(*child) == Shape::Nothing {
+                    continue; // `tls: null` asks for nothing
+                }
                 let finding = Diagnostic::error(codes::NOT_BUILT, format!("`{key}` is not built yet"));
                 self.report_key(*child, finding);
             } else if !T::NESTED.contains(&key) && !T::allows(key) {
