@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use crate::config::meant::SourceConfig;
 use crate::engine::observation::{Observation, Point, Roles, SeriesSamples, Start};
-use crate::plan::{Plan, Query, start_selectors};
+use crate::plan::{Plan, start_selectors};
 use crate::runtime::entry::SharedEntry;
 use crate::source::{Answer, Refused, Source, SourceError, SourceErrorKind, Value};
 use crate::units::{Labels, Length, Timestamp};
@@ -27,6 +27,9 @@ pub struct Asker {
 
 /// The answer to a pushdown question; `None` where it was not due.
 type Evaluated = Option<Result<Vec<Value>, SourceError>>;
+
+/// The answer to a query, with where its range begins; `None` where nobody needed it.
+type Ranged = Option<(Timestamp, Result<Answer, SourceError>)>;
 
 /// What one round of questions gave.
 #[derive(Default)]
@@ -76,10 +79,15 @@ impl Asker {
         self.add_starts(&mut asked, to).await;
         for (place, _) in &asked.observations {
             if let Some(answered) = self.answered.get_mut(*place) {
-                *answered = Some(to);
+                *answered = (*answered).max(Some(to));
             }
         }
         asked
+    }
+
+    /// Whether an SLO has not been answered up to `to` yet.
+    fn needs(&self, place: usize, to: Timestamp) -> bool {
+        self.answered.get(place).is_some_and(|answered| answered.is_none_or(|answered| answered < to))
     }
 
     async fn round(&mut self, to: Timestamp, oldest: Timestamp, overlap: Length) -> Asked {
@@ -88,7 +96,8 @@ impl Asker {
         let mut failed: BTreeSet<usize> = BTreeSet::new();
         let mut from = vec![oldest - overlap; self.entries.len()];
         let mut series = Vec::new();
-        for (query, (begin, answer)) in self.plan.queries().iter().zip(answers) {
+        for (query, answer) in self.plan.queries().iter().zip(answers) {
+            let Some((begin, answer)) = answer else { continue };
             for place in &query.slos {
                 if let Some(from) = from.get_mut(*place) {
                     *from = begin.max(*from);
@@ -114,7 +123,7 @@ impl Asker {
                     asked.errors.extend(error);
                 }
             }
-            if !failed.contains(&place) {
+            if self.needs(place, to) && !failed.contains(&place) {
                 asked.observations.push((place, observation));
             }
         }
@@ -142,21 +151,14 @@ impl Asker {
         self.answered.get(place).copied().flatten().unwrap_or(oldest).max(oldest)
     }
 
-    async fn raw(
-        &self,
-        to: Timestamp,
-        oldest: Timestamp,
-        overlap: Length,
-    ) -> Vec<(Timestamp, Result<Answer, SourceError>)> {
+    /// The answers to all queries that somebody needs, each with where its range begins.
+    async fn raw(&self, to: Timestamp, oldest: Timestamp, overlap: Length) -> Vec<Ranged> {
         join_all(self.plan.queries().iter().map(|query| async move {
-            let from = self.query_begin(query, oldest) - overlap;
-            (from, self.source.samples(&query.selector, from, to).await)
+            let needed = query.slos.iter().filter(|place| self.needs(**place, to));
+            let from = needed.map(|place| self.begin(*place, oldest)).min()? - overlap;
+            Some((from, self.source.samples(&query.selector, from, to).await))
         }))
         .await
-    }
-
-    fn query_begin(&self, query: &Query, oldest: Timestamp) -> Timestamp {
-        query.slos.iter().map(|place| self.begin(*place, oldest)).min().unwrap_or(oldest)
     }
 
     /// The answers to the pushdown questions; `None` where none is due.
@@ -247,7 +249,9 @@ fn unrouted(series: crate::source::Series) -> SeriesSamples {
     SeriesSamples { labels: series.labels, fingerprint, roles: Roles::default(), samples: series.samples }
 }
 
-fn rejected(problem: &str) -> SourceError {
+/// An answer that cannot be used as it is.
+#[must_use]
+pub fn rejected(problem: &str) -> SourceError {
     SourceError {
         doing: "reading the answer to a pushdown query".to_owned(),
         problem: problem.to_owned(),

@@ -13,7 +13,7 @@ use crate::config::meant::Config;
 use crate::policy::alert::AlertState;
 use crate::policy::machine::Effect;
 use crate::policy::notification::Notification;
-use crate::policy::route;
+use crate::policy::route::{self, Addressee};
 use crate::runtime::health::SourceHealth;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::service::SourceView;
@@ -94,8 +94,8 @@ impl Core {
             if let Some(transition) = alert.transitions.last() {
                 self.telemetry.tell(&AlertChanged {
                     alert: &alert.id,
-                    slo: &alert.slo,
-                    state: state_name(transition.to),
+                    from: state_name(transition.from),
+                    to: state_name(transition.to),
                     reason: &transition.reason,
                 });
             }
@@ -120,7 +120,13 @@ impl Core {
             }
         }
         if sinks.is_empty() {
-            sinks.extend(route::sinks(&self.config(), &notification));
+            let config = self.config();
+            let addressee = Addressee {
+                severity: notification.severity,
+                service: &notification.service,
+                owner: notification.owner.as_deref(),
+            };
+            sinks.extend(route::sinks(&config.routes, &config.owners, addressee));
         }
         if sinks.is_empty() {
             tracing::warn!(alert = notification.alert_id, "no route for this notification: nobody is told");

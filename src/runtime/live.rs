@@ -193,9 +193,8 @@ impl Live {
         let mut entries = BTreeMap::new();
         let mut gone = Evaluated::default();
         for plan in &blueprint.slos {
-            let kept = old.entries.get(&plan.slo.id).and_then(|entry| entry.edited(plan, &blueprint));
-            let entry = match kept {
-                Some(entry) => entry,
+            let entry = match old.entries.get(&plan.slo.id) {
+                Some(entry) => entry.edited(plan, now),
                 None => Stored::default().entry(&self.core, &blueprint, plan).await,
             };
             entries.insert(plan.slo.id.clone(), entry);

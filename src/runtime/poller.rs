@@ -97,7 +97,7 @@ impl Poller {
 
     /// Asks and evaluates up to `newest`; in several stretches where much was missed.
     async fn tick(&mut self, asker: &mut Asker, newest: Timestamp, stop: &CancellationToken) {
-        let started = self.core.clock.now();
+        let started = std::time::Instant::now();
         let oldest = newest - CATCH_UP;
         let mut from = asker.answered_to().unwrap_or(oldest).max(oldest);
         let mut stretch = FIRST_STRETCH;
@@ -144,6 +144,7 @@ impl Poller {
         let entries = self.entries.clone();
         let source_alert = self.alert.holds_back().map(str::to_owned);
         let config = self.core.config();
+        let keeps_slices = !self.source.has_history();
         let evaluated = tokio::task::spawn_blocking(move || {
             observations
                 .par_iter()
@@ -156,7 +157,8 @@ impl Poller {
                         owner: slo.owner.as_deref(),
                     };
                     let page_can_be_told = !sinks(&config.routes, &config.owners, addressee).is_empty();
-                    let around = Surroundings { page_can_be_told, source_alert: source_alert.as_deref() };
+                    let around =
+                        Surroundings { page_can_be_told, source_alert: source_alert.as_deref(), keeps_slices };
                     Some(entry.evaluate(observation, to, around))
                 })
                 .reduce(Evaluated::default, Evaluated::and)
