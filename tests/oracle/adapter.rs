@@ -1,0 +1,1 @@
+//! From the oracle's terms to the engine's (filled once the engine has its interface).
