@@ -48,12 +48,7 @@ const LAYERS: &[Layer] = &[
     ),
     layer("secret", &["units", "config"], &["secrecy"], false),
     layer("clock", &["units"], &["tokio", "chrono"], false),
-    layer(
-        "telemetry",
-        &["units", "diag"],
-        &["tracing", "tracing_subscriber", "prometheus_client", "tokio"],
-        false,
-    ),
+    layer("telemetry", &["units", "diag"], &["tracing", "tracing_subscriber", "prometheus_client", "tokio"], false),
     layer(
         "source",
         &["units", "spec", "config", "plan", "engine", "telemetry", "secret"],
@@ -80,17 +75,25 @@ const LAYERS: &[Layer] = &[
         &["tokio", "reqwest", "async_trait", "hmac", "sha2", "base64", "secrecy", "chrono", "rustls", "futures_util"],
         false,
     ),
-    layer(
-        "store",
-        &["units", "spec", "engine", "policy", "telemetry"],
-        &["tokio", "rusqlite", "async_trait"],
-        false,
-    ),
+    layer("store", &["units", "spec", "engine", "policy", "telemetry"], &["tokio", "rusqlite", "async_trait"], false),
     layer(
         "runtime",
         &[
-            "units", "diag", "yaml", "spec", "config", "plan", "engine", "policy", "check", "source", "sink", "store",
-            "telemetry", "clock", "secret",
+            "units",
+            "diag",
+            "yaml",
+            "spec",
+            "config",
+            "plan",
+            "engine",
+            "policy",
+            "check",
+            "source",
+            "sink",
+            "store",
+            "telemetry",
+            "clock",
+            "secret",
         ],
         &["tokio", "tokio_util", "async_trait", "rayon", "notify", "tracing", "sha2", "futures_util"],
         false,
@@ -104,8 +107,23 @@ const LAYERS: &[Layer] = &[
     layer(
         "app",
         &[
-            "units", "diag", "yaml", "spec", "config", "plan", "engine", "policy", "check", "source", "sink", "store",
-            "telemetry", "clock", "secret", "runtime", "http",
+            "units",
+            "diag",
+            "yaml",
+            "spec",
+            "config",
+            "plan",
+            "engine",
+            "policy",
+            "check",
+            "source",
+            "sink",
+            "store",
+            "telemetry",
+            "clock",
+            "secret",
+            "runtime",
+            "http",
         ],
         &["tokio", "tokio_util", "anyhow", "rustls"],
         false,
@@ -113,10 +131,38 @@ const LAYERS: &[Layer] = &[
     layer(
         "cli",
         &[
-            "units", "diag", "yaml", "spec", "config", "plan", "engine", "policy", "check", "source", "sink", "store",
-            "telemetry", "clock", "secret", "runtime", "http", "app",
+            "units",
+            "diag",
+            "yaml",
+            "spec",
+            "config",
+            "plan",
+            "engine",
+            "policy",
+            "check",
+            "source",
+            "sink",
+            "store",
+            "telemetry",
+            "clock",
+            "secret",
+            "runtime",
+            "http",
+            "app",
         ],
-        &["tokio", "tokio_util", "anyhow", "clap", "comfy_table", "indicatif", "reqwest", "axum", "tracing", "chrono", "rustls"],
+        &[
+            "tokio",
+            "tokio_util",
+            "anyhow",
+            "clap",
+            "comfy_table",
+            "indicatif",
+            "reqwest",
+            "axum",
+            "tracing",
+            "chrono",
+            "rustls",
+        ],
         false,
     ),
 ];
@@ -384,7 +430,12 @@ fn pure_layers_touch_no_files_network_environment_clock_or_processes() {
             let outside = path[0] == "std" && BANNED.contains(&second) && path.get(2).is_none_or(|t| t != "SocketAddr");
             let clock = matches!(path.last().map(String::as_str), Some("SystemTime" | "Instant"));
             if outside || clock {
-                found.push(format!("src/{}:{line}: `{}` is pure, and names `{}`", source.path.display(), layer.name, path.join("::")));
+                found.push(format!(
+                    "src/{}:{line}: `{}` is pure, and names `{}`",
+                    source.path.display(),
+                    layer.name,
+                    path.join("::")
+                ));
             }
         }
     }
@@ -405,7 +456,10 @@ fn files_and_functions_stay_small_and_say_what_they_are_for() {
         }
         for (line, length, name) in &reader.functions {
             if *length > FUNCTION_LIMIT {
-                found.push(format!("src/{}:{line}: `{name}` has {length} lines, limit {FUNCTION_LIMIT}", source.path.display()));
+                found.push(format!(
+                    "src/{}:{line}: `{name}` has {length} lines, limit {FUNCTION_LIMIT}",
+                    source.path.display()
+                ));
             }
         }
         for line in &reader.globs {

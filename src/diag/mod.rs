@@ -3,9 +3,16 @@
 //! Invariant: a finding names the nearest place that is there; lines and columns count from 1, columns in characters.
 //! This module prints nothing by itself and reads no file: renderers get the text of the files handed in.
 
+pub mod concise;
+pub mod human;
+pub mod json;
 mod place;
+mod report;
+mod texts;
 
 pub use place::Place;
+pub use report::{Counts, Report};
+pub use texts::Texts;
 
 use crate::units::SloId;
 
@@ -18,6 +25,18 @@ pub enum Severity {
     Warning,
     /// Worth knowing.
     Info,
+}
+
+impl Severity {
+    /// As printed: `error`, `warning`, `info`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
 }
 
 /// One thing wrong or doubtful.
@@ -55,6 +74,12 @@ impl Diagnostic {
             path: String::new(),
             slo: None,
         }
+    }
+
+    /// The same, as a thing worth knowing.
+    #[must_use]
+    pub fn info(code: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Info, ..Self::error(code, message) }
     }
 
     /// The same, as a warning.

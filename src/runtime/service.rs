@@ -42,6 +42,8 @@ pub struct InstanceView {
     pub condition: Condition,
     /// Over the period.
     pub budget: Budget,
+    /// Counted since this process first judged the instance, for `slo_events_total`.
+    pub counted: Counted,
     /// One for each distinct `over` of the burn tiers, ascending.
     pub burn: Vec<WindowFigures>,
     /// Every tier, in the policy's order.
@@ -52,6 +54,43 @@ pub struct InstanceView {
     pub reason: String,
     /// How much of the period has been read from history so far: 0 to 1.
     pub backfilled: f64,
+}
+
+/// Events as Prometheus counts: neither figure falls while the process runs, late corrections included (a correction
+/// downwards is held back until the count has caught up), else every `increase()` over them would see a reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counted {
+    /// Good events.
+    pub good: f64,
+    /// Bad events.
+    pub bad: f64,
+}
+
+/// What a list needs to choose and order instances, light enough for 100,000 of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Its id.
+    pub id: InstanceId,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// As in [`InstanceView::status`].
+    pub status: String,
+    /// Budget left, negative when overspent.
+    pub remaining: f64,
+    /// The highest of [`InstanceView::burn`], 0 where there is none.
+    pub burn: f64,
+}
+
+impl From<&InstanceView> for Summary {
+    fn from(view: &InstanceView) -> Self {
+        Self {
+            id: view.id.clone(),
+            owner: view.owner.clone(),
+            status: view.status.clone(),
+            remaining: view.budget.remaining,
+            burn: view.burn.iter().map(|window| window.rate).fold(0.0, f64::max),
+        }
+    }
 }
 
 /// One point of a plot.
@@ -134,6 +173,10 @@ pub struct Refusal {
 pub trait Service: Send + Sync {
     /// All instances, worst first.
     fn instances(&self) -> Vec<InstanceView>;
+    /// All instances in short, in any order. Worth a cheaper way of its own where there are very many.
+    fn summaries(&self) -> Vec<Summary> {
+        self.instances().iter().map(Summary::from).collect()
+    }
     /// The groups of an SLO; `None` where it is not loaded. An SLO without `by` has one, empty.
     fn groups(&self, slo: &SloId) -> Option<Vec<Labels>>;
     /// One instance.

@@ -75,6 +75,22 @@ impl FromStr for SloId {
     }
 }
 
+impl FromStr for InstanceId {
+    type Err = IdError;
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || IdError(text.to_owned());
+        match text.split_once('{') {
+            None => Ok(Self::ungrouped(text.parse()?)),
+            Some((slo, rest)) => {
+                let group = rest.strip_suffix('}').ok_or_else(error)?;
+                let slo = slo.parse().map_err(|_| error())?;
+                Ok(Self { slo, group: group.parse().map_err(|_| error())? })
+            }
+        }
+    }
+}
+
 impl Serialize for SloId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -98,6 +114,16 @@ mod tests {
         assert_eq!(id.to_string(), r#"checkout/availability{region="eu",zone="a"}"#);
         assert!("checkout".parse::<SloId>().is_err());
         assert!("a/b/c".parse::<SloId>().is_err());
+    }
+
+    #[test]
+    fn instance_ids_are_read_as_shown() {
+        for text in ["checkout/availability", r#"checkout/availability{region="e\"u}",zone="a"}"#] {
+            assert_eq!(text.parse::<InstanceId>().unwrap().to_string(), text);
+        }
+        for text in ["checkout", "a/b{", "a/b{region=eu}", "a/b{region=\"eu\"", "/b{region=\"eu\"}"] {
+            assert_eq!(text.parse::<InstanceId>(), Err(IdError(text.into())));
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::iter::Peekable;
+use std::str::{Chars, FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +83,77 @@ impl fmt::Display for Labels {
     }
 }
 
+/// The text is not a list of labels.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LabelsError {
+    /// Something else than a name, `=` and a quoted value.
+    #[error("`{0}` is not a list of labels such as region=\"eu\",zone=\"a\"")]
+    Malformed(String),
+    /// A name stands twice.
+    #[error("label `{0}` stands twice")]
+    Twice(String),
+}
+
+impl FromStr for Labels {
+    type Err = LabelsError;
+
+    /// Reads what `Display` writes, in any order, with white space between the parts and a comma at the end allowed.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = || LabelsError::Malformed(text.to_owned());
+        let mut rest = text.chars().peekable();
+        let mut labels = Self::new();
+        skip_spaces(&mut rest);
+        while rest.peek().is_some() {
+            let name = label_name(&mut rest).ok_or_else(malformed)?;
+            let value = quoted(&mut rest).ok_or_else(malformed)?;
+            if labels.get(&name).is_some() {
+                return Err(LabelsError::Twice(name));
+            }
+            labels.insert(name, value);
+            skip_spaces(&mut rest);
+            if rest.next_if_eq(&',').is_none() && rest.peek().is_some() {
+                return Err(malformed());
+            }
+            skip_spaces(&mut rest);
+        }
+        Ok(labels)
+    }
+}
+
+fn skip_spaces(rest: &mut Peekable<Chars<'_>>) {
+    while rest.next_if(|c| c.is_whitespace()).is_some() {}
+}
+
+/// A name and the `=` after it.
+fn label_name(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
+    let inner = |c: &char| !c.is_whitespace() && !matches!(c, '=' | '"' | ',' | '{' | '}');
+    let mut name = String::new();
+    while let Some(c) = rest.next_if(inner) {
+        name.push(c);
+    }
+    skip_spaces(rest);
+    rest.next_if_eq(&'=')?;
+    (!name.is_empty()).then_some(name)
+}
+
+/// A quoted value with the escapes of Prometheus.
+fn quoted(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
+    skip_spaces(rest);
+    rest.next_if_eq(&'"')?;
+    let mut value = String::new();
+    loop {
+        match rest.next()? {
+            '"' => return Some(value),
+            '\\' => value.push(match rest.next()? {
+                'n' => '\n',
+                c @ ('\\' | '"') => c,
+                _ => return None,
+            }),
+            c => value.push(c),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +168,34 @@ mod tests {
     fn projection_keeps_the_named_labels() {
         let labels = Labels::from([("zone", "a"), ("region", "eu")]);
         assert_eq!(labels.project(&["region".into(), "cell".into()]), Labels::from([("region", "eu"), ("cell", "")]));
+    }
+
+    #[test]
+    fn reads_what_it_shows() {
+        for value in ["eu", "", "a\"b", "back\\slash", "two\nlines", "a,b=\"c\"}", "ümlaut 💥", "\\n"] {
+            let labels = Labels::from([("region", value), ("zone", "a")]);
+            assert_eq!(labels.to_string().parse::<Labels>().unwrap(), labels, "{value}");
+        }
+        assert_eq!("".parse::<Labels>().unwrap(), Labels::new());
+        let spaced = " zone = \"a\" , region=\"eu\", ".parse::<Labels>().unwrap();
+        assert_eq!(spaced, Labels::from([("region", "eu"), ("zone", "a")]));
+    }
+
+    #[test]
+    fn what_is_no_list_of_labels_is_refused() {
+        for text in [
+            "region",
+            "region=eu",
+            "region=\"eu",
+            "=\"eu\"",
+            "a=\"1\" b=\"2\"",
+            ",",
+            "a=\"1\",,",
+            "a=\"\\x\"",
+            "{a=\"1\"}",
+        ] {
+            assert_eq!(text.parse::<Labels>(), Err(LabelsError::Malformed(text.into())), "{text}");
+        }
+        assert_eq!("a=\"1\",a=\"2\"".parse::<Labels>(), Err(LabelsError::Twice("a".into())));
     }
 }

@@ -14,7 +14,7 @@ mod timestamp;
 
 pub use compare::{COUNT_GRID, SHARE_GRID, exceeds, round_to_grid};
 pub use id::{IdError, InstanceId, SloId, is_name};
-pub use label::Labels;
+pub use label::{Labels, LabelsError};
 pub use length::{Length, LengthError};
 pub use objective::{Objective, ObjectiveError, decimal_to_f64};
 pub use step::{Step, StepError};

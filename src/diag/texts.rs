@@ -1,0 +1,145 @@
+//! The texts of the files that findings speak about, for renderers that show excerpts.
+//!
+//! Secrets: what stands where a secret belongs is masked, character for character, so that columns stay true. Two nets:
+//! the places of findings that say "this is a secret", and the values of keys that usually hold one, because a file that
+//! does not parse has no such finding.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Place};
+
+/// Keys whose plain value is not shown, whatever a finding says about it.
+const SECRET_KEYS: [&str; 8] =
+    ["password", "secret", "token", "bearer", "routing_key", "api_key", "authorization", "private_key"];
+
+/// File name as in [`Place::file`], and its text. A file without one (unreadable, not UTF-8) is shown without excerpt.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    files: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl Texts {
+    /// No texts.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { files: BTreeMap::new() }
+    }
+
+    /// Adds or replaces the text of a file.
+    pub fn insert(&mut self, file: impl Into<Arc<str>>, text: impl Into<Arc<str>>) {
+        self.files.insert(file.into(), text.into());
+    }
+
+    /// The text of a file as it is.
+    #[must_use]
+    pub fn get(&self, file: &str) -> Option<&str> {
+        self.files.get(file).map(AsRef::as_ref)
+    }
+
+    /// How many files there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Lines `first..=last` of a file (from 1), every secret masked: those in `secrets` and those behind telling keys.
+    #[must_use]
+    pub(super) fn excerpt(&self, file: &str, first: u32, last: u32, secrets: &[&Place]) -> Option<Vec<String>> {
+        let text = self.get(file)?;
+        let skip = usize::try_from(first.max(1) - 1).ok()?;
+        let take = usize::try_from(last.saturating_sub(first)).ok()?.saturating_add(1);
+        let lines = text.split('\n').skip(skip).take(take).zip(first..);
+        Some(lines.map(|(line, number)| masked(line.trim_end_matches('\r'), file, number, secrets)).collect())
+    }
+}
+
+impl<K: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(K, V)> for Texts {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(files: I) -> Self {
+        Self { files: files.into_iter().map(|(file, text)| (file.into(), text.into())).collect() }
+    }
+}
+
+/// Places at which a finding saw a literal secret.
+pub(super) fn secret_places<'a>(findings: &'a [Diagnostic], secret_code: &str) -> Vec<&'a Place> {
+    findings.iter().filter(|finding| finding.code == secret_code).filter_map(|finding| finding.place.as_ref()).collect()
+}
+
+fn masked(line: &str, file: &str, number: u32, secrets: &[&Place]) -> String {
+    let mut hidden = vec![false; line.chars().count()];
+    for place in secrets {
+        if &*place.file == file && (place.line..=place.end_line).contains(&number) {
+            let from = if place.line == number { column(place.column) } else { 0 };
+            let to = if place.end_line == number { column(place.end_column) } else { hidden.len() };
+            hidden.iter_mut().take(to).skip(from).for_each(|cell| *cell = true);
+        }
+    }
+    hide_behind_keys(line, &mut hidden);
+    line.chars().zip(hidden).map(|(c, hide)| if hide && !c.is_whitespace() { '*' } else { c }).collect()
+}
+
+fn column(from_one: u32) -> usize {
+    usize::try_from(from_one.saturating_sub(1)).unwrap_or(usize::MAX)
+}
+
+/// Hides plain values of [`SECRET_KEYS`] up to the end of the value; references in braces are shown.
+fn hide_behind_keys(line: &str, hidden: &mut [bool]) {
+    let characters: Vec<char> = line.chars().collect();
+    for (index, _) in characters.iter().enumerate().filter(|(_, c)| **c == ':') {
+        let mut key: Vec<char> = characters
+            .iter()
+            .take(index)
+            .rev()
+            .skip_while(|c| matches!(c, '"' | '\'' | ' '))
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+            .flat_map(|c| c.to_lowercase())
+            .collect();
+        key.reverse();
+        let key: String = key.into_iter().collect();
+        if !SECRET_KEYS.contains(&key.as_str()) {
+            continue;
+        }
+        let rest = characters.get(index + 1..).unwrap_or_default();
+        let blank = rest.iter().take_while(|c| c.is_whitespace()).count();
+        let value = rest.get(blank..).unwrap_or_default();
+        let length = match value.first() {
+            None | Some('{' | '&') => 0,
+            Some(quote @ ('"' | '\'')) => 2 + value.iter().skip(1).take_while(|c| *c != quote).count(),
+            Some(_) => value.iter().take_while(|c| !matches!(c, ',' | '}')).count(),
+        };
+        hidden.iter_mut().skip(index + 1 + blank).take(length).for_each(|cell| *cell = true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(line: &str) -> String {
+        masked(line, "a.yaml", 1, &[])
+    }
+
+    #[test]
+    fn values_of_telling_keys_are_hidden_and_references_are_not() {
+        assert_eq!(shown("password: hunter 2"), "password: ****** *");
+        assert_eq!(shown("hook: {secret: abc, url: http://x}"), "hook: {secret: ***, url: http://x}");
+        assert_eq!(shown("\"token\": \"a,b\" # c"), "\"token\": ***** # c");
+        assert_eq!(shown("bearer: {file: /run/x}"), "bearer: {file: /run/x}");
+        assert_eq!(shown("name: secret"), "name: secret");
+        assert_eq!(shown("secret:"), "secret:");
+    }
+
+    #[test]
+    fn places_of_secrets_are_hidden_over_several_lines() {
+        let texts: Texts = [("a.yaml", "key: |\n  ab\n  cd\nx: 1")].into_iter().collect();
+        let place = Place { file: "a.yaml".into(), line: 2, column: 3, end_line: 3, end_column: 4 };
+        let lines = texts.excerpt("a.yaml", 1, 4, &[&place]).unwrap();
+        assert_eq!(lines, ["key: |", "  **", "  *d", "x: 1"]);
+    }
+}

@@ -1,0 +1,240 @@
+//! The window store of one instance: cumulative sums in three resolutions (SEMANTICS 1, ARCHITECTURE *Window store*).
+//!
+//! A window is the difference of two cells, whatever its length. Windows begin on a boundary of the ring that serves
+//! them, so counts are exact and nothing is interpolated. Invariants: every ring cell after `origin` and up to `end`
+//! holds the sums up to its end; times before `origin` are not loaded and hold nothing; slices before their events are
+//! known are taken as measured, and `coverage` takes back what is not.
+
+use crate::engine::ring::Ring;
+use crate::engine::sums::Sums;
+use crate::units::{Length, Step, Timestamp};
+
+/// Windows up to this length begin at slice ends.
+pub(crate) const FINE: Length = Length::from_hours(6);
+/// Slices are held a little longer than `FINE`, for late data and plots.
+const FINE_HELD: Length = Length::from_minutes(6 * 60 + 10);
+/// Windows up to this length begin on multiples of five minutes.
+pub(crate) const MIDDLE: Length = Length::from_days(4);
+/// Step of the middle ring.
+pub(crate) const FIVE_MINUTES: Length = Length::from_minutes(5);
+/// Step of the coarse ring.
+pub(crate) const HOUR: Length = Length::from_hours(1);
+/// The coarse ring reaches back this far at least: what is usual in an hour of the day is judged over 7 d.
+const COARSE_LEAST: Length = Length::from_days(7);
+/// Cumulative sums beyond this are taken back to zero at the oldest cell: on a grid of 2^-20, f64 is exact to 2^33.
+const REBASE_AT: f64 = 4e9;
+
+/// Cumulative sums of one instance.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct WindowStore {
+    slice: Length,
+    /// Nothing at or before this time is loaded.
+    origin: Timestamp,
+    at_origin: Sums,
+    /// The watermark.
+    end: Timestamp,
+    head: Sums,
+    fine: Ring,
+    middle: Ring,
+    coarse: Ring,
+}
+
+impl WindowStore {
+    /// An empty store whose loaded time is `(origin, end]`, with nothing in it and nothing measured.
+    pub(crate) fn new(slice: Step, period: Length, origin: Timestamp, end: Timestamp) -> Self {
+        let slice = slice.length();
+        let coarse = period.max(COARSE_LEAST);
+        Self {
+            slice,
+            origin,
+            at_origin: Sums::ZERO,
+            end,
+            head: Sums::ZERO,
+            fine: Ring::new(slice, cells(FINE_HELD, slice)),
+            // Two more than the length: one for the boundary at its begin, one for a begin within a step.
+            middle: Ring::new(FIVE_MINUTES, cells(MIDDLE, FIVE_MINUTES) + 1),
+            coarse: Ring::new(HOUR, cells(coarse + HOUR, HOUR) + 1),
+        }
+    }
+
+    /// The watermark.
+    pub(crate) const fn end(&self) -> Timestamp {
+        self.end
+    }
+
+    /// Nothing at or before this time is loaded.
+    pub(crate) const fn origin(&self) -> Timestamp {
+        self.origin
+    }
+
+    /// Sums up to the watermark.
+    pub(crate) const fn head(&self) -> Sums {
+        self.head
+    }
+
+    /// Sums up to `origin`: what every window that begins before it is measured from.
+    pub(crate) const fn at_origin(&self) -> Sums {
+        self.at_origin
+    }
+
+    /// Length of a slice.
+    pub(crate) const fn slice(&self) -> Length {
+        self.slice
+    }
+
+    /// Slice ends after this are held one by one.
+    pub(crate) fn fine_from(&self) -> Timestamp {
+        self.fine.horizon(self.end).max(self.origin)
+    }
+
+    /// Multiples of five minutes after this are held.
+    pub(crate) fn middle_from(&self) -> Timestamp {
+        self.middle.horizon(self.end).max(self.origin)
+    }
+
+    /// Hours after this are held.
+    pub(crate) fn coarse_from(&self) -> Timestamp {
+        self.coarse.horizon(self.end).max(self.origin)
+    }
+
+    /// Where a window of `length` that ends at `end` begins (SEMANTICS 1).
+    pub(crate) fn boundary(&self, length: Length, end: Timestamp) -> Timestamp {
+        (end - length).floor_to(self.resolution(length))
+    }
+
+    /// Step of the boundaries of windows of `length`.
+    pub(crate) fn resolution(&self, length: Length) -> Length {
+        if length <= FINE {
+            self.slice
+        } else if length <= MIDDLE {
+            FIVE_MINUTES
+        } else {
+            HOUR
+        }
+    }
+
+    /// Sums up to `time`: `None` where no cell ends there any more (or none ever did).
+    pub(crate) fn sums_at(&self, time: Timestamp) -> Option<Sums> {
+        if time >= self.end {
+            return Some(self.head);
+        }
+        if time <= self.origin {
+            return Some(self.at_origin);
+        }
+        [&self.fine, &self.middle, &self.coarse]
+            .into_iter()
+            .find(|ring| is_on(time, ring.step()) && time > ring.horizon(self.end))
+            .map(|ring| ring.get(time))
+    }
+
+    /// Takes time up to `to`, a slice end, as loaded and measured, without events.
+    pub(crate) fn extend(&mut self, to: Timestamp) {
+        while self.end < to {
+            self.end = self.end + self.slice;
+            self.head.measured = self.head.measured.wrapping_add(1);
+            self.fine.set(self.end, self.head);
+            if is_on(self.end, FIVE_MINUTES) {
+                self.middle.set(self.end, self.head);
+                if is_on(self.end, HOUR) {
+                    self.coarse.set(self.end, self.head);
+                    self.rebase();
+                }
+            }
+        }
+    }
+
+    /// Adds `events` and `total` to the newest slice: the common case of `adjust`.
+    pub(crate) fn add_newest(&mut self, events: f64, total: f64) {
+        self.head.events += events;
+        self.head.total += total;
+        self.fine.set(self.end, self.head);
+        if is_on(self.end, FIVE_MINUTES) {
+            self.middle.set(self.end, self.head);
+            if is_on(self.end, HOUR) {
+                self.coarse.set(self.end, self.head);
+            }
+        }
+    }
+
+    /// Adds `delta(end)` to every cell whose end is at or after `from`. `delta` gives the change of the cumulative sums.
+    pub(crate) fn adjust(&mut self, from: Timestamp, delta: impl Fn(Timestamp) -> Sums) {
+        let end = self.end;
+        for ring in [&mut self.fine, &mut self.middle, &mut self.coarse] {
+            let step = ring.step();
+            let mut at = from.max(self.origin + Length::from_millis(1)).max(ring.horizon(end) + step).ceil_to(step);
+            while at <= end {
+                let sums = ring.get(at).plus(delta(at));
+                ring.set(at, sums);
+                at = at + step;
+            }
+        }
+        self.head = self.head.plus(delta(end));
+    }
+
+    /// Makes `(origin, old origin]` loaded: `behind(end)` gives what lies in `(end, old origin]`.
+    pub(crate) fn reach_back(&mut self, origin: Timestamp, behind: impl Fn(Timestamp) -> Sums) {
+        let old = self.origin;
+        if origin >= old {
+            return;
+        }
+        let base = self.at_origin;
+        let end = self.end;
+        for ring in [&mut self.fine, &mut self.middle, &mut self.coarse] {
+            let step = ring.step();
+            let mut at = (origin + Length::from_millis(1)).max(ring.horizon(end) + step).ceil_to(step);
+            while at <= old && at <= end {
+                ring.set(at, base.minus(behind(at)));
+                at = at + step;
+            }
+        }
+        self.origin = origin;
+        self.at_origin = base.minus(behind(origin));
+    }
+
+    /// Forgets what lies at or before `time` (a held boundary): it is as if loading had begun there.
+    pub(crate) fn cut_before(&mut self, time: Timestamp) {
+        if time > self.origin
+            && time <= self.end
+            && let Some(sums) = self.sums_at(time)
+        {
+            self.origin = time;
+            self.at_origin = sums;
+        }
+    }
+
+    /// Sums that have grown far beyond what any window holds are taken back, so that they stay exact.
+    fn rebase(&mut self) {
+        let oldest = self.coarse_from() + HOUR;
+        let Some(base) = self.sums_at(oldest.floor_to(HOUR)) else { return };
+        let grown = self.head.total.max(self.head.events);
+        if grown < REBASE_AT || base.total.max(base.events) < grown / 2.0 {
+            return;
+        }
+        let down = |sums: Sums| Sums { events: sums.events - base.events, total: sums.total - base.total, ..sums };
+        let end = self.end;
+        for ring in [&mut self.fine, &mut self.middle, &mut self.coarse] {
+            let step = ring.step();
+            let mut at = (ring.horizon(end) + step).max(self.origin + Length::from_millis(1)).ceil_to(step);
+            while at <= end {
+                let sums = down(ring.get(at));
+                ring.set(at, sums);
+                at = at + step;
+            }
+        }
+        self.head = down(self.head);
+        self.at_origin = down(self.at_origin);
+    }
+
+    /// Bytes of the rings.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.fine.capacity() + self.middle.capacity() + self.coarse.capacity()) * 20
+    }
+}
+
+fn is_on(time: Timestamp, step: Length) -> bool {
+    time.floor_to(step) == time
+}
+
+fn cells(length: Length, step: Length) -> usize {
+    usize::try_from(length.count_of(step)).unwrap_or(1)
+}

@@ -1,0 +1,115 @@
+//! What is known of each source: up or not, since when, how far.
+//!
+//! A source is down with its first failed tick and up again with the first that succeeds. Times of success and failure
+//! are the wall clock's; the watermark is data time. Nothing here decides about alerts: the policy does.
+
+use crate::runtime::service::SourceView;
+use crate::source::SourceError;
+use crate::units::Timestamp;
+
+/// One source's state, kept by its poller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceHealth {
+    /// Its name.
+    pub name: String,
+    /// `prometheus`, `scrape` ..
+    pub kind: &'static str,
+    /// End of the newest slice for which every question was answered.
+    pub watermark: Option<Timestamp>,
+    /// First failure since the last success.
+    pub failing_since: Option<Timestamp>,
+    last_success_at: Option<Timestamp>,
+    last_error: Option<(Timestamp, String)>,
+    requests_failed: u64,
+    clock_skew_seconds: f64,
+    /// The last answers came from different replicas.
+    pub replicas_differ: bool,
+}
+
+impl SourceHealth {
+    /// A source that has not been asked yet.
+    #[must_use]
+    pub const fn new(name: String, kind: &'static str) -> Self {
+        Self {
+            name,
+            kind,
+            watermark: None,
+            failing_since: None,
+            last_success_at: None,
+            last_error: None,
+            requests_failed: 0,
+            clock_skew_seconds: 0.0,
+            replicas_differ: false,
+        }
+    }
+
+    /// Every question of a tick was answered. Says whether the source was down before.
+    pub fn succeeded(&mut self, now: Timestamp, watermark: Timestamp) -> bool {
+        self.last_success_at = Some(now);
+        self.watermark = self.watermark.max(Some(watermark));
+        self.failing_since.take().is_some()
+    }
+
+    /// A tick had failures.
+    pub fn failed(&mut self, now: Timestamp, errors: &[SourceError]) {
+        self.failing_since = self.failing_since.or(Some(now));
+        self.requests_failed += errors.len() as u64;
+        if let Some(error) = errors.first() {
+            let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
+            self.last_error = Some((now, format!("{error}{more}")));
+        }
+    }
+
+    /// The source told its clock.
+    pub fn clock(&mut self, source: Timestamp, now: Timestamp) {
+        self.clock_skew_seconds = source.seconds_f64() - now.seconds_f64();
+    }
+
+    /// The message of the last failure.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.last_error.as_ref().map(|(_, message)| message.as_str())
+    }
+
+    /// As shown.
+    #[must_use]
+    pub fn view(&self) -> SourceView {
+        SourceView {
+            name: self.name.clone(),
+            kind: self.kind.to_owned(),
+            up: self.failing_since.is_none() && self.last_success_at.is_some(),
+            watermark: self.watermark,
+            last_success_at: self.last_success_at,
+            last_error: self.last_error.clone(),
+            requests_failed: self.requests_failed,
+            clock_skew_seconds: self.clock_skew_seconds,
+            replicas_differ: self.replicas_differ,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceErrorKind;
+
+    #[test]
+    fn down_with_the_first_failed_tick_and_up_with_the_first_good_one() {
+        let at = Timestamp::from_seconds;
+        let error = SourceError {
+            doing: "asking `http://127.0.0.1:9090`".into(),
+            problem: "connection refused".into(),
+            kind: SourceErrorKind::Unreachable,
+        };
+        let mut health = SourceHealth::new("prometheus".into(), "prometheus");
+        assert!(!health.view().up, "not asked yet");
+        health.succeeded(at(30), at(0));
+        assert!(health.view().up);
+        health.failed(at(60), &[error.clone(), error.clone()]);
+        health.failed(at(90), std::slice::from_ref(&error));
+        assert_eq!((health.view().up, health.failing_since), (false, Some(at(60))));
+        assert_eq!(health.view().requests_failed, 3);
+        assert!(health.succeeded(at(120), at(90)));
+        assert_eq!((health.view().up, health.view().watermark), (true, Some(at(90))));
+    }
+}
