@@ -187,11 +187,16 @@ pub struct World {
 impl World {
     /// What is known at watermark `w`: samples up to `w` that have arrived by then.
     pub fn known_at(&self, w: i64) -> Self {
+        self.seen_at(w, w)
+    }
+
+    /// Samples up to `w` that had arrived when the store was asked at `asked`.
+    pub fn seen_at(&self, w: i64, asked: i64) -> Self {
         let series = self
             .series
             .iter()
             .map(|series| {
-                let seen = |sample: &&Sample| sample.at <= w && sample.arrived <= w;
+                let seen = |sample: &&Sample| sample.at <= w && sample.arrived <= asked;
                 Series { samples: series.samples.iter().filter(seen).copied().collect(), ..series.clone() }
             })
             .filter(|series| !series.samples.is_empty())

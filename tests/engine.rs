@@ -1,0 +1,10 @@
+//! Property tests: random traffic through the engine, slice by slice, against the oracle.
+
+#[cfg(test)]
+#[expect(dead_code, reason = "the oracle is shared; each test uses its part")]
+mod oracle;
+
+#[cfg(test)]
+mod properties {
+    mod truth;
+}
