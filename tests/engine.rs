@@ -6,5 +6,6 @@ mod oracle;
 
 #[cfg(test)]
 mod properties {
+    mod live;
     mod truth;
 }

@@ -9,6 +9,8 @@
 
 pub mod adapter;
 pub mod alert;
+pub mod compare;
+pub mod drive;
 pub mod exact;
 pub mod judge;
 pub mod ledger;

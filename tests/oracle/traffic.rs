@@ -166,6 +166,8 @@ struct Target<'a> {
     counters: BTreeMap<Counter, i64>,
     /// What its newest sample says, for each series ever seen.
     scraped: BTreeMap<Counter, i64>,
+    /// Counters on its newest page.
+    page: Vec<Counter>,
     /// Counters that the process has begun anew since they were scraped.
     restarted: Vec<Counter>,
     series: BTreeMap<String, Series>,
@@ -205,7 +207,8 @@ pub fn traffic(recipe: &Recipe) -> Traffic {
 impl<'a> Target<'a> {
     fn new(recipe: &'a Recipe, index: usize) -> Self {
         let mut random = Random::new(recipe.seed, 1 + u64::try_from(index).unwrap());
-        let regions = if recipe.grouped { random.pick(&[&["eu", "us"][..], &["eu"], &["us"]]).to_vec() } else { vec![""] };
+        let regions =
+            if recipe.grouped { random.pick(&[&["eu", "us"][..], &["eu"], &["us"]]).to_vec() } else { vec![""] };
         Self {
             recipe,
             random,
@@ -214,6 +217,7 @@ impl<'a> Target<'a> {
             regions,
             counters: BTreeMap::new(),
             scraped: BTreeMap::new(),
+            page: Vec::new(),
             restarted: Vec::new(),
             series: BTreeMap::new(),
             truth: Vec::new(),
@@ -333,7 +337,7 @@ impl<'a> Target<'a> {
             let increase = match before {
                 Some(_) if again => value,
                 Some(before) => value - before,
-                None if sibling => value,
+                None if sibling && !self.replaces(counter) => value,
                 None => 0,
             };
             self.scraped.insert(counter, value);
@@ -343,6 +347,7 @@ impl<'a> Target<'a> {
             let single = if self.recipe.trouble.late && self.random.once_in(40) { 20 * SECOND } else { 0 };
             self.write(counter, value, at, at + late.max(single));
         }
+        self.page = self.counters.keys().copied().collect();
         for (region, (plain, failed)) in added {
             let (events, total) = match self.recipe.naming {
                 Naming::Code => (failed, plain + failed),
@@ -351,6 +356,12 @@ impl<'a> Target<'a> {
             let labels = if self.recipe.grouped { Labels::from([("region", region)]) } else { Labels::new() };
             self.truth.push(Truth { at, group: labels, events, total });
         }
+    }
+
+    /// Whether a new counter could be another one under a new label: one of its metric has left the page.
+    fn replaces(&self, counter: Counter) -> bool {
+        let same_metric = |other: &&Counter| self.recipe.naming == Naming::Code || other.1 == counter.1;
+        self.page.iter().filter(same_metric).any(|other| !self.counters.contains_key(other))
     }
 
     fn write(&mut self, (region, numerator): Counter, value: i64, at: i64, arrived: i64) {

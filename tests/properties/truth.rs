@@ -9,7 +9,7 @@ use crate::oracle::traffic::{recipes, traffic};
 use crate::oracle::window::sums;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_oracle_counts_what_the_processes_counted(mut recipe in recipes(150)) {
