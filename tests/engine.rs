@@ -6,6 +6,10 @@ mod oracle;
 
 #[cfg(test)]
 mod properties {
+    mod history;
     mod live;
+    mod pushdown;
+    mod replica;
+    mod restart;
     mod truth;
 }

@@ -74,7 +74,9 @@ fn fingerprint(labels: &Labels) -> u64 {
 
 /// A series with its samples in `(from, to]` that had arrived by `asked`.
 fn samples(series: &Series, from: i64, to: i64, asked: i64) -> SeriesSamples {
-    let held = series.samples.iter().filter(|sample| from < sample.at && sample.at <= to && sample.arrived <= asked);
+    let bound = |time: i64| series.samples.partition_point(|sample| sample.at <= time);
+    let (first, last) = (bound(from), bound(to));
+    let held = series.samples[first..last.max(first)].iter().filter(|sample| sample.arrived <= asked);
     SeriesSamples {
         fingerprint: fingerprint(&series.labels),
         labels: Arc::new(series.labels.clone()),

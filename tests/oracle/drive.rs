@@ -32,21 +32,21 @@ pub fn ticks(traffic: &Traffic, random: &mut Random) -> Vec<Vec<i64>> {
     ticks
 }
 
-/// One tick: asks for `[G + d]` and advances through every slice end since the last. `at` sees the engine at each, and
-/// what it has been told by then.
+/// One tick: asks for `[G + d]` and advances through every slice end since the last. `at` sees the engine at each, with
+/// the slice end and the time of asking: what the engine has been told is `world.seen_at` of the two.
 pub fn tick(
     state: &mut SloState,
     world: &World,
     setting: &Setting,
     ends: &[i64],
-    mut at: impl FnMut(&SloState, i64, &World) -> Result<(), String>,
+    mut at: impl FnMut(&mut SloState, i64, i64) -> Result<(), String>,
 ) -> Result<(), String> {
     let w = *ends.last().unwrap();
     let before = ends[0] - setting.slice;
     let observation = answer(world, before - setting.gap, w, w);
     for &end in ends {
         state.advance(&observation, super::adapter::time(end));
-        at(state, end, &world.seen_at(end, w))?;
+        at(state, end, w)?;
     }
     Ok(())
 }

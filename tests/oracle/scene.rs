@@ -2,11 +2,13 @@
 
 use slo::units::Labels;
 
+use super::adapter::{answer, engine_said, engine_verdict, past, time};
 use super::alert::{Alerts, said};
+use super::drive::engine;
 use super::exact::decimal;
 use super::judge::judge;
 use super::random::Random;
-use super::world::{MINUTE, SECOND, Sample, Series, Setting, World};
+use super::world::{DAY, MINUTE, SECOND, Sample, Series, Setting, World};
 
 /// What happens for a while.
 #[derive(Clone, Copy, Debug)]
@@ -116,12 +118,32 @@ fn sample(at: i64, value: i64) -> Sample {
     Sample { at, value: value as f64, arrived: at }
 }
 
-/// Lives through every slice end of `(from, to]` with the oracle.
-pub fn live(world: &World, setting: &Setting, from: i64, to: i64) -> Alerts {
+/// Who judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// The model.
+    Oracle,
+    /// The engine, fed as in life.
+    Engine,
+}
+
+/// Lives through every slice end of `(from, to]`; what is older is known from the start.
+pub fn live(judged_by: Judge, world: &World, setting: &Setting, from: i64, to: i64) -> Alerts {
     let mut alerts = Alerts::new(setting);
+    let mut engine = engine(setting);
+    if judged_by == Judge::Engine {
+        engine.prepend(&past(world, from - 40 * DAY, from));
+    }
     let mut w = from + setting.slice;
     while w <= to {
-        alerts.step(w, &said(&judge(world, setting, &Labels::new(), w)));
+        let said = match judged_by {
+            Judge::Oracle => said(&judge(world, setting, &Labels::new(), w)),
+            Judge::Engine => {
+                engine.advance(&answer(world, w - setting.slice - setting.gap, w, w), time(w));
+                engine_said(&engine_verdict(&engine, &Labels::new()).unwrap())
+            }
+        };
+        alerts.step(w, &said);
         w += setting.slice;
     }
     alerts

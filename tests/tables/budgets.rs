@@ -2,6 +2,9 @@
 
 use slo::units::Labels;
 
+use crate::oracle::adapter::past;
+use crate::oracle::compare::compare;
+use crate::oracle::drive::engine;
 use crate::oracle::exact::{Rational, decimal, exceeds, float, ratio, whole};
 use crate::oracle::judge::judge;
 use crate::oracle::scene::{Phase, Scene, series};
@@ -11,7 +14,11 @@ use slo::spec::policy::AlertSeverity::Page;
 
 fn budget_of(scene: &Scene, setting: &Setting) -> Budget {
     let w = scene.phases.last().unwrap().0;
-    judge(&scene.world(), setting, &Labels::new(), w).budget
+    let world = scene.world();
+    let mut state = engine(setting);
+    state.prepend(&past(&world, scene.begin - DAY, w));
+    compare(&state, &world, setting, w, &[]).unwrap();
+    judge(&world, setting, &Labels::new(), w).budget
 }
 
 fn percent(value: &Rational) -> String {
@@ -99,6 +106,9 @@ fn hour_matches(bad: i64, total: i64) -> bool {
     world.series.push(series("failures_total", (true, false, false), counter(bad)));
     let burn = Kind::Burn { over: HOUR, confirm: None, factor: decimal("14.4") };
     let setting = Setting { tiers: vec![Tier::bare(Page, burn)], ..Setting::plain() };
+    let mut state = engine(&setting);
+    state.prepend(&past(&world, begin - DAY, begin + HOUR));
+    compare(&state, &world, &setting, begin + HOUR, &[]).unwrap();
     judge(&world, &setting, &Labels::new(), begin + HOUR).tiers[0].matches
 }
 
