@@ -11,5 +11,6 @@ mod properties {
     mod pushdown;
     mod replica;
     mod restart;
+    mod summaries;
     mod truth;
 }
