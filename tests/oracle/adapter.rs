@@ -152,7 +152,7 @@ pub fn engine_said(verdict: &verdict::Verdict) -> Vec<Said> {
 pub struct Differences(Vec<String>);
 
 impl Differences {
-    fn same<T: PartialEq + Debug>(&mut self, what: &str, engine: T, oracle: T) {
+    fn same<T: PartialEq + Debug + Copy>(&mut self, what: &str, engine: T, oracle: T) {
         if engine != oracle {
             self.0.push(format!("{what}: engine {engine:?}, oracle {oracle:?}"));
         }

@@ -21,7 +21,7 @@ pub fn setting(traffic: &Traffic, random: &mut Random) -> Setting {
     tiers.push(Tier { min_total: 100, ..Tier::bare(Ticket, burn(20 * MINUTE, Some(2 * MINUTE), "2")) });
     tiers.push(Tier::bare(Ticket, burn(HOUR, Some(90_000), "0.7")));
     let budget = decimal(random.pick(&["0.1%", "1%", "5%", "10%"]));
-    Setting { tiers, budget, ..traffic.setting.clone() }
+    Setting { budget, tiers, ..traffic.setting.clone() }
 }
 
 /// Lives through the recipe and compares now and then, and at the end.
