@@ -5,7 +5,7 @@
 //! source's concurrency, so that ticks never wait for it). A stretch that fails is asked again a while later.
 //! At its end an SLO gets its own hours back where the source does not reach (SEMANTICS 2, *History*).
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::meant::SourceConfig;
 use crate::engine::observation::{History, Sample, SeriesHistory, SeriesSamples, Start};
 use crate::engine::verdict::HourBucket;
-use crate::plan::{Plan, overlap, start_selectors};
-use crate::runtime::asker::target_of;
+use crate::plan::{Plan, overlap};
 use crate::runtime::core::Core;
 use crate::runtime::entry::SharedEntry;
-use crate::source::{HistoryPath, HistorySink, Source, SourceError};
+use crate::source::{HistoryPath, HistorySink, Newborn, Source, SourceError, Stretch};
+use crate::spec::selector::Selector;
 use crate::store::StoreError;
 use crate::telemetry::event::Backfill as BackfillEvent;
 use crate::units::{InstanceId, Labels, Length, Timestamp};
@@ -28,6 +28,8 @@ use crate::units::{InstanceId, Labels, Length, Timestamp};
 const SAMPLES_AT_ONCE: i64 = 4_000_000;
 /// The 5 min ring is this long (ARCHITECTURE, *Window store*); older time is kept by the hour.
 const FINE: Length = Length::from_days(4);
+/// The ring of slices is this long: newer than this, every sample is wanted.
+const RAW: Length = Length::from_minutes(6 * 60 + 10);
 /// Rounds end this long ago: the newest day of every SLO comes before the older days of any.
 const ROUNDS: [Length; 2] = [Length::from_days(1), FINE];
 /// Stretches end on the hour, so that hourly queries and hourly buckets fit.
@@ -107,11 +109,13 @@ impl Backfill {
     ) -> Result<HistoryPath, SourceError> {
         let mut history = History { from, to, ..History::default() };
         let mut path = HistoryPath::Queries;
-        let selectors: Vec<_> =
-            plan.queries().iter().filter(|query| !query.alive_only).map(|query| query.selector.clone()).collect();
+        let stretch = Stretch { from, to, gap: self.config.gap, fine_after: now - FINE, raw_after: now - RAW };
+        let queries = plan.queries().to_vec();
         let mut collector = Collector { plan, seen: HashSet::new(), series: Vec::new() };
-        for selector in &selectors {
-            path = self.source.history(selector, from, to, self.config.gap, now - FINE, &mut collector).await?;
+        let selectors: Vec<&Selector> =
+            queries.iter().filter(|query| !query.alive_only).map(|query| &query.selector).collect();
+        if !selectors.is_empty() {
+            path = self.source.history(&selectors, &stretch, &mut collector).await?;
         }
         history.series = collector.series;
         if let Some(pushdown) = plan.pushdown(0)
@@ -135,26 +139,20 @@ impl Backfill {
         Ok(path)
     }
 
-    /// When the targets of undecided births started: the newest start in each hour.
+    /// When the targets of undecided births started.
     async fn starts(&self, entry: &SharedEntry, history: &History) -> Result<Vec<Start>, SourceError> {
-        let targets: BTreeSet<Labels> =
-            entry.undecided_in_history(history).into_iter().map(|birth| birth.target).collect();
-        let targets: Vec<Labels> = targets.into_iter().collect();
-        let (first, last) = (history.from.floor_to(HOUR) + HOUR, history.to.ceil_to(HOUR));
-        let mut starts: Vec<Start> = Vec::new();
-        for selector in start_selectors(&targets) {
-            let promql = format!("last_over_time({selector}[{HOUR}])");
-            for value in self.source.evaluate(&promql, first, last, HOUR).await? {
-                let target = target_of(&value.labels);
-                for (_, seconds) in value.points.iter().filter(|(_, seconds)| seconds.is_finite()) {
-                    let start = Start { target: target.clone(), at: Timestamp::from_seconds_f64(*seconds) };
-                    if starts.last() != Some(&start) {
-                        starts.push(start);
-                    }
-                }
-            }
+        let births = entry.undecided_in_history(history);
+        if births.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(starts)
+        let newborns: Vec<Newborn> = births
+            .iter()
+            .filter_map(|birth| {
+                let series = history.series.iter().find(|held| held.series.fingerprint == birth.fingerprint)?;
+                Some(Newborn { labels: Arc::clone(&series.series.labels), at: birth.at })
+            })
+            .collect();
+        self.source.starts(&newborns, self.config.gap).await
     }
 
     /// The SLO's durable hours by group.
@@ -195,7 +193,7 @@ impl HistorySink for Collector<'_> {
     fn series(&mut self, labels: Arc<Labels>, samples: Vec<Sample>, continuous: Vec<(Timestamp, Timestamp)>) {
         let fingerprint = labels.fingerprint();
         let Some((_, roles)) = self.plan.route(&labels, fingerprint).first().copied() else { return };
-        if self.seen.insert(fingerprint) {
+        if (roles.events || roles.total) && self.seen.insert(fingerprint) {
             let series = SeriesSamples { labels, fingerprint, roles, samples: samples.into() };
             self.series.push(SeriesHistory { series, continuous });
         }

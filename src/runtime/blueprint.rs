@@ -55,7 +55,7 @@ pub struct Launch {
     /// What the command line says beside them.
     pub overrides: Overrides,
     /// Where secrets come from.
-    pub secrets: Secrets,
+    pub secrets: Arc<Secrets>,
     /// Handed to sources and sinks.
     pub telemetry: Telemetry,
 }
@@ -227,7 +227,7 @@ impl Blueprint {
 }
 
 fn cannot_be_built(what: &str, name: &str, problem: &str) -> Diagnostic {
-    Diagnostic::error(codes::UNUSABLE, format!("the {what} `{name}` cannot be used: {problem}"))
+    Diagnostic::error(codes::BAD_ADDRESS, format!("the {what} `{name}` cannot be used: {problem}"))
 }
 
 /// Of everything that decides: equal digests, equal behaviour.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::policy::book::AlertBook;
 use crate::policy::source::SourceAlert;
 use crate::policy::state::read;
+use crate::policy::subject::SOURCE_SERVICE;
 use crate::runtime::blueprint::{Blueprint, SloPlan};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, Evaluated, SharedEntry, withdraw_book};
@@ -15,8 +16,6 @@ use crate::runtime::poller::CATCH_UP;
 use crate::store::{Snapshot, Store, StoreError};
 use crate::units::{InstanceId, Length, SloId, Timestamp};
 
-/// The service under which states of sources are kept.
-const SOURCE: &str = "source";
 /// Slices of pages are put back as far as the rings of slices and of 5 min reach.
 const SLICES: Length = Length::from_days(4);
 
@@ -84,7 +83,7 @@ impl Stored {
     #[must_use]
     pub fn withdrawn(&self, core: &Core, blueprint: &Blueprint) -> Evaluated {
         let ids = blueprint.ids();
-        let gone = self.states.iter().filter(|(id, _)| !ids.contains(*id) && id.service != SOURCE);
+        let gone = self.states.iter().filter(|(id, _)| !ids.contains(*id) && id.service != SOURCE_SERVICE);
         let now = core.clock.now();
         let config = core.config();
         let mut all = Evaluated::default();
@@ -101,7 +100,7 @@ impl Stored {
     #[must_use]
     pub fn source_alerts(&self) -> BTreeMap<String, SourceAlert> {
         let mut alerts = BTreeMap::new();
-        for (key, record) in self.states.iter().filter(|(id, _)| id.service == SOURCE).flat_map(|(_, records)| records) {
+        for (key, record) in self.states.iter().filter(|(id, _)| id.service == SOURCE_SERVICE).flat_map(|(_, records)| records) {
             match read(key, record) {
                 Ok((id, state)) => drop(alerts.insert(id.slo.name, SourceAlert::resume(state))),
                 Err(error) => tracing::error!(%error, "the stored state of a source's alert cannot be read"),
