@@ -89,6 +89,8 @@ pub struct Blueprint {
     pub digest: String,
     /// Git revision of the folder.
     pub revision: Option<String>,
+    /// What is doubtful in the files.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Launch {
@@ -127,7 +129,9 @@ impl Launch {
         }
         let digest = digest(&config, &slos);
         let revision = gathered.watched.iter().find_map(|path| revision(path));
-        Ok(Blueprint { config, slos, sources, sinks, watched: gathered.watched, digest, revision })
+        let warnings = report.findings().iter().filter(|finding| finding.severity == Severity::Warning).cloned();
+        let warnings = warnings.collect();
+        Ok(Blueprint { config, slos, sources, sinks, watched: gathered.watched, digest, revision, warnings })
     }
 
     fn compile(&self, slo: &Arc<Slo>, config: &Config, findings: &mut Vec<Diagnostic>) -> Option<SloPlan> {
