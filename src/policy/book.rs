@@ -475,12 +475,12 @@ mod tests {
             ["page/burn firing 1", "page/burn resolved 45", "ticket/burn firing 45", "ticket/burn resolved 370"]
         );
         let ticket = effects.iter().find(|effect| effect.alert.severity == AlertSeverity::Ticket).unwrap();
-        assert_eq!(minute(ticket.alert.fired_at.unwrap()), 4.5);
+        assert_eq!(ticket.alert.fired_at, Some(START + length("4m30s")));
         assert_eq!(ticket.alert.held_back_by.as_deref(), Some(effects[0].alert.id.as_str()));
         let ends = effects.iter().find(|effect| effect.alert.state == AlertState::Resolved).unwrap();
-        assert_eq!(ends.notification.as_ref().unwrap().context, [ticket.alert.id.clone()]);
+        assert_eq!(ends.notification.as_ref().unwrap().context, std::slice::from_ref(&ticket.alert.id));
         let sent = effects.iter().filter_map(|effect| effect.notification.as_ref()).nth(2).unwrap();
-        assert_eq!(minute(sent.fired_at), 4.5);
+        assert_eq!(sent.fired_at, START + length("4m30s"));
         assert_eq!(sent.id, "checkout/availability/ticket/burn/2026-11-18T00:01:00Z/1");
         assert_eq!(sent.alert_id, "checkout/availability/ticket/burn/2026-11-18T00:01:00Z/alert-1");
         assert!(book.alerts().next().is_none());
@@ -507,7 +507,7 @@ mod tests {
         // the first slice end that is down is minute 2.5; a page of kind down is not held back by one of kind burn
         assert_eq!(told(&effects), ["page/burn firing 1", "page/down firing 5.5", "page/down resolved 22.5"]);
         let down = effects.iter().find(|effect| effect.alert.kind == AlertKind::Down).unwrap();
-        assert_eq!(minute(down.alert.started_at), 2.5);
+        assert_eq!(down.alert.started_at, START + length("2m30s"));
         assert_eq!(
             down.alert.reason,
             "down for 3m: `alive` is 0 or gone, and nothing is measured since 2026-11-18T00:02:30Z"
@@ -556,7 +556,7 @@ mod tests {
                 let notification = effect.notification.unwrap();
                 fired.push((minute(at), notification.state, notification.transition));
             }
-            if minute(at) == 123.0 {
+            if at == START + length("123m") {
                 let id = book.alerts().next().unwrap().id.clone();
                 let closer = Closer { by: "ann", note: "known" };
                 assert!(book.close(&setting(&subject), "other", at, None, closer).is_none());
