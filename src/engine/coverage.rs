@@ -206,8 +206,9 @@ impl Balance {
         folded - missing
     }
 
-    /// First and last slice end at which the balance changes otherwise than in `other`; `None` where they are equal.
-    pub(crate) fn difference(&self, other: &Self) -> Option<(Timestamp, Timestamp)> {
+    /// First and last slice end after `time` at which the balance changes otherwise than in `other`; `None` where they
+    /// are equal.
+    pub(crate) fn difference(&self, other: &Self, time: Timestamp) -> Option<(Timestamp, Timestamp)> {
         let mut ends: Vec<Timestamp> = [self, other]
             .into_iter()
             .flat_map(|balance| {
@@ -223,8 +224,8 @@ impl Balance {
         let change = |end: Timestamp| self.at(end) - other.at(end);
         let mut last = None;
         let mut first = None;
-        let mut previous = 0;
-        for end in ends {
+        let mut previous = change(time);
+        for end in ends.into_iter().filter(|end| *end > time) {
             let now = change(end);
             if now != previous {
                 first = first.or(Some(end));
@@ -317,7 +318,9 @@ mod tests {
     fn differences_are_found_where_they_begin_and_end() {
         let one = Coverage::from_parts(vec![stretch(120, 240)], Vec::new()).balance(SLICE);
         let other = Coverage::from_parts(vec![stretch(120, 180)], Vec::new()).balance(SLICE);
-        assert_eq!(one.difference(&one), None);
-        assert_eq!(one.difference(&other), Some((at(210), at(240))));
+        assert_eq!(one.difference(&one, at(0)), None);
+        assert_eq!(one.difference(&other, at(0)), Some((at(210), at(240))));
+        assert_eq!(one.difference(&other, at(210)), Some((at(240), at(240))));
+        assert_eq!(one.difference(&other, at(240)), None);
     }
 }

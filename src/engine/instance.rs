@@ -32,6 +32,8 @@ pub struct Instance {
     pub(crate) taken: Timestamp,
     /// In this tick: a series of `total` alone shows that all recent slices are measured.
     pub(crate) anchored: bool,
+    /// In this tick: time after the newest sample may be taken as measured (`alive` is not 0).
+    pub(crate) provisional: bool,
     /// In this tick: what its new samples add to the numerator and to `total`.
     pub(crate) fresh: (f64, f64),
 }
@@ -66,6 +68,7 @@ impl Instance {
             changed: None,
             taken: origin,
             anchored: false,
+            provisional: true,
             fresh: (0.0, 0.0),
         }
     }
@@ -194,7 +197,7 @@ impl Instance {
     }
 
     fn rebalance(&mut self, before: &Balance, after: &Balance) {
-        let Some((first, last)) = after.difference(before) else { return };
+        let Some((first, last)) = after.difference(before, self.windows.origin()) else { return };
         self.windows.adjust(first, |end| Sums { measured: wrapped(after.at(end) - before.at(end)), ..Sums::ZERO });
         self.touch(first, last);
     }

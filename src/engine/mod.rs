@@ -7,6 +7,7 @@
 
 mod advance;
 mod alive;
+mod backfill;
 mod birth;
 mod booking;
 mod budget;
@@ -14,6 +15,8 @@ pub mod confidence;
 mod coverage;
 pub mod definition;
 mod derive;
+#[cfg(test)]
+mod fixture;
 mod history;
 mod hours;
 pub mod instance;
@@ -24,9 +27,12 @@ mod pack;
 mod plot;
 mod pushdown;
 mod ring;
+mod seam;
 mod silence;
 pub mod state;
 mod sums;
 mod tracker;
+#[cfg(test)]
+mod vectors;
 pub mod verdict;
 mod windows;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::alive::AliveSet;
-use crate::engine::booking::Fold;
+use crate::engine::booking::Folds;
 use crate::engine::definition::Definition;
 use crate::engine::instance::Instance;
 use crate::engine::observation::{Observation, Start};
@@ -26,7 +26,7 @@ pub struct SloState {
     /// Known start times of targets, by their number.
     pub(crate) starts: Vec<(u32, Timestamp)>,
     /// Where pairs over a gap were booked, as long as they may be replaced.
-    pub(crate) folds: Vec<Fold>,
+    pub(crate) folds: Folds,
     pub(crate) instances: Vec<Instance>,
     /// Places of the instances by their labels; empty without `by`.
     pub(crate) places: BTreeMap<Labels, u32>,
@@ -77,7 +77,7 @@ impl SloState {
             registry: Registry::default(),
             alive: AliveSet::default(),
             starts: Vec::new(),
-            folds: Vec::new(),
+            folds: Folds::new(),
             instances: Vec::new(),
             places: BTreeMap::new(),
             matches: Vec::new(),

@@ -82,6 +82,12 @@ impl WindowStore {
         self.slice
     }
 
+    /// Slice ends after this are held one by one, for a watermark at `end`, however little is loaded.
+    pub(crate) fn fine_horizon(slice: Step, end: Timestamp) -> Timestamp {
+        let capacity = i64::try_from(cells(FINE_HELD, slice.length())).unwrap_or(i64::MAX);
+        end.floor_to(slice.length()) - slice.length() * capacity
+    }
+
     /// Slice ends after this are held one by one.
     pub(crate) fn fine_from(&self) -> Timestamp {
         self.fine.horizon(self.end).max(self.origin)
