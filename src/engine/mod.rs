@@ -23,7 +23,7 @@ pub mod instance;
 mod judge;
 mod known_false;
 pub mod observation;
-mod pack;
+pub mod pack;
 mod plot;
 mod pushdown;
 mod ring;

@@ -12,6 +12,7 @@ pub mod alert;
 pub mod book;
 pub mod card;
 pub mod catch_up;
+pub mod compile;
 pub mod episode;
 pub mod facts;
 pub mod figure;

@@ -11,20 +11,20 @@ pub const RULE: Rule = Rule {
     failing: Some(Failing {
         line: 0,
         column: 0,
-        text: r#"version: policy/v1
+        text: r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page, burn: {factor: -1, over: 1h, confirm: 5m}}
-"#,
+",
     }),
     passing: Some(
-        r#"version: policy/v1
+        r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 5m}}
-"#,
+",
     ),
     lint: None,
 };

@@ -14,7 +14,7 @@ the store's own query page.",
     failing: Some(Failing {
         line: 0,
         column: 0,
-        text: r#"version: slo/v1
+        text: r"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -22,7 +22,7 @@ slos:
   - name: availability
     objective: 99.9%
     sli: {events: {bad: 'sum(rate(errors_total[$window])', total: 'sum(rate(calls_total[$window]))'}}
-"#,
+",
     }),
     passing: Some(
         r#"version: slo/v1

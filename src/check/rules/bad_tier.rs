@@ -12,20 +12,20 @@ window, a gate that its kind does not have.",
     failing: Some(Failing {
         line: 0,
         column: 0,
-        text: r#"version: policy/v1
+        text: r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 2h}}
-"#,
+",
     }),
     passing: Some(
-        r#"version: policy/v1
+        r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 5m}}
-"#,
+",
     ),
     lint: None,
 };

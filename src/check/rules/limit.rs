@@ -14,9 +14,9 @@ Split the file, or write out what the aliases repeat.",
     failing: Some(Failing {
         line: 0,
         column: 0,
-        text: r#"version: slo/v1
+        text: r"version: slo/v1
 x: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]
-"#,
+",
     }),
     passing: Some(
         r#"version: slo/v1

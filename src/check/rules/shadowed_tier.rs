@@ -16,24 +16,24 @@ Within a severity, longer windows want lower factors: 14.4 over 1h, 6 over 6h.",
     failing: Some(Failing {
         line: 0,
         column: 0,
-        text: r#"version: policy/v1
+        text: r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page,   burn: {factor: 14.4, over: 1h, confirm: 5m}}
       - {severity: page,   burn: {factor: 20,   over: 6h, confirm: 30m}}
       - {severity: ticket, burn: {factor: 1,    over: 3d, confirm: 6h}}
-"#,
+",
     }),
     passing: Some(
-        r#"version: policy/v1
+        r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page,   burn: {factor: 14.4, over: 1h, confirm: 5m}}
       - {severity: page,   burn: {factor: 6,    over: 6h, confirm: 30m}}
       - {severity: ticket, burn: {factor: 1,    over: 3d, confirm: 6h}}
-"#,
+",
     ),
     lint: Some(lint),
 };

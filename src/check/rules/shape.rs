@@ -12,12 +12,12 @@ expected.",
     failing: Some(Failing {
         line: 0,
         column: 0,
-        text: r#"version: slo/v1
+        text: r"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
 slos: 5
-"#,
+",
     }),
     passing: Some(
         r#"version: slo/v1

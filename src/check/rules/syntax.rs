@@ -15,10 +15,10 @@ space inside an unquoted value, a quote that is never closed. PromQL is best put
     failing: Some(Failing {
         line: 0,
         column: 0,
-        text: r#"version: slo/v1
+        text: r"version: slo/v1
 service: shop
 slos: [
-"#,
+",
     }),
     passing: Some(
         r#"version: slo/v1

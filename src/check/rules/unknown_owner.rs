@@ -68,7 +68,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(name) = slo.slo.owner.as_deref()
             && let Some(finding) = unknown(config.config, name)
         {
-            found.push(slo.said("owner").mark(finding.of(slo.slo.id.clone())));
+            found.push(slo.blame("owner", finding));
         }
     }
     for route in config.at.find(&["routes"]).into_iter().flat_map(At::items) {

@@ -1,0 +1,5 @@
+//! The HTTP interface against a fake service, through a real listener: every address, every key, every error.
+#![expect(clippy::disallowed_methods, reason = "answers of our own server, on loopback, are read whole")]
+
+#[path = "http/fake.rs"]
+mod fake;
