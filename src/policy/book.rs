@@ -61,10 +61,7 @@ impl AlertBook {
     ///
     /// # Errors
     /// Where a record cannot be read: nothing is guessed, for a lost state is a second page or none.
-    pub fn restore<'a>(
-        slo: SloId,
-        records: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, StateError> {
+    pub fn restore<'a>(slo: SloId, records: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, StateError> {
         let mut book = Self::new(slo);
         for (name, record) in records {
             let (id, state) = read(name, record)?;
@@ -161,7 +158,8 @@ impl AlertBook {
         verdict: Option<&Verdict>,
         closer: Closer<'_>,
     ) -> Option<Vec<Effect>> {
-        let (group, state) = self.states.iter_mut().find(|(_, state)| state.alerts().iter().any(|alert| alert.id == id))?;
+        let (group, state) =
+            self.states.iter_mut().find(|(_, state)| state.alerts().iter().any(|alert| alert.id == id))?;
         let step = state.close(setting, group, id, at, verdict, (closer.by, closer.note))?;
         self.changed.insert(group.clone());
         Some(step.effects)
@@ -199,7 +197,8 @@ impl AlertBook {
         let Some(state) = self.states.get(group) else { return true };
         let named = |alert: &Alert| {
             state.tiers.iter().any(|tier| {
-                tier.phase.is_shared() && (tier.key.severity, tier.key.condition.alert_kind()) == (alert.severity, alert.kind)
+                tier.phase.is_shared()
+                    && (tier.key.severity, tier.key.condition.alert_kind()) == (alert.severity, alert.kind)
             })
         };
         !fires(state.alerts(), &|_| true) && !fires(self.alerts_of(&Labels::new()), &named)
@@ -261,8 +260,11 @@ impl AlertBook {
         for group in others.iter().filter(|group| definition.by.is_empty() || **group != whole) {
             let Some(state) = self.states.get_mut(group) else { continue };
             let same = group.len() == definition.by.len() && definition.by.iter().all(|name| group.get(name).is_some());
-            let step =
-                if same { state.vanish() } else { state.withdraw(setting, group, at, None, "its group (`by` was changed)") };
+            let step = if same {
+                state.vanish()
+            } else {
+                state.withdraw(setting, group, at, None, "its group (`by` was changed)")
+            };
             if !same {
                 *state = InstanceState::default();
             }
@@ -285,11 +287,13 @@ impl AlertBook {
             let mut groups = Vec::new();
             let mut matched = false;
             let mut since: Option<Timestamp> = None;
-            let key = matches!(tier.kind, Kind::Down { .. } | Kind::NoData { .. }).then(|| key_of(&definition.tiers, index));
+            let key =
+                matches!(tier.kind, Kind::Down { .. } | Kind::NoData { .. }).then(|| key_of(&definition.tiers, index));
             if let Some(key) = key.flatten() {
                 for (group, begun) in self.shared(key) {
                     let verdict = round.judged.iter().find(|(judged, _)| judged == group);
-                    matched |= verdict.and_then(|(_, verdict)| verdict.tiers.get(index)).is_some_and(|tier| tier.matches);
+                    matched |=
+                        verdict.and_then(|(_, verdict)| verdict.tiers.get(index)).is_some_and(|tier| tier.matches);
                     since = Some(since.map_or(begun, |earlier: Timestamp| earlier.min(begun)));
                     groups.push(group.clone());
                 }

@@ -24,12 +24,8 @@ const RUNBOOK: &str = "runbook";
 /// The card, without a newline at its end. `contact` is where the owner is found (`owners` in the configuration).
 #[must_use]
 pub fn render(notification: &Notification, contact: Option<&str>) -> String {
-    let lines = [
-        Some(headline(notification)),
-        Some(figures(notification)),
-        around(notification, contact),
-        links(notification),
-    ];
+    let lines =
+        [Some(headline(notification)), Some(figures(notification)), around(notification, contact), links(notification)];
     let lines: Vec<String> = lines.into_iter().flatten().map(|line| line.replace(char::is_control, " ")).collect();
     lines.join("\n")
 }
@@ -72,7 +68,11 @@ fn figures(notification: &Notification) -> String {
     if notification.kind != AlertKind::Source {
         let coverage = notification.coverage;
         let complete = coverage >= COMPLETE;
-        parts.push(if complete { "data complete".to_owned() } else { format!("data {} complete", rough_percent(coverage)) });
+        parts.push(if complete {
+            "data complete".to_owned()
+        } else {
+            format!("data {} complete", rough_percent(coverage))
+        });
     }
     parts.join(" | ")
 }

@@ -89,7 +89,8 @@ impl Facts<'_> {
     pub fn known_false(&self, outcome: &TierOutcome, started_at: Timestamp) -> String {
         match self {
             Self::Own { definition, verdict, .. } => {
-                let run = Run { since: outcome.quiet_since.unwrap_or(verdict.as_of), idle_since: None, at: verdict.as_of };
+                let run =
+                    Run { since: outcome.quiet_since.unwrap_or(verdict.as_of), idle_since: None, at: verdict.as_of };
                 let parts = definition.tiers.get(outcome.index).zip(verdict.tiers.get(outcome.index));
                 parts.map_or_else(String::new, |(tier, judged)| {
                     reason::known_false(tier, judged, verdict.condition, run)

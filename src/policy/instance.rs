@@ -217,7 +217,8 @@ impl InstanceState {
         let before = self.closed.len();
         self.closed.retain(|closed| {
             definition.tiers.iter().zip(&verdict.tiers).any(|(tier, judged)| {
-                judged.matches && (tier.severity, crate::policy::tier::Condition::from(tier.kind).alert_kind()) == *closed
+                judged.matches
+                    && (tier.severity, crate::policy::tier::Condition::from(tier.kind).alert_kind()) == *closed
             })
         });
         before != self.closed.len()

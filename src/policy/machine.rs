@@ -103,7 +103,8 @@ impl InstanceState {
     /// Brings the alerts in line with the tiers, and tells what there is to tell.
     pub(super) fn settle(&mut self, mut ledger: Ledger<'_>, facts: Facts<'_>, outcomes: &[TierOutcome]) -> Step {
         let own = outcomes.iter().filter(|outcome| !outcome.phase.is_some_and(Phase::is_shared));
-        let mut keys: Vec<AlertKey> = own.map(|outcome| (outcome.key.severity, outcome.key.condition.alert_kind())).collect();
+        let mut keys: Vec<AlertKey> =
+            own.map(|outcome| (outcome.key.severity, outcome.key.condition.alert_kind())).collect();
         keys.extend(self.alerts.iter().map(key));
         keys.sort_unstable();
         keys.dedup();
@@ -131,7 +132,8 @@ impl InstanceState {
     /// Moves one alert to where its tiers are.
     fn turn(&mut self, ledger: &mut Ledger<'_>, this: AlertKey, facts: Facts<'_>, outcomes: &[TierOutcome]) {
         let own: Vec<&TierOutcome> = outcomes.iter().filter(|outcome| of_alert(outcome, this)).collect();
-        let firing: Vec<&TierOutcome> = own.iter().copied().filter(|outcome| outcome.phase.is_some_and(Phase::fires)).collect();
+        let firing: Vec<&TierOutcome> =
+            own.iter().copied().filter(|outcome| outcome.phase.is_some_and(Phase::fires)).collect();
         let pending = own.iter().find(|outcome| matches!(outcome.phase, Some(Phase::Pending { .. })));
         let index = self.alerts.iter().position(|alert| key(alert) == this);
         match index.and_then(|index| self.alerts.get(index).map(|alert| (index, alert.state))) {
@@ -219,7 +221,8 @@ impl InstanceState {
             self.episode = Some(Episode::begin(at, ledger.setting.subject.shared_labels(ledger.group)));
         }
         let numbered = self.episode.as_mut().map(|episode| (episode.began, episode.count_up(this)));
-        let Some(((began, number), alert)) = numbered.zip(self.alerts.iter_mut().find(|alert| key(alert) == this)) else {
+        let Some(((began, number), alert)) = numbered.zip(self.alerts.iter_mut().find(|alert| key(alert) == this))
+        else {
             return;
         };
         alert.id = alert_id(&alert.dedup_key, began, number);

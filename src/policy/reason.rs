@@ -61,14 +61,18 @@ fn burning(verdict: &TierVerdict, factor: f64, objective: Option<Objective>) -> 
     let mut shares = String::new();
     let mut rates = String::new();
     for (index, window) in windows.iter().enumerate() {
-        let (share, and) =
-            if index == 0 { (format!("{} of requests failed", percent(window.share)), "") } else { (percent(window.share), " and ") };
+        let (share, and) = if index == 0 {
+            (format!("{} of requests failed", percent(window.share)), "")
+        } else {
+            (percent(window.share), " and ")
+        };
         shares.push_str(&format!("{and}{share} over {}", window.length));
         rates.push_str(&format!("{and}{}", above(window.rate * window.coverage, factor)));
     }
     let both = if windows.len() > 1 { "both above" } else { "above" };
     let objective = objective.map_or_else(String::new, |objective| format!(" (objective {objective})"));
-    let clean = unmeasured(&windows).map_or_else(String::new, |text| format!("; unmeasured time counts as clean: {text}"));
+    let clean =
+        unmeasured(&windows).map_or_else(String::new, |text| format!("; unmeasured time counts as clean: {text}"));
     format!("{shares}: burn {rates}, {both} {}{objective}{clean}", limit(factor))
 }
 
@@ -228,10 +232,7 @@ mod tests {
         assert_eq!(text(&verdict, 0), "known false for 5m: 0 of 5120 events failed over 5m, burn 0 at or below 7.2");
         verdict.resolve = Some(window("5m", 0.0, 5_120.0, 0.5));
         verdict.over = Some(window("1h", 3.0, 36_000.0, 0.95));
-        assert_eq!(
-            text(&verdict, 300),
-            "known false: 3 of 36000 events failed over 1h, burn 0.0833 at or below 7.2"
-        );
+        assert_eq!(text(&verdict, 300), "known false: 3 of 36000 events failed over 1h, burn 0.0833 at or below 7.2");
     }
 
     #[test]

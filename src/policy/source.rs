@@ -67,7 +67,12 @@ impl SourceAlert {
     /// The id of the alert while it fires: holds `no_data` back ([`Setting::source_alert`]).
     #[must_use]
     pub fn holds_back(&self) -> Option<&str> {
-        self.state.tiers.iter().any(|tier| tier.phase.fires()).then(|| self.alert().map(|alert| alert.id.as_str())).flatten()
+        self.state
+            .tiers
+            .iter()
+            .any(|tier| tier.phase.fires())
+            .then(|| self.alert().map(|alert| alert.id.as_str()))
+            .flatten()
     }
 
     /// Brings the alert to `now`; called on every tick of the source.
@@ -148,7 +153,10 @@ mod tests {
         let step = alert.step(&rule, fails(), at(1_303));
         let page = step.effects[0].notification.as_ref().unwrap();
         assert_eq!(page.id, "source/prometheus/page/source/1970-01-01T00:21:40Z/1");
-        assert_eq!((page.slo.as_str(), page.service.as_str(), page.name.as_str()), ("source/prometheus", "source", "prometheus"));
+        assert_eq!(
+            (page.slo.as_str(), page.service.as_str(), page.name.as_str()),
+            ("source/prometheus", "source", "prometheus")
+        );
         assert_eq!((page.started_at, page.fired_at), (at(1_000), at(1_300)));
         assert_eq!(page.labels["alertname"], "SLOSourceDown");
         assert_eq!(
@@ -185,8 +193,12 @@ mod tests {
         let _ = alert.step(&rule, fails(), at(1_300));
         rule.severity = AlertSeverity::Ticket;
         let step = alert.step(&rule, fails(), at(1_330));
-        let told: Vec<(String, AlertState)> =
-            step.effects.iter().filter_map(|effect| effect.notification.as_ref()).map(|n| (n.dedup_key.clone(), n.state)).collect();
+        let told: Vec<(String, AlertState)> = step
+            .effects
+            .iter()
+            .filter_map(|effect| effect.notification.as_ref())
+            .map(|n| (n.dedup_key.clone(), n.state))
+            .collect();
         assert_eq!(
             told,
             [

@@ -58,7 +58,8 @@ pub fn write(id: &InstanceId, state: &InstanceState) -> Result<String, StateErro
 /// Where it has another version, is no such record, or contradicts itself.
 pub fn read(key: &str, record: &str) -> Result<(InstanceId, InstanceState), StateError> {
     let error = |problem: String| StateError { instance: key.to_owned(), problem };
-    let broken = |cause: serde_json::Error| error(format!("the record is damaged ({cause}); restore the store from a backup"));
+    let broken =
+        |cause: serde_json::Error| error(format!("the record is damaged ({cause}); restore the store from a backup"));
     let header: Header = serde_json::from_str(record).map_err(broken)?;
     if header.version != VERSION {
         let found = header.version;

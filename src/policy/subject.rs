@@ -157,8 +157,11 @@ mod tests {
     fn our_own_labels_win_over_those_of_the_files() {
         let mut subject = subject(&[("cluster", "eu1"), ("tier", "0")]);
         subject.owner = Some("payments".into());
-        subject.labels =
-            BTreeMap::from([("tier".into(), "1".into()), ("slo_name".into(), "x".into()), ("region".into(), "y".into())]);
+        subject.labels = BTreeMap::from([
+            ("tier".into(), "1".into()),
+            ("slo_name".into(), "x".into()),
+            ("region".into(), "y".into()),
+        ]);
         let shared = subject.shared_labels(&Labels::from([("region", "eu")]));
         let labels = labels_of(&shared, AlertSeverity::Ticket, AlertKind::Burn);
         let want = [

@@ -84,7 +84,11 @@ pub fn tier_view(tier: &Tier, verdict: Option<&TierVerdict>, phase: Option<Phase
 
 /// Every tier of a definition with its state, in the policy's order; `phase_of` says where tier `index` stands.
 #[must_use]
-pub fn tier_views(definition: &Definition, verdict: &Verdict, phase_of: impl Fn(usize) -> Option<Phase>) -> Vec<TierView> {
+pub fn tier_views(
+    definition: &Definition,
+    verdict: &Verdict,
+    phase_of: impl Fn(usize) -> Option<Phase>,
+) -> Vec<TierView> {
     let tiers = definition.tiers.iter().zip(&verdict.tiers).enumerate();
     tiers
         .map(|(index, (tier, judged))| {
