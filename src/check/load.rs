@@ -87,14 +87,14 @@ impl Loaded {
 /// Reads all texts.
 #[must_use]
 pub fn load(texts: &[SourceText]) -> Loaded {
-    let mut loader = Loader { loaded: Loaded { files: texts.len(), ..Loaded::default() }, parts: Vec::new() };
+    let mut reading = Loader { loaded: Loaded { files: texts.len(), ..Loaded::default() }, parts: Vec::new() };
     for text in texts {
-        loader.take(text);
+        reading.take(text);
     }
-    loader.configuration();
-    let names = loader.policies();
-    loader.slos(&names);
-    let mut loaded = loader.loaded;
+    reading.configuration();
+    let names = reading.policies();
+    reading.slos(&names);
+    let mut loaded = reading.loaded;
     let literal = loaded.findings.iter().filter(|finding| codes::is_masked(finding.code));
     loaded.masked.extend(literal.filter_map(|finding| finding.place.clone()));
     loaded.masked.sort();

@@ -1,6 +1,7 @@
 //! Reads the configuration: what is written, with every default (FORMATS 3).
 //!
-//! Decided here: without `files` everything below the folder of the configuration is looked at; without `routes` every
+//! Decided here: without `files.slos` everything below the folder of the configuration is looked at, without
+//! `files.rules` the folder `rules` there, if it is there; without `routes` every
 //! configured sink is told everything, and without sinks standard output is. Paths are relative to the folder of the
 //! file that holds them.
 
@@ -26,8 +27,8 @@ use crate::yaml::{NodeId, Reader, Shape, Written};
 
 /// How long daily buckets are kept: a year and a month (FORMATS 3).
 const HISTORY: Length = Length::from_days(400);
-/// Where the service listens (FORMATS 3).
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9777);
+/// Where the service listens (FORMATS 3): loopback, because everything is open there.
+const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 9777);
 /// FORMATS 3.
 const LIMITS: Limits = Limits { instances_per_slo: 1_000, instances: 100_000, series_per_query: 50_000 };
 
@@ -46,7 +47,7 @@ impl Config {
             sinks: BTreeMap::from([(DEFAULT_SINK.to_owned(), SinkConfig::Stdout)]),
             routes: vec![Route { to: vec![DEFAULT_SINK.to_owned()], ..Route::default() }],
             storage: Storage { path: folder.join("data/slo.db"), history: HISTORY },
-            server: Server { listen: LISTEN, external_url: None, external_labels: BTreeMap::new() },
+            server: Server { listen: SocketAddr::from(LISTEN), external_url: None, external_labels: BTreeMap::new() },
             limits: LIMITS,
         }
     }
@@ -121,7 +122,7 @@ fn named(reader: &mut Reader<'_>, root: NodeId, key: &str) -> Vec<(String, NodeI
 
 fn files_beside(folder: &Path) -> Files {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    Files { slos: vec![folder.to_owned()], rules: Vec::new() }
+    Files { slos: vec![folder.to_owned()], rules: vec![folder.join("rules")] }
 }
 
 fn read_files(reader: &mut Reader<'_>, root: NodeId, folder: &Path, files: &mut Files) {
@@ -130,7 +131,9 @@ fn read_files(reader: &mut Reader<'_>, root: NodeId, folder: &Path, files: &mut 
     if let Some(slos) = item.slos {
         files.slos = paths(slos);
     }
-    files.rules = item.rules.map(paths).unwrap_or_default();
+    if let Some(rules) = item.rules {
+        files.rules = paths(rules);
+    }
 }
 
 fn read_owner(reader: &mut Reader<'_>, node: NodeId) -> Option<Owner> {
@@ -187,16 +190,11 @@ fn read_storage(reader: &mut Reader<'_>, root: NodeId, folder: &Path, storage: &
 fn read_server(reader: &mut Reader<'_>, root: NodeId, server: &mut Server) {
     let Some((node, item)) = section::<ServerItem>(reader, root, "server") else { return };
     if let Some(listen) = item.listen {
-        match listen.parse() {
-            Ok(address) => server.listen = address,
-            Err(_) => {
-                let finding = Diagnostic::error(codes::BAD_ADDRESS, format!("`{listen}` is no address to listen on"));
-                reader.report_in(
-                    node,
-                    "listen",
-                    finding.with_help("write an address and a port, such as 127.0.0.1:9777"),
-                );
-            }
+        if let Ok(address) = listen.parse() {
+            server.listen = address;
+        } else {
+            let finding = Diagnostic::error(codes::BAD_ADDRESS, format!("`{listen}` is no address to listen on"));
+            reader.report_in(node, "listen", finding.with_help("write an address and a port, such as 127.0.0.1:9777"));
         }
     }
     if item.compat.as_deref() == Some("sloth") {
@@ -252,7 +250,7 @@ pub(super) fn secret(reader: &mut Reader<'_>, node: NodeId, key: &str, folder: &
     if document.shape(value) != Shape::Mapping {
         let finding = match document.shape(value) {
             Shape::Nothing => Diagnostic::error(codes::MISSING_KEY, format!("`{key}` is empty")),
-            _ => Diagnostic::error(codes::LITERAL_SECRET, format!("`{key}` is a secret and stands in a file")),
+            _ => Diagnostic::error(codes::LITERAL_SECRET, format!("`{key}` is a literal secret")),
         };
         reader.report(value, finding.with_help(HELP));
         return None;

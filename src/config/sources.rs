@@ -198,8 +198,7 @@ fn read_headers(reader: &mut Reader<'_>, node: NodeId) -> BTreeMap<String, Strin
     for (name, text) in &headers {
         let Some(child) = mapping.and_then(|mapping| document.child(mapping, name)) else { continue };
         if SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-            let finding =
-                Diagnostic::error(codes::LITERAL_SECRET, format!("`{name}` is a secret and stands in a file"));
+            let finding = Diagnostic::error(codes::LITERAL_SECRET, format!("`{name}` is a literal secret"));
             reader.report(child, finding.with_help("use `auth: {bearer: {file: PATH}}` or `auth: {basic: ..}`"));
         } else if !is_header(name) || !text.chars().all(|c| (' '..='~').contains(&c)) {
             let finding = Diagnostic::error(codes::BAD_CHOICE, format!("`{name}` cannot be sent as a header"));
@@ -220,7 +219,7 @@ fn read_auth(reader: &mut Reader<'_>, node: NodeId, folder: &Path) -> Option<Aut
     let document = reader.document();
     let auth = document.child(node, "auth")?;
     if document.text(auth).is_some() {
-        let finding = Diagnostic::error(codes::LITERAL_SECRET, "`auth` is a secret and stands in a file");
+        let finding = Diagnostic::error(codes::LITERAL_SECRET, "`auth` is a literal secret");
         reader.report(auth, finding.with_help("write auth: {bearer: {file: PATH}}"));
         return None;
     }
@@ -237,7 +236,7 @@ fn read_auth(reader: &mut Reader<'_>, node: NodeId, folder: &Path) -> Option<Aut
         reader.report_key(basic, finding.with_help("keep one of the two"));
     }
     if document.text(basic).is_some() {
-        let finding = Diagnostic::error(codes::LITERAL_SECRET, "`basic` is a secret and stands in a file");
+        let finding = Diagnostic::error(codes::LITERAL_SECRET, "`basic` is a literal secret");
         reader.report(basic, finding.with_help("write basic: {user: .., password: {env: NAME}}"));
         return None;
     }

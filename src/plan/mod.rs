@@ -358,7 +358,8 @@ mod tests {
             (0..150).map(|i| Labels::from([("job", "a"), ("instance", format!("h{i}:80").as_str())])).collect();
         let selectors = start_selectors(&targets);
         assert_eq!(selectors.len(), 2);
-        let labels = |instance| Labels::from([("__name__", "process_start_time_seconds"), ("job", "a"), ("instance", instance)]);
+        let labels =
+            |instance| Labels::from([("__name__", "process_start_time_seconds"), ("job", "a"), ("instance", instance)]);
         assert_eq!(selectors.iter().filter(|selector| selector.matches(&labels("h149:80"))).count(), 1);
     }
 }

@@ -177,12 +177,13 @@ fn spellings(number: Decimal) -> String {
     let all = format!("{whole}{part}");
     let digits = all.trim_start_matches('0');
     // Digits before the decimal point, were the point put before the first digit that is not zero.
-    let point = whole.len() as i64 - (all.len() - digits.len()) as i64;
+    let count = |digits: &str| i64::try_from(digits.len()).unwrap_or_default();
+    let point = count(whole) - count(&all) + count(digits);
     let digits = digits.trim_end_matches('0');
     for head in 1..=digits.len() {
         let (before, after) = digits.split_at(head);
         let after = if after.is_empty() { r"(\.0*)?".to_owned() } else { format!(r"\.{after}0*") };
-        let exponent = point - i64::try_from(head).unwrap_or_default();
+        let exponent = point - count(before);
         let sign = if exponent < 0 { "-" } else { r"\+?" };
         alternatives.push(format!("{before}{after}[eE]{sign}0*{}", exponent.abs()));
     }

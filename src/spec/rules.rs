@@ -133,19 +133,19 @@ fn read_burn(reader: &mut Reader<'_>, node: NodeId) -> Option<TierKind> {
 }
 
 fn read_gates(reader: &mut Reader<'_>, node: NodeId, item: &TierItem) -> Gates {
-    let none = Gates::default();
+    let open = Gates::default();
     let hold = value::percentage(reader, node, "hold", item.hold.as_deref()).map(decimal_to_f64);
     if hold.is_some_and(|hold| hold <= 0.0 || hold > 1.0) {
         let finding = Diagnostic::error(codes::BAD_NUMBER, "`hold` has to be above 0% and at most 100%");
         reader.report_in(node, "hold", finding);
     }
     Gates {
-        min_bad: value::events(reader, node, "min_bad", item.min_bad.as_deref()).unwrap_or(none.min_bad),
-        min_total: value::events(reader, node, "min_total", item.min_total.as_deref()).unwrap_or(none.min_total),
-        for_: value::length(reader, node, "for", item.for_.as_deref()).unwrap_or(none.for_),
+        min_bad: value::events(reader, node, "min_bad", item.min_bad.as_deref()).unwrap_or(open.min_bad),
+        min_total: value::events(reader, node, "min_total", item.min_total.as_deref()).unwrap_or(open.min_total),
+        for_: value::length(reader, node, "for", item.for_.as_deref()).unwrap_or(open.for_),
         keep_firing_for: value::length(reader, node, "keep_firing_for", item.keep_firing_for.as_deref())
-            .unwrap_or(none.keep_firing_for),
-        hold: hold.unwrap_or(none.hold),
+            .unwrap_or(open.keep_firing_for),
+        hold: hold.unwrap_or(open.hold),
     }
 }
 

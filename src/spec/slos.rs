@@ -298,10 +298,10 @@ fn find_policy(
         reader.report(node, Diagnostic::error(codes::NOT_BUILT, format!("the preset `{name}` is not built yet")));
         return None;
     }
-    let names = around.policies.keys().map(String::as_str);
-    let help = match suggestion(&name, names.clone()) {
+    let known = around.policies.keys().map(String::as_str);
+    let help = match suggestion(&name, known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are {}", names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        None => format!("there are {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
     };
     reader
         .report(node, Diagnostic::error(codes::UNKNOWN_POLICY, format!("there is no policy `{name}`")).with_help(help));

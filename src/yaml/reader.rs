@@ -194,7 +194,8 @@ impl<'a> Reader<'a> {
 /// The word nearest to `text`, where one is near enough to be meant.
 pub fn suggestion<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let distance = |word: &str| strsim::damerau_levenshtein(text, word);
-    let bound = 1 + text.chars().count() / 4;
+    // A third of the letters may differ: `alertmanger`, `promethues`; not `hook` for `mail`.
+    let bound = (text.chars().count() / 3).max(1);
     words.map(|word| (distance(word), word)).filter(|(distance, _)| *distance <= bound).min().map(|(_, word)| word)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::Set;
-use crate::check::tiers::{self, BurnTier};
+use crate::check::tiers::{self, BurnTier, shown};
 use crate::diag::{Diagnostic, Severity, codes};
 
 /// A graver tier that is slower than a lesser one.
@@ -48,7 +48,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
                 slow.named(judged.policy),
                 quick.index + 1,
                 quick.severity.name(),
-                quick.factor.round_dp(3).normalize(),
+                shown(quick.factor),
                 quick.over
             );
             let finding = Diagnostic::warning(codes::INVERTED_TIERS, message)
