@@ -5,7 +5,6 @@
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
-use crate::diag::texts::secret_places;
 use crate::diag::{Diagnostic, Place, Report, Severity, Texts};
 
 /// Related places further apart than this get an excerpt of their own.
@@ -13,27 +12,26 @@ const FAR: u32 = 60;
 /// A place that spans more lines than this is shown by its first line.
 const LONG: u32 = 6;
 
-/// All findings, a blank line after each. `secret_code` is the code of findings whose place holds a secret.
+/// All findings, a blank line after each. No excerpt shows what stands at the places in `masked`.
 #[must_use]
-pub fn render(report: &Report, texts: &Texts, secret_code: &str, colour: bool) -> String {
+pub fn render(report: &Report, texts: &Texts, masked: &[Place], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let secrets = secret_places(report.findings(), secret_code);
     let mut text = String::new();
     for finding in report.findings() {
-        text.push_str(&one(finding, texts, &secrets, &renderer));
+        text.push_str(&one(finding, texts, masked, &renderer));
         text.push_str("\n\n");
     }
     text
 }
 
-fn one(finding: &Diagnostic, texts: &Texts, secrets: &[&Place], renderer: &Renderer) -> String {
+fn one(finding: &Diagnostic, texts: &Texts, masked: &[Place], renderer: &Renderer) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
     let mut group = Group::with_title(level.primary_title(finding.message.as_str()).id(finding.code));
-    for element in excerpts(finding, texts, secrets) {
+    for element in excerpts(finding, texts, masked) {
         group = group.element(element);
     }
     if let Some(help) = &finding.help {
@@ -49,7 +47,7 @@ struct Mark<'a> {
     primary: bool,
 }
 
-fn excerpts<'a>(finding: &'a Diagnostic, texts: &Texts, secrets: &[&Place]) -> Vec<Element<'a>> {
+fn excerpts<'a>(finding: &'a Diagnostic, texts: &Texts, masked: &[Place]) -> Vec<Element<'a>> {
     let Some(place) = &finding.place else { return Vec::new() };
     let mut groups: Vec<Vec<Mark<'a>>> = vec![vec![Mark { place, label: "", primary: true }]];
     for (place, label) in &finding.related {
@@ -59,7 +57,7 @@ fn excerpts<'a>(finding: &'a Diagnostic, texts: &Texts, secrets: &[&Place]) -> V
             None => groups.push(vec![mark]),
         }
     }
-    groups.iter().map(|marks| excerpt(marks, texts, secrets)).collect()
+    groups.iter().map(|marks| excerpt(marks, texts, masked)).collect()
 }
 
 fn near(a: &Place, b: &Place) -> bool {
@@ -71,11 +69,11 @@ fn last_line(place: &Place) -> u32 {
 }
 
 /// The lines around some marks of one file; only the position where the text is not known or does not reach so far.
-fn excerpt<'a>(marks: &[Mark<'a>], texts: &Texts, secrets: &[&Place]) -> Element<'a> {
+fn excerpt<'a>(marks: &[Mark<'a>], texts: &Texts, masked: &[Place]) -> Element<'a> {
     let first = marks.iter().map(|mark| mark.place.line).min().unwrap_or(1);
     let last = marks.iter().map(|mark| last_line(mark.place)).max().unwrap_or(first);
     let file = marks.first().map_or("", |mark| &*mark.place.file);
-    let lines = texts.excerpt(file, first, last, secrets).unwrap_or_default();
+    let lines = texts.excerpt(file, first, last, masked).unwrap_or_default();
     if lines.iter().all(String::is_empty) {
         let column = marks.first().map_or(1, |mark| mark.place.column);
         return Origin::path(file.to_owned()).line(size(first)).char_column(size(column)).into();
@@ -125,7 +123,7 @@ mod tests {
 
     fn shown(finding: Diagnostic, text: &str) -> String {
         let texts: Texts = [("slos/a.yaml", text)].into_iter().collect();
-        render(&Report::new(vec![finding], Counts::default()), &texts, "SLO900", false)
+        render(&Report::new(vec![finding], Counts::default()), &texts, &[], false)
     }
 
     #[test]
@@ -181,10 +179,11 @@ error[SLO007]: unknown key `nmae`
 
     #[test]
     fn a_secret_is_masked_in_every_excerpt() {
-        let secret = Diagnostic::error("SLO900", "a secret").at(place(1, 8, 1, 15), "");
+        let hidden = place(1, 8, 1, 15);
+        let secret = Diagnostic::error("SLO020", "a secret").at(hidden.clone(), "");
         let other = Diagnostic::error("SLO007", "unknown key").at(place(1, 17, 1, 18), "");
         let texts: Texts = [("slos/a.yaml", "{keyx: hunter2, b: 1}")].into_iter().collect();
-        let text = render(&Report::new(vec![secret, other], Counts::default()), &texts, "SLO900", false);
+        let text = render(&Report::new(vec![secret, other], Counts::default()), &texts, &[hidden], false);
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(text.matches("{keyx: *******, b: 1}").count(), 2, "{text}");
     }

@@ -1,13 +1,13 @@
 //! The texts of the files that findings speak about, for renderers that show excerpts.
 //!
 //! Secrets: what stands where a secret belongs is masked, character for character, so that columns stay true. Two nets:
-//! the places of findings that say "this is a secret", and the values of keys that usually hold one, because a file that
+//! the places that the readers found, and the values of keys that usually hold one, because a file that
 //! does not parse has no such finding.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diag::{Diagnostic, Place};
+use crate::diag::Place;
 
 /// Keys whose plain value is not shown, whatever a finding says about it.
 const SECRET_KEYS: [&str; 8] =
@@ -49,14 +49,14 @@ impl Texts {
         self.files.is_empty()
     }
 
-    /// Lines `first..=last` of a file (from 1), every secret masked: those in `secrets` and those behind telling keys.
+    /// Lines `first..=last` of a file (from 1), every secret masked: those in `masked` and those behind telling keys.
     #[must_use]
-    pub(super) fn excerpt(&self, file: &str, first: u32, last: u32, secrets: &[&Place]) -> Option<Vec<String>> {
+    pub(super) fn excerpt(&self, file: &str, first: u32, last: u32, masked: &[Place]) -> Option<Vec<String>> {
         let text = self.get(file)?;
         let skip = usize::try_from(first.max(1) - 1).ok()?;
         let take = usize::try_from(last.saturating_sub(first)).ok()?.saturating_add(1);
         let lines = text.split('\n').skip(skip).take(take).zip(first..);
-        Some(lines.map(|(line, number)| masked(line.trim_end_matches('\r'), file, number, secrets)).collect())
+        Some(lines.map(|(line, number)| mask(line.trim_end_matches('\r'), file, number, masked)).collect())
     }
 }
 
@@ -66,14 +66,9 @@ impl<K: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(K, V)> for Texts {
     }
 }
 
-/// Places at which a finding saw a literal secret.
-pub(super) fn secret_places<'a>(findings: &'a [Diagnostic], secret_code: &str) -> Vec<&'a Place> {
-    findings.iter().filter(|finding| finding.code == secret_code).filter_map(|finding| finding.place.as_ref()).collect()
-}
-
-fn masked(line: &str, file: &str, number: u32, secrets: &[&Place]) -> String {
+fn mask(line: &str, file: &str, number: u32, masked: &[Place]) -> String {
     let mut hidden = vec![false; line.chars().count()];
-    for place in secrets {
+    for place in masked {
         if &*place.file == file && (place.line..=place.end_line).contains(&number) {
             let from = if place.line == number { column(place.column) } else { 0 };
             let to = if place.end_line == number { column(place.end_column) } else { hidden.len() };
@@ -122,7 +117,7 @@ mod tests {
     use super::*;
 
     fn shown(line: &str) -> String {
-        masked(line, "a.yaml", 1, &[])
+        mask(line, "a.yaml", 1, &[])
     }
 
     #[test]
@@ -139,7 +134,7 @@ mod tests {
     fn places_of_secrets_are_hidden_over_several_lines() {
         let texts: Texts = [("a.yaml", "key: |\n  ab\n  cd\nx: 1")].into_iter().collect();
         let place = Place { file: "a.yaml".into(), line: 2, column: 3, end_line: 3, end_column: 4 };
-        let lines = texts.excerpt("a.yaml", 1, 4, &[&place]).unwrap();
+        let lines = texts.excerpt("a.yaml", 1, 4, &[place]).unwrap();
         assert_eq!(lines, ["key: |", "  **", "  *d", "x: 1"]);
     }
 }
