@@ -23,7 +23,7 @@ use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::Poller;
 use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView};
 use crate::runtime::stored::Stored;
-use crate::runtime::view::{instance_view, series_view, sort_worst_first};
+use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first};
 use crate::runtime::watch;
 use crate::store::{AlertFilter, Delivery, DeliveryFilter, Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -224,13 +224,10 @@ impl Live {
     fn views_of(&self, entry: &Entry) -> Vec<InstanceView> {
         let slo = entry.slo();
         let blind = self.core.health(&slo.source, |health| health.failing_since.is_some());
-        let (backfilled, judged) = (entry.backfilled(), entry.is_judged());
+        let around = Around { blind, judged: entry.is_judged(), backfilled: entry.backfilled() };
         entry.with(|inner| {
-            inner
-                .state
-                .instances()
-                .map(|(_, instance)| instance_view(inner, instance, blind, backfilled, judged))
-                .collect()
+            inner.count();
+            inner.state.instances().map(|(_, instance)| instance_view(inner, instance, around)).collect()
         })
     }
 }
