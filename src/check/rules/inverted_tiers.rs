@@ -15,8 +15,8 @@ woken for what can wait, and the fire goes into the queue.
 Give the quicker tiers the graver severity: page on 14.4 over 1h and 6 over 6h, ticket on 3 over 1d and 1
 over 3d.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 7,
+        column: 9,
         text: r"version: policy/v1
 policies:
   - name: house

@@ -16,8 +16,8 @@ objective will be met, and so teaches people to ignore it.
 A written `spend` becomes a factor by `spend * period / window`: the 10% in 3 days of `workbook` are a
 factor of 1 at 30 days, and of 0.233 at 7 days. `balanced` keeps its factors at any period.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 7,
+        column: 43,
         text: r"version: policy/v1
 policies:
   - name: house

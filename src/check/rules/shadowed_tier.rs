@@ -14,8 +14,8 @@ gates no stricter, its severity at least as grave. The second tier never tells a
 
 Within a severity, longer windows want lower factors: 14.4 over 1h, 6 over 6h.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 6,
+        column: 9,
         text: r"version: policy/v1
 policies:
   - name: house

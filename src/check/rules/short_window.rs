@@ -18,8 +18,8 @@ tell a failure from a late scrape.
 
 At a slice and a scrape interval of 30 s, 2 minutes are the least.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 16,
+        column: 5,
         text: r#"version: policy/v1
 policies:
   - name: house

@@ -16,8 +16,8 @@ one, so the window that is judged is longer than the one that was written.
 
 Use a multiple of the slice (30 s by default).",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 5,
+        column: 68,
         text: r"version: policy/v1
 policies:
   - name: house

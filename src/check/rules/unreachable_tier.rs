@@ -16,8 +16,8 @@ fires only if `factor * (1 - objective) < 1`.
 The factors 14.4, 6 and 3 can fire above objectives of 93.06%, 83.33% and 66.67% only. Use a policy with
 lower factors for this SLO, or a tighter objective.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 7,
+        column: 16,
         text: r#"version: slo/v1
 service: shop
 owner: web
