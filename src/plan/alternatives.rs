@@ -184,7 +184,9 @@ mod tests {
 
     #[test]
     fn unions_are_bounded() {
-        let many = |from: usize| of(Operation::Match, &(from..from + 150).map(|i| i.to_string()).collect::<Vec<_>>().join("|"));
+        let many = |from: usize| {
+            of(Operation::Match, &(from..from + 150).map(|i| i.to_string()).collect::<Vec<_>>().join("|"))
+        };
         assert!(many(0).union(&many(0)).is_some());
         assert!(many(0).union(&many(1_000)).is_none());
     }

@@ -64,7 +64,8 @@ fn components(shapes: Vec<Shape>) -> Vec<Vec<Shape>> {
     let mut open = vec![shapes];
     let mut done = Vec::new();
     while let Some(shapes) = open.pop() {
-        let labels: Vec<String> = shapes.first().map(|shape| shape.allowed.keys().cloned().collect()).unwrap_or_default();
+        let labels: Vec<String> =
+            shapes.first().map(|shape| shape.allowed.keys().cloned().collect()).unwrap_or_default();
         let mut whole = Some(shapes);
         for label in labels {
             let Some(shapes) = whole.take() else { break };
@@ -300,7 +301,9 @@ mod tests {
     #[test]
     fn a_thousand_services_are_a_handful_of_bounded_queries() {
         let selectors: Vec<Selector> = (0..1_000)
-            .flat_map(|i| [selector(&format!(r#"r{{slo="{i}",code=~"5.."}}"#)), selector(&format!(r#"r{{slo="{i}"}}"#))])
+            .flat_map(|i| {
+                [selector(&format!(r#"r{{slo="{i}",code=~"5.."}}"#)), selector(&format!(r#"r{{slo="{i}"}}"#))]
+            })
             .collect();
         let queries = merge(&selectors.iter().collect::<Vec<_>>());
         assert_eq!(queries.len(), 5);
@@ -329,7 +332,10 @@ mod tests {
         (prop::sample::select(vec!["m", "n"]), prop::collection::vec(matcher, 0..4)).prop_map(|(metric, matchers)| {
             Selector {
                 metric: metric.to_owned(),
-                matchers: matchers.into_iter().map(|(name, op, value)| Matcher::new(name, op, value).unwrap()).collect(),
+                matchers: matchers
+                    .into_iter()
+                    .map(|(name, op, value)| Matcher::new(name, op, value).unwrap())
+                    .collect(),
                 bucket: None,
             }
         })

@@ -46,10 +46,8 @@ pub struct Router {
 impl Router {
     /// Of these selectors: the SLO's place, what a series counts for, and which series.
     pub(crate) fn new<'a>(rules: impl IntoIterator<Item = (usize, Roles, &'a Selector)>) -> Self {
-        let rules: Vec<Rule> = rules
-            .into_iter()
-            .map(|(slo, roles, selector)| Rule { slo, roles, selector: selector.clone() })
-            .collect();
+        let rules: Vec<Rule> =
+            rules.into_iter().map(|(slo, roles, selector)| Rule { slo, roles, selector: selector.clone() }).collect();
         let mut frequency: HashMap<(&str, &str, &str), usize> = HashMap::new();
         for rule in &rules {
             for (name, value) in equalities(&rule.selector) {

@@ -90,9 +90,7 @@ impl Shape {
 
     /// Whether every series of `other` is in this, as far as that can be proved.
     pub(crate) fn covers(&self, other: &Self) -> bool {
-        self.allowed
-            .iter()
-            .all(|(label, here)| other.allowed.get(label).is_some_and(|there| there.is_subset(here)))
+        self.allowed.iter().all(|(label, here)| other.allowed.get(label).is_some_and(|there| there.is_subset(here)))
             && self.others.iter().all(|(text, matcher)| other.implies(text, matcher))
     }
 
@@ -100,8 +98,7 @@ impl Shape {
     fn implies(&self, text: &str, matcher: &Matcher) -> bool {
         self.others.contains_key(text)
             || self.allowed.get(&matcher.name).is_some_and(|alternatives| {
-                alternatives.patterns.is_empty()
-                    && alternatives.literals.iter().all(|literal| matcher.allows(literal))
+                alternatives.patterns.is_empty() && alternatives.literals.iter().all(|literal| matcher.allows(literal))
             })
     }
 
