@@ -24,9 +24,13 @@ mod judge;
 mod known_false;
 pub mod observation;
 mod pack;
+#[cfg(test)]
+mod passes;
 mod plot;
 mod pushdown;
 mod ring;
+#[cfg(test)]
+mod scenarios;
 mod seam;
 mod silence;
 pub mod state;
