@@ -25,8 +25,8 @@ impl SloState {
         } else {
             Some(self.derive(observation, mutable, as_of))
         };
-        // What the answer does not cover, as after a restart, is judged by the samples on both sides of it.
-        let since = mutable.min(loaded.end);
+        // Also what the answer does not cover, as after a restart: it is judged by the samples on both sides of it.
+        let since = (loaded.end - gap).max(loaded.from);
         self.measure(since, as_of, gaps.as_deref().map(|gaps| (mutable, gaps)));
         self.registry.put_to_sleep(as_of - gap);
         for tracker in &mut self.registry.active {
