@@ -77,16 +77,6 @@ impl Buckets {
 }
 
 impl SloState {
-    /// Forgets everything and begins with this loaded time.
-    pub(crate) fn restart(&mut self, loaded: Loaded) {
-        self.loaded = Some(loaded);
-        self.instances.clear();
-        self.places.clear();
-        if self.definition.by.is_empty() {
-            self.instance_for(&crate::units::Labels::new());
-        }
-    }
-
     /// Slices after this are held one by one, for a watermark at `end`.
     pub(crate) fn fine_from(&self, end: Timestamp) -> Timestamp {
         WindowStore::fine_horizon(self.definition.slice, end)

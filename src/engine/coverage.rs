@@ -132,6 +132,14 @@ impl Coverage {
         }
     }
 
+    /// Forgets what lies at or before `time`, a slice end. What was booked stands.
+    pub(crate) fn cut_before(&mut self, time: Timestamp) {
+        self.settle(time);
+        if let Some(first) = self.holes.first_mut() {
+            first.from = first.from.max(time);
+        }
+    }
+
     /// What holes and folds do to the cumulative count of measured slices.
     pub(crate) fn balance(&self, slice: Length) -> Balance {
         let mut before = 0;
@@ -216,9 +224,10 @@ impl Balance {
                 holes.chain(balance.folds.iter().map(|(onto, _)| *onto))
             })
             .collect();
-        // Between two of these ends both sides change evenly, so one look at each, and before each, finds every change.
-        let before: Vec<Timestamp> = ends.iter().map(|end| *end - self.slice).collect();
-        ends.extend(before);
+        // Between two of these ends both sides change evenly, so one look at each, and at both neighbours, finds
+        // every change.
+        let around: Vec<Timestamp> = ends.iter().flat_map(|end| [*end - self.slice, *end + self.slice]).collect();
+        ends.extend(around);
         ends.sort_unstable();
         ends.dedup();
         let change = |end: Timestamp| self.at(end) - other.at(end);

@@ -28,6 +28,10 @@ pub struct Instance {
     pub(crate) newest_total: Option<Timestamp>,
     /// Slices that changed since the hours were taken: first and last end.
     pub(crate) changed: Option<(Timestamp, Timestamp)>,
+    /// Slices that changed since they were packed: first and last end.
+    pub(crate) unpacked: Option<(Timestamp, Timestamp)>,
+    /// Hours that ended after this were lived through, not read from history.
+    pub(crate) lived_from: Option<Timestamp>,
     /// Hours up to this end were taken.
     pub(crate) taken: Timestamp,
     /// In this tick: a series of `total` alone shows that all recent slices are measured.
@@ -66,6 +70,8 @@ impl Instance {
             first_total: None,
             newest_total: None,
             changed: None,
+            unpacked: None,
+            lived_from: None,
             taken: origin,
             anchored: false,
             provisional: true,
@@ -184,7 +190,11 @@ impl Instance {
 
     /// Notes that slices from `first` to `last` changed.
     pub(crate) fn touch(&mut self, first: Timestamp, last: Timestamp) {
-        self.changed = Some(self.changed.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
+        let wider = |known: Option<(Timestamp, Timestamp)>| {
+            Some(known.map_or((first, last), |(from, to)| (from.min(first), to.max(last))))
+        };
+        self.changed = wider(self.changed);
+        self.unpacked = wider(self.unpacked);
     }
 
     /// Changes what is measured, and the cells with it: `change` alters the lists, the balance does the rest.

@@ -11,6 +11,7 @@ mod backfill;
 mod birth;
 mod booking;
 mod budget;
+mod bytes;
 pub mod confidence;
 mod coverage;
 pub mod definition;
@@ -23,10 +24,15 @@ pub mod instance;
 mod judge;
 mod known_false;
 pub mod observation;
-mod pack;
+pub mod pack;
+mod pack_series;
+#[cfg(test)]
+mod passes;
 mod plot;
 mod pushdown;
 mod ring;
+#[cfg(test)]
+mod scenarios;
 mod seam;
 mod silence;
 pub mod state;
