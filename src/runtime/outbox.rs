@@ -88,14 +88,22 @@ impl fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// Without sinks. `wake` is notified after every commit with deliveries.
+    /// Starts a worker for each of these sinks, by name. `wake` is notified after every commit with deliveries.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, clock: Clock, telemetry: Telemetry, wake: Arc<Notify>) -> Self {
+    pub fn start(
+        store: Arc<dyn Store>,
+        sinks: BTreeMap<String, Arc<dyn Sink>>,
+        clock: Clock,
+        telemetry: Telemetry,
+        wake: Arc<Notify>,
+    ) -> Self {
         let shared = Shared { store, clock, telemetry, wake };
-        Self { shared, workers: BTreeMap::new(), leaving: Vec::new() }
+        let mut outbox = Self { shared, workers: BTreeMap::new(), leaving: Vec::new() };
+        outbox.take(sinks);
+        outbox
     }
 
-    /// Takes these sinks, at start and after a reload: new ones get a worker, changed ones serve from the next try on,
+    /// Takes these sinks in place of the present ones: new ones get a worker, changed ones serve from the next try on,
     /// those no longer there end what is under way. Rows of theirs stay.
     pub fn take(&mut self, sinks: BTreeMap<String, Arc<dyn Sink>>) {
         let gone: Vec<String> = self.workers.keys().filter(|name| !sinks.contains_key(*name)).cloned().collect();
@@ -110,12 +118,12 @@ impl Outbox {
         for (name, sink) in sinks {
             match self.workers.get(&name) {
                 Some(worker) => drop(worker.sink.send_replace(sink)),
-                None => drop(self.workers.insert(name.clone(), self.start(name, sink))),
+                None => drop(self.workers.insert(name.clone(), self.spawn(name, sink))),
             }
         }
     }
 
-    fn start(&self, name: String, sink: Arc<dyn Sink>) -> Running {
+    fn spawn(&self, name: String, sink: Arc<dyn Sink>) -> Running {
         let (sender, receiver) = watch::channel(sink);
         let stop = CancellationToken::new();
         let worker = Worker::new(name, receiver, self.shared.clone(), stop.clone());
@@ -123,20 +131,21 @@ impl Outbox {
     }
 
     /// Ends gracefully: tries that are under way, and rows that were never tried, have until `deadline` (life time); what
-    /// is cut off then is sent again after the next start, under the same id. Says how many workers were cut off.
-    pub async fn stop(self, deadline: Duration) -> usize {
-        let workers: Vec<Running> = self.workers.into_values().chain(self.leaving).collect();
+    /// is cut off then is sent again after the next start, under the same id. Says whether nothing was cut off.
+    pub async fn stop(&mut self, deadline: Duration) -> bool {
+        let workers = std::mem::take(&mut self.workers).into_values().chain(self.leaving.drain(..));
+        let workers: Vec<Running> = workers.collect();
         for worker in &workers {
             worker.stop.cancel();
         }
         let end = tokio::time::Instant::now() + deadline;
-        let mut cut_off = 0;
+        let mut clean = true;
         for mut worker in workers {
             if tokio::time::timeout_at(end, &mut worker.task).await.is_err() {
                 worker.task.abort();
-                cut_off += 1;
+                clean = false;
             }
         }
-        cut_off
+        clean
     }
 }

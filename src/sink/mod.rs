@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::config::meant::SinkConfig;
+use crate::config::meant::{Server, SinkConfig};
 use crate::policy::notification::Notification;
 use crate::secret::Secrets;
 use crate::sink::alertmanager::{Alertmanager, Shape};
@@ -70,17 +70,6 @@ pub trait Sink: Send + Sync {
     async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome;
 }
 
-/// What a sink needs beside its configuration.
-#[derive(Clone, Debug)]
-pub struct Surroundings {
-    /// `server.external_url`, without a slash at its end.
-    pub external_url: Option<String>,
-    /// Where secrets come from.
-    pub secrets: Arc<Secrets>,
-    /// How long exchanges may take.
-    pub bounds: Bounds,
-}
-
 /// A sink cannot be made from its configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("sink `{sink}`: {problem}")]
@@ -92,17 +81,22 @@ pub struct SinkError {
 }
 
 /// Every sink that there is. Secrets are resolved once here, so that a missing one is found at start.
-pub fn build(name: &str, config: &SinkConfig, around: &Surroundings) -> Result<Arc<dyn Sink>, SinkError> {
-    let client = || Client::new(around.bounds);
+/// `server` gives the address for people that alerts link to.
+pub fn build(
+    name: &str,
+    config: &SinkConfig,
+    server: &Server,
+    secrets: &Arc<Secrets>,
+) -> Result<Arc<dyn Sink>, SinkError> {
+    let client = || Client::new(Bounds::default());
     let sink: Result<Arc<dyn Sink>, String> = match config {
         SinkConfig::Alertmanager { urls, expires, severity } => client().and_then(|client| {
-            let external_url = around.external_url.clone();
+            let external_url = server.external_url.clone();
             let shape = Shape { expires: *expires, severity: severity.clone(), external_url };
             Ok(Arc::new(Alertmanager::new(client, urls, shape)?) as Arc<dyn Sink>)
         }),
         SinkConfig::Webhook { url, secret } => client().and_then(|client| {
-            Ok(Arc::new(Webhook::new(client, url.clone(), secret.clone(), Arc::clone(&around.secrets))?)
-                as Arc<dyn Sink>)
+            Ok(Arc::new(Webhook::new(client, url.clone(), secret.clone(), Arc::clone(secrets))?) as Arc<dyn Sink>)
         }),
         SinkConfig::Stdout => Ok(Arc::new(Stdout::of_process())),
     };
