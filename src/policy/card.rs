@@ -21,15 +21,9 @@ const COMPLETE: f64 = 0.999;
 /// The link that comes first.
 const RUNBOOK: &str = "runbook";
 
-/// The card, without a newline at its end.
+/// The card, without a newline at its end. `contact` is where the owner is found (`owners` in the configuration).
 #[must_use]
-pub fn render(notification: &Notification) -> String {
-    render_for(notification, None)
-}
-
-/// The card, with where the owner is found (`contact` of `owners` in the configuration).
-#[must_use]
-pub fn render_for(notification: &Notification, contact: Option<&str>) -> String {
+pub fn render(notification: &Notification, contact: Option<&str>) -> String {
     let lines =
         [Some(headline(notification)), Some(figures(notification)), around(notification, contact), links(notification)];
     let lines: Vec<String> = lines.into_iter().flatten().map(|line| line.replace(char::is_control, " ")).collect();
@@ -235,7 +229,7 @@ mod tests {
     #[test]
     fn a_page_says_what_burns_since_when_and_what_to_do() {
         assert_eq!(
-            render_for(&page(), Some("#payments")),
+            render(&page(), Some("#payments")),
             "[PAGE] checkout/availability region=eu: 3.1% of requests fail (objective 99.9%)\n\
              since 02:54 UTC, 6 min | 1204 of 38830 in 5m | 41% of budget left | data complete\n\
              held back: search/availability/ticket/burn | owner payments #payments\n\
@@ -255,7 +249,7 @@ mod tests {
         ended.coverage = 0.97;
         ended.context.clear();
         assert_eq!(
-            render(&ended),
+            render(&ended, None),
             "[RESOLVED] checkout/availability region=eu: 0% of requests fail (objective 99.9%)\n\
              from 02:54 to 03:39 UTC, 45 min | 0 of 38830 in 5m | 41% of budget left | data 97% complete\n\
              owner payments\n\
@@ -264,7 +258,7 @@ mod tests {
         ended.ended_by = Some(EndedBy::Withdrawn);
         ended.started_at = "2026-11-19T02:54:00Z".parse().unwrap();
         assert_eq!(
-            render(&ended).lines().take(2).collect::<Vec<_>>(),
+            render(&ended, None).lines().take(2).collect::<Vec<_>>(),
             [
                 "[RESOLVED] checkout/availability region=eu: withdrawn, it left the files (objective 99.9%)",
                 "from 2026-11-19 02:54 to 2026-11-21 03:39 UTC, 2d | 0 of 38830 in 5m | 41% of budget left | data 97% complete",
@@ -286,7 +280,7 @@ mod tests {
             context: Vec::new(),
             ..page()
         };
-        assert_eq!(render(&source), "[PAGE] source/prometheus: does not answer\nsince 02:54 UTC, 6 min");
+        assert_eq!(render(&source, None), "[PAGE] source/prometheus: does not answer\nsince 02:54 UTC, 6 min");
     }
 
     #[test]
@@ -294,7 +288,7 @@ mod tests {
         let mut odd = page();
         odd.group = Labels::from([("region", "eu\n[PAGE] fake\u{1b}[31m")]);
         odd.tiers[0].confirm = Some(window("5m", 38_829.0, 38_830.0, 1.0));
-        let card = render(&odd);
+        let card = render(&odd, None);
         assert_eq!(card.lines().count(), 4);
         assert!(
             card.starts_with("[PAGE] checkout/availability region=eu [PAGE] fake [31m: 99.997% of requests fail"),

@@ -29,7 +29,7 @@ impl Collected {
                 self.order.push(alert.id.clone());
             }
             let known = self.alerts.entry(alert.id.clone()).or_insert_with(|| seen(alert));
-            known.resolved = alert.resolved_at.map(|at| at.millis());
+            known.resolved = alert.resolved_at.map(slo::units::Timestamp::millis);
             if notification.is_some() && alert.state == AlertState::Firing {
                 assert_eq!(known.told.replace(w), None, "{} was told twice", alert.id);
             }
