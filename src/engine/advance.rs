@@ -174,10 +174,10 @@ impl SloState {
 }
 
 /// The part of a list sorted by instance that is about one of them.
-pub(crate) fn of_instance<T>(list: &[(u32, T)], instance: u32) -> &[(u32, T)] {
-    let first = list.partition_point(|(of, _)| *of < instance);
-    let last = list.partition_point(|(of, _)| *of <= instance);
-    list.get(first..last).unwrap_or_default()
+pub(crate) fn of_instance<T>(list: &[(u32, T)], number: u32) -> &[(u32, T)] {
+    let begin = list.partition_point(|(of, _)| *of < number);
+    let end = list.partition_point(|(of, _)| *of <= number);
+    list.get(begin..end).unwrap_or_default()
 }
 
 /// Place of the first sample newer than `time`; the overlap of an answer is short, its past may be long.

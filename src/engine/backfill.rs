@@ -9,7 +9,7 @@ use crate::engine::derive::Families;
 use crate::engine::instance::{Instance, wrapped};
 use crate::engine::observation::{Point, Sample};
 use crate::engine::seam::{Entry, Rules, Seams};
-use crate::engine::state::{Loaded, SloState};
+use crate::engine::state::SloState;
 use crate::engine::sums::{Sums, increase};
 use crate::engine::tracker::amounts;
 use crate::engine::windows::WindowStore;
@@ -163,7 +163,7 @@ fn sweep(
 ) -> Vec<(Sample, Sample)> {
     let mut eventful = Vec::new();
     let Some((first, rest)) = entry.samples.split_first() else { return eventful };
-    let roles = entry.series.roles;
+    let counted = entry.series.roles;
     let step = buckets.step;
     let mut run = first.at;
     let mut previous = *first;
@@ -178,21 +178,21 @@ fn sweep(
                 end = end + step;
                 place += 1;
             }
-            let (events, total) = amounts(roles, increase(previous, *sample));
+            let (events, total) = amounts(counted, increase(previous, *sample));
             if let Some(bucket) = buckets.amounts.get_mut(place) {
                 bucket.0 += events;
                 bucket.1 += total;
             }
         }
         if apart {
-            if roles.total {
+            if counted.total {
                 covered.push(Stretch::of(run, previous.at, rules.slice));
             }
             run = sample.at;
         }
         previous = *sample;
     }
-    if roles.total {
+    if counted.total {
         covered.push(Stretch::of(run, previous.at, rules.slice));
     }
     eventful

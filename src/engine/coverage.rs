@@ -75,7 +75,7 @@ impl Coverage {
     /// Whether the slice that ends at `end` is measured by itself.
     pub(crate) fn is_measured(&self, end: Timestamp) -> bool {
         let after = self.holes.partition_point(|hole| hole.from < end);
-        !after.checked_sub(1).and_then(|index| self.holes.get(index)).is_some_and(|hole| hole.to >= end)
+        after.checked_sub(1).and_then(|index| self.holes.get(index)).is_none_or(|hole| hole.to < end)
     }
 
     /// Whether all slices after `time` are measured by themselves.

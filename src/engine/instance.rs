@@ -109,14 +109,14 @@ impl Instance {
     pub fn window(&self, length: Length) -> WindowFigures {
         let end = self.windows.end();
         let from = self.windows.boundary(length, end);
-        match self.windows.sums_at(from) {
-            Some(before) => self.figures(length, from, end, before, self.windows.head()),
-            None => {
+        let (from, before) = self.windows.sums_at(from).map_or_else(
+            || {
                 let from = self.windows.coarse_from().floor_to(HOUR) + HOUR;
-                let before = self.windows.sums_at(from).unwrap_or(self.windows.at_origin());
-                self.figures(length, from, end, before, self.windows.head())
-            }
-        }
+                (from, self.windows.sums_at(from).unwrap_or(self.windows.at_origin()))
+            },
+            |before| (from, before),
+        );
+        self.figures(length, from, end, before, self.windows.head())
     }
 
     /// The window of `length` that ends at `end`; `None` where `end` or its begin is no boundary that is still held.

@@ -32,6 +32,7 @@ mod plot;
 mod pushdown;
 mod ring;
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "counts are exact")]
 mod scenarios;
 mod seam;
 mod silence;
@@ -39,6 +40,7 @@ pub mod state;
 mod sums;
 mod tracker;
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "counts are exact")]
 mod vectors;
 pub mod verdict;
 mod windows;

@@ -69,7 +69,7 @@ impl SloState {
             steps
                 .entry((number, point.at))
                 .and_modify(|sum| {
-                    *sum = sum.zip(counts).map(|((events, total), more)| (events + more.0, total + more.1))
+                    *sum = sum.zip(counts).map(|((events, total), more)| (events + more.0, total + more.1));
                 })
                 .or_insert(counts);
         }

@@ -101,32 +101,32 @@ fn table(share: &dyn Fn(f64) -> Option<f64>, seen: &dyn Fn(f64) -> bool, to_minu
     tell(page(), &traffic.counters(zero + to_minute * 60), zero, zero, zero + to_minute * 60)
 }
 
-fn outage(minute: f64, from: f64, to: f64, share: f64) -> Option<f64> {
-    Some(if minute > from && minute <= to { share } else { 0.0 })
+fn outage(minute: f64, from: f64, to: f64, share: f64) -> f64 {
+    if minute > from && minute <= to { share } else { 0.0 }
 }
 
 #[test]
 fn total_outage_of_ten_minutes() {
-    let story = table(&|minute| outage(minute, 120.0, 130.0, 1.0), &|_| true, 400);
+    let story = table(&|minute| Some(outage(minute, 120.0, 130.0, 1.0)), &|_| true, 400);
     assert_eq!(story, Story { fired: vec![121.0], resolved: vec![135.0], frozen: None });
 }
 
 #[test]
 fn a_tenth_fails_for_half_an_hour() {
-    let story = table(&|minute| outage(minute, 120.0, 150.0, 0.1), &|_| true, 400);
+    let story = table(&|minute| Some(outage(minute, 120.0, 150.0, 0.1)), &|_| true, 400);
     assert_eq!((story.fired, story.resolved), (vec![129.0], vec![154.5]));
 }
 
 #[test]
 fn no_traffic_alone_does_not_resolve() {
-    let share = |minute: f64| if minute > 130.0 { None } else { outage(minute, 120.0, 130.0, 1.0) };
+    let share = |minute: f64| if minute > 130.0 { None } else { Some(outage(minute, 120.0, 130.0, 1.0)) };
     let story = table(&share, &|_| true, 400);
     assert_eq!(story, Story { fired: vec![121.0], resolved: vec![190.0], frozen: Some(135.0) });
 }
 
 #[test]
 fn no_data_freezes() {
-    let clean_again = |minute: f64| outage(minute, 120.0, 130.0, 1.0);
+    let clean_again = |minute: f64| Some(outage(minute, 120.0, 130.0, 1.0));
     // Nothing is seen and nothing happens in between, as when the process is down: its counters start anew.
     let story = table(
         &|minute| if minute > 130.0 && minute <= 310.0 { None } else { clean_again(minute) },
@@ -142,7 +142,7 @@ fn no_data_freezes() {
 #[test]
 fn unmeasured_time_is_unknown_when_deciding_to_resolve() {
     let share = |minute: f64| {
-        if minute > 170.0 && minute <= 200.0 { None } else { outage(minute, 120.0, 260.0, 0.02) }
+        if minute > 170.0 && minute <= 200.0 { None } else { Some(outage(minute, 120.0, 260.0, 0.02)) }
     };
     let story = table(&share, &|minute| minute <= 170.0 || minute > 200.0, 500);
     assert_eq!((story.fired, story.resolved), (vec![163.5], vec![261.5]));
@@ -168,7 +168,7 @@ fn sampling_delays_by_little_and_never_freezes() {
     for (every, offset) in [(15, 0), (15, 7), (30, 0), (30, 11), (60, 0), (60, 42), (120, 0), (120, 77)] {
         let zero = 10 * DAY;
         let minute = |second: i64| (second - zero) as f64 / 60.0;
-        let share = |second: i64| outage(minute(second), 0.0, 10.0, 1.0);
+        let share = |second: i64| Some(outage(minute(second), 0.0, 10.0, 1.0));
         let traffic = Traffic { every, begin: zero - DAY + offset, rate: 10.0, share: &share, seen: &always };
         let story = tell(page(), &traffic.counters(zero + 3_600), zero, zero - 600, zero + 3_600);
         let (fired, resolved) = (story.fired[0], story.resolved[0] - 10.0);
@@ -182,7 +182,7 @@ fn sampling_delays_by_little_and_never_freezes() {
 fn samples_that_stop_within_the_outage_freeze_until_they_are_back() {
     let zero = 10 * DAY;
     let minute = |second: i64| (second - zero) as f64 / 60.0;
-    let share = |second: i64| outage(minute(second), 0.0, 10.0, 1.0);
+    let share = |second: i64| Some(outage(minute(second), 0.0, 10.0, 1.0));
     let seen = |second: i64| !(minute(second) > 5.0 && minute(second) <= 25.0);
     let traffic = Traffic { every: 30, begin: zero - DAY, rate: 10.0, share: &share, seen: &seen };
     let story = tell(page(), &traffic.counters(zero + 7_200), zero, zero - 600, zero + 7_200);
@@ -196,7 +196,7 @@ fn samples_that_stop_within_the_outage_freeze_until_they_are_back() {
 fn an_outage_within_a_gap_is_folded_and_does_not_page() {
     let zero = 10 * DAY;
     let minute = |second: i64| (second - zero) as f64 / 60.0;
-    let share = |second: i64| outage(minute(second), 3.0, 13.0, 1.0);
+    let share = |second: i64| Some(outage(minute(second), 3.0, 13.0, 1.0));
     let seen = |second: i64| !(minute(second) > 0.0 && minute(second) < 20.0);
     let traffic = Traffic { every: 30, begin: zero - DAY, rate: 10.0, share: &share, seen: &seen };
     let all = traffic.counters(zero + 7_200);
@@ -269,7 +269,7 @@ fn budget_of_a_young_service() {
     let share = |second: i64| {
         Some(match second - zero {
             ..=21_600 => 0.0001,
-            ..=22_200 => 1.0,
+            21_601..=22_200 => 1.0,
             _ => 0.0,
         })
     };
@@ -303,16 +303,12 @@ fn the_silences_are_told_apart() {
     let begin = day(20);
     // Traffic for three days; then the counters stand still for an hour, then nothing is there.
     let dead = begin + day(3) + 3_600;
-    let counters: Vec<(i64, f64)> = (0..)
-        .map(|number| begin + number * 30)
-        .take_while(|time| *time <= dead)
-        .map(|time| (time, (time.min(begin + day(3)) - begin) as f64))
-        .collect();
+    let counters: Vec<(i64, f64)> =
+        (begin..=dead).step_by(30).map(|time| (time, (time.min(begin + day(3)) - begin) as f64)).collect();
     let total = series(&[], TOTAL, &counters);
     for (value, condition) in [(Some(1.0), Condition::Idle), (Some(0.0), Condition::Down), (None, Condition::Down)] {
-        let ups: Vec<(i64, f64)> = (0..)
-            .map(|number| begin + number * 30)
-            .take_while(|time| *time <= dead + 7_200)
+        let ups: Vec<(i64, f64)> = (begin..=dead + 7_200)
+            .step_by(30)
             .filter_map(|time| if time <= dead { Some((time, 1.0)) } else { value.map(|value| (time, value)) })
             .collect();
         let all = [total.clone(), series(&[("__name__", "up")], ALIVE, &ups)];
