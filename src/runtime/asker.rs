@@ -9,11 +9,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use crate::config::meant::SourceConfig;
-use crate::engine::observation::{Observation, Point, Roles, SeriesSamples, Start};
-use crate::plan::{Plan, Query, start_selectors};
+use crate::engine::observation::{Observation, Point, SeriesSamples, Start};
+use crate::engine::state::Birth;
+use crate::plan::Plan;
 use crate::runtime::entry::SharedEntry;
-use crate::source::{Answer, Refused, Source, SourceError, SourceErrorKind, Value};
-use crate::units::{Labels, Length, Timestamp};
+use crate::source::{Answer, Newborn, Refused, Source, SourceError, SourceErrorKind, Value};
+use crate::units::{Length, Timestamp};
 
 /// Asks one source on behalf of its SLOs.
 pub struct Asker {
@@ -27,6 +28,9 @@ pub struct Asker {
 
 /// The answer to a pushdown question; `None` where it was not due.
 type Evaluated = Option<Result<Vec<Value>, SourceError>>;
+
+/// The answer to a query, with where its range begins; `None` where nobody needed it.
+type Ranged = Option<(Timestamp, Result<Answer, SourceError>)>;
 
 /// What one round of questions gave.
 #[derive(Default)]
@@ -76,10 +80,15 @@ impl Asker {
         self.add_starts(&mut asked, to).await;
         for (place, _) in &asked.observations {
             if let Some(answered) = self.answered.get_mut(*place) {
-                *answered = Some(to);
+                *answered = (*answered).max(Some(to));
             }
         }
         asked
+    }
+
+    /// Whether an SLO has not been answered up to `to` yet.
+    fn needs(&self, place: usize, to: Timestamp) -> bool {
+        self.answered.get(place).is_some_and(|answered| answered.is_none_or(|answered| answered < to))
     }
 
     async fn round(&mut self, to: Timestamp, oldest: Timestamp, overlap: Length) -> Asked {
@@ -88,7 +97,8 @@ impl Asker {
         let mut failed: BTreeSet<usize> = BTreeSet::new();
         let mut from = vec![oldest - overlap; self.entries.len()];
         let mut series = Vec::new();
-        for (query, (begin, answer)) in self.plan.queries().iter().zip(answers) {
+        for (query, answer) in self.plan.queries().iter().zip(answers) {
+            let Some((begin, answer)) = answer else { continue };
             for place in &query.slos {
                 if let Some(from) = from.get_mut(*place) {
                     *from = begin.max(*from);
@@ -97,7 +107,7 @@ impl Asker {
             match answer {
                 Ok(answer) => {
                     asked.take(&answer);
-                    series.extend(answer.series.into_iter().map(unrouted));
+                    series.extend(answer.series.into_iter().map(SeriesSamples::from));
                 }
                 Err(error) => {
                     failed.extend(&query.slos);
@@ -114,7 +124,7 @@ impl Asker {
                     asked.errors.extend(error);
                 }
             }
-            if !failed.contains(&place) {
+            if self.needs(place, to) && !failed.contains(&place) {
                 asked.observations.push((place, observation));
             }
         }
@@ -142,21 +152,14 @@ impl Asker {
         self.answered.get(place).copied().flatten().unwrap_or(oldest).max(oldest)
     }
 
-    async fn raw(
-        &self,
-        to: Timestamp,
-        oldest: Timestamp,
-        overlap: Length,
-    ) -> Vec<(Timestamp, Result<Answer, SourceError>)> {
+    /// The answers to all queries that somebody needs, each with where its range begins.
+    async fn raw(&self, to: Timestamp, oldest: Timestamp, overlap: Length) -> Vec<Ranged> {
         join_all(self.plan.queries().iter().map(|query| async move {
-            let from = self.query_begin(query, oldest) - overlap;
-            (from, self.source.samples(&query.selector, from, to).await)
+            let needed = query.slos.iter().filter(|place| self.needs(**place, to));
+            let from = needed.map(|place| self.begin(*place, oldest)).min()? - overlap;
+            Some((from, self.source.samples(&query.selector, from, to).await))
         }))
         .await
-    }
-
-    fn query_begin(&self, query: &Query, oldest: Timestamp) -> Timestamp {
-        query.slos.iter().map(|place| self.begin(*place, oldest)).min().unwrap_or(oldest)
     }
 
     /// The answers to the pushdown questions; `None` where none is due.
@@ -177,27 +180,31 @@ impl Asker {
 
     /// When the targets of undecided births started (SEMANTICS 2.4a). A question that fails leaves them uncounted.
     async fn add_starts(&self, asked: &mut Asked, to: Timestamp) {
-        let mut targets: BTreeSet<Labels> = BTreeSet::new();
-        let mut births = Vec::new();
+        let mut newborns: Vec<Newborn> = Vec::new();
+        let mut births: Vec<(usize, Birth)> = Vec::new();
         for (place, observation) in &asked.observations {
             let Some(entry) = self.entries.get(*place) else { continue };
             for birth in entry.undecided(observation, to) {
-                targets.insert(birth.target.clone());
+                let born = observation.series.iter().find(|series| series.fingerprint == birth.fingerprint);
+                newborns.extend(born.map(|series| Newborn { labels: Arc::clone(&series.labels), at: birth.at }));
                 births.push((*place, birth));
             }
         }
-        if births.is_empty() {
+        if newborns.is_empty() {
             return;
         }
-        let targets: Vec<Labels> = targets.into_iter().collect();
-        let starts = starts(self.source.as_ref(), &targets, to - self.config.gap * 2, to).await;
+        let starts = self.source.starts(&newborns, self.config.gap).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "start times could not be read; births that nothing else decides count nothing");
+            Vec::new()
+        });
         for (place, birth) in births {
-            let known = starts.iter().filter(|start| start.target == birth.target).cloned();
-            let before: Vec<Start> = known.filter(|start| start.at <= birth.at).collect();
-            let decides = before.iter().any(|start| start.at > birth.at - self.config.gap);
-            asked.births_uncounted += usize::from(!decides);
+            let decides = |start: &&Start| {
+                start.target == birth.target && start.at <= birth.at && start.at > birth.at - self.config.gap
+            };
+            let known: Vec<Start> = starts.iter().filter(decides).cloned().collect();
+            asked.births_uncounted += usize::from(known.is_empty());
             if let Some((_, observation)) = asked.observations.iter_mut().find(|(other, _)| *other == place) {
-                observation.starts.extend(before);
+                observation.starts.extend(known);
             }
         }
     }
@@ -206,48 +213,15 @@ impl Asker {
 impl Asked {
     fn take(&mut self, answer: &Answer) {
         self.clock = answer.clock.or(self.clock);
-        self.refused.nan += answer.refused.nan;
-        self.refused.infinite += answer.refused.infinite;
-        self.refused.negative += answer.refused.negative;
+        self.refused.add(answer.refused);
         let samples = answer.series.iter().map(|series| series.samples.len()).sum();
         self.samples = self.samples.max(samples);
     }
 }
 
-/// Start times of `targets` that `process_start_time_seconds` says in `(from, to]`.
-pub async fn starts(source: &dyn Source, targets: &[Labels], from: Timestamp, to: Timestamp) -> Vec<Start> {
-    let mut starts: Vec<Start> = Vec::new();
-    for selector in start_selectors(targets) {
-        match source.samples(&selector, from, to).await {
-            Ok(answer) => {
-                for series in answer.series {
-                    let target = target_of(&series.labels);
-                    let times = series.samples.iter().map(|sample| Timestamp::from_seconds_f64(sample.value));
-                    starts.extend(times.map(|at| Start { target: target.clone(), at }));
-                }
-            }
-            Err(error) => tracing::warn!(%error, "start times could not be read; births without siblings count nothing"),
-        }
-    }
-    starts.dedup();
-    starts
-}
-
-/// The labels that make a target: `job` and `instance`, those that it has.
+/// An answer that cannot be used as it is.
 #[must_use]
-pub fn target_of(labels: &Labels) -> Labels {
-    ["job", "instance"]
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), labels.get(name)?.to_owned())))
-        .collect()
-}
-
-fn unrouted(series: crate::source::Series) -> SeriesSamples {
-    let fingerprint = series.labels.fingerprint();
-    SeriesSamples { labels: series.labels, fingerprint, roles: Roles::default(), samples: series.samples }
-}
-
-fn rejected(problem: &str) -> SourceError {
+pub fn rejected(problem: &str) -> SourceError {
     SourceError {
         doing: "reading the answer to a pushdown query".to_owned(),
         problem: problem.to_owned(),

@@ -4,17 +4,23 @@
 //! microseconds. Invariants: slice ends are evaluated in order; those at or before `decided` were decided by an earlier
 //! run of the service, so the engine passes through them and the alerts do not.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use crate::engine::definition::Definition;
+use crate::config::meant::Config;
 use crate::engine::observation::{History, Observation};
+use crate::engine::pack::PackError;
 use crate::engine::state::{Birth, SloState};
 use crate::engine::verdict::HourBucket;
 use crate::policy::book::AlertBook;
 use crate::policy::catch_up;
 use crate::policy::machine::{Effect, Setting};
 use crate::policy::subject::Subject;
+use crate::runtime::blueprint::SloPlan;
 use crate::runtime::core::held;
+use crate::runtime::poller::CATCH_UP;
+use crate::runtime::service::Counted;
+use crate::runtime::stored::known_key;
 use crate::spec::meant::{Mode, Slo};
 use crate::store::Commit;
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
@@ -41,6 +47,8 @@ pub struct Inner {
     pub state: SloState,
     /// Its alerts.
     pub book: AlertBook,
+    /// What each instance has counted since it was first looked at, for `slo_events_total`.
+    pub counts: BTreeMap<Labels, Count>,
     /// Slice ends up to here were decided before this run.
     decided: Option<Timestamp>,
     /// A tick has judged it.
@@ -49,6 +57,34 @@ pub struct Inner {
     read_back: Option<Timestamp>,
     /// Nothing older is to come.
     complete: bool,
+    /// The store knows that this generation was evaluated.
+    known: bool,
+}
+
+/// Events of one instance since it was first looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Count {
+    /// So far.
+    pub counted: Counted,
+    /// Up to this slice end.
+    to: Timestamp,
+}
+
+impl Inner {
+    /// Brings the counts up to the watermark. Looked at less often than each 6 h, they miss what lies between.
+    pub fn count(&mut self) {
+        for (group, instance) in self.state.instances() {
+            let now = instance.as_of();
+            let count = self.counts.entry(group.clone()).or_insert(Count { counted: Counted::default(), to: now });
+            let since = now.since(count.to).min(CATCH_UP);
+            if since > Length::ZERO {
+                let window = instance.window(since);
+                count.counted.bad += window.bad;
+                count.counted.good += (window.total - window.bad).max(0.0);
+                count.to = now;
+            }
+        }
+    }
 }
 
 /// What an evaluation is told from outside.
@@ -58,35 +94,78 @@ pub struct Surroundings<'a> {
     pub page_can_be_told: bool,
     /// The alert of the source while it fires.
     pub source_alert: Option<&'a str>,
+    /// The source has no history: slices have to be kept.
+    pub keeps_slices: bool,
 }
 
 impl Entry {
-    /// An SLO without data. `decided`: slice ends up to here were decided by an earlier run.
+    /// An SLO without data. `watermark`: slice ends up to there were decided by an earlier run; missed ones before
+    /// `oldest` are left out.
     #[must_use]
-    pub fn new(
-        slo: Arc<Slo>,
-        definition: Arc<Definition>,
-        generation: String,
-        subject: Subject,
-        book: AlertBook,
-        decided: Option<Timestamp>,
-    ) -> SharedEntry {
-        Arc::new(Self {
-            id: slo.id.clone(),
-            generation,
-            period: definition.window,
-            slice: definition.slice.length(),
-            inner: Mutex::new(Inner {
-                slo,
-                subject,
-                state: SloState::new(definition),
-                book,
-                decided,
-                judged: false,
-                read_back: None,
-                complete: false,
-            }),
-        })
+    pub fn new(plan: &SloPlan, mut book: AlertBook, watermark: Option<Timestamp>, oldest: Timestamp) -> SharedEntry {
+        if watermark.is_some_and(|watermark| watermark < oldest) {
+            book.skip();
+        }
+        let state = SloState::new(Arc::clone(&plan.definition));
+        Arc::new(Self::holding(plan, state, book, watermark.max(Some(oldest)), watermark.is_some()))
+    }
+
+    fn holding(plan: &SloPlan, state: SloState, book: AlertBook, decided: Option<Timestamp>, known: bool) -> Self {
+        let inner = Inner {
+            slo: Arc::clone(&plan.slo),
+            subject: plan.subject.clone(),
+            state,
+            book,
+            counts: BTreeMap::new(),
+            decided,
+            judged: false,
+            read_back: None,
+            complete: false,
+            known,
+        };
+        Self {
+            id: plan.slo.id.clone(),
+            generation: plan.generation.clone(),
+            period: plan.definition.window,
+            slice: plan.definition.slice.length(),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// This entry after an edit of its SLO. The same queries and no longer period: windows and alerts are kept. Else
+    /// windows are made anew from history, and what fires is frozen until it is known false (SEMANTICS 6, *Edits*).
+    #[must_use]
+    pub fn edited(&self, plan: &SloPlan, now: Timestamp) -> SharedEntry {
+        let inner = held(&self.inner);
+        let old = inner.state.definition();
+        let fits = self.generation == plan.generation
+            && plan.definition.window <= self.period
+            && (old.slice, old.gap, old.instances_limit)
+                == (plan.definition.slice, plan.definition.gap, plan.definition.instances_limit);
+        let decided = inner.state.as_of().max(inner.decided).max(Some(now - CATCH_UP));
+        if !fits {
+            let state = SloState::new(Arc::clone(&plan.definition));
+            return Arc::new(Self::holding(plan, state, inner.book.clone(), decided, false));
+        }
+        let mut state = inner.state.clone();
+        state.redefine(&plan.definition);
+        let kept = Self::holding(plan, state, inner.book.clone(), decided, inner.known);
+        {
+            let mut new = held(&kept.inner);
+            new.counts.clone_from(&inner.counts);
+            new.judged = inner.judged;
+            new.read_back = inner.read_back;
+            new.complete = inner.complete;
+        }
+        Arc::new(kept)
+    }
+
+    /// Puts stored slices back: for sources that have no history.
+    ///
+    /// # Errors
+    /// Where the bytes are not what `pack` wrote.
+    pub fn put_slices_back(&self, hours: &[(Timestamp, Vec<u8>)]) -> Result<(), PackError> {
+        self.with(|inner| inner.state.restore(hours))
     }
 
     /// Its id.
@@ -170,8 +249,16 @@ impl Entry {
         }
         inner.judged = true;
         inner.read_back = inner.read_back.or(inner.state.loaded_from());
-        self.let_groups_go(inner);
-        Evaluated { effects: catch_up::thin_out(effects), commit: self.commit(inner) }
+        Self::let_groups_go(inner);
+        let mut commit = self.commit(inner);
+        if around.keeps_slices {
+            let hours = inner.state.pack().into_iter();
+            commit.slices.extend(hours.map(|(hour, bytes)| (self.id.to_string(), self.generation.clone(), hour, bytes)));
+        }
+        if !std::mem::replace(&mut inner.known, true) {
+            commit.watermarks.insert(known_key(&self.id, &self.generation), to);
+        }
+        Evaluated { effects: catch_up::thin_out(effects), commit }
     }
 
     /// The source does not answer.
@@ -232,7 +319,7 @@ impl Entry {
     }
 
     /// Groups that have been silent for a whole period, with nothing firing, leave the lists.
-    fn let_groups_go(&self, inner: &mut Inner) {
+    fn let_groups_go(inner: &mut Inner) {
         if !inner.complete {
             return;
         }
@@ -246,19 +333,33 @@ impl Entry {
 
     /// What has to be written beside the effects: alert states and finished hours.
     fn commit(&self, inner: &mut Inner) -> Commit {
-        let mut commit = Commit::default();
-        match inner.book.drain() {
-            Ok(changes) => {
-                commit.states = changes.states;
-                commit.forgotten = changes.forgotten;
-            }
-            Err(error) => tracing::error!(slo = %self.id, %error, "an alert state cannot be written"),
-        }
+        let mut commit = drained(&self.id, &mut inner.book);
         for (group, hour) in inner.state.take_finished_hours() {
             let id = InstanceId { slo: self.id.clone(), group };
             commit.hours.push((id.to_string(), self.generation.clone(), hour));
         }
         commit
+    }
+}
+
+/// What fires of an SLO that left the files while the service was down ends as withdrawn.
+#[must_use]
+pub fn withdraw_book(mut book: AlertBook, id: &SloId, config: &Config, now: Timestamp) -> Evaluated {
+    let mut subject = Subject::source(&id.name, &config.server.external_labels);
+    subject.id = id.clone();
+    let setting = Setting { subject: &subject, page_can_be_told: true, source_alert: None };
+    let effects = book.withdraw(&setting, now, |_| None);
+    Evaluated { effects, commit: drained(id, &mut book) }
+}
+
+/// The alert states that changed.
+fn drained(id: &SloId, book: &mut AlertBook) -> Commit {
+    match book.drain() {
+        Ok(changes) => Commit { states: changes.states, forgotten: changes.forgotten, ..Commit::default() },
+        Err(error) => {
+            tracing::error!(slo = %id, %error, "an alert state cannot be written");
+            Commit::default()
+        }
     }
 }
 
@@ -280,6 +381,7 @@ impl Evaluated {
         self.commit.forgotten.extend(later.commit.forgotten);
         self.commit.hours.extend(later.commit.hours);
         self.commit.slices.extend(later.commit.slices);
+        self.commit.watermarks.extend(later.commit.watermarks);
         self
     }
 }

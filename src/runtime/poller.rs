@@ -15,7 +15,8 @@ use crate::engine::observation::Observation;
 use crate::plan::Plan;
 use crate::policy::route::{Addressee, sinks};
 use crate::policy::source::{SourceAlert, SourceRule, Standing};
-use crate::policy::subject::Subject;
+use crate::policy::state::write;
+use crate::policy::subject::{SOURCE_SERVICE, Subject};
 use crate::runtime::asker::{Asked, Asker, next_stretch};
 use crate::runtime::backfill::Backfill;
 use crate::runtime::core::Core;
@@ -24,7 +25,7 @@ use crate::source::{Source, SourceError};
 use crate::spec::policy::AlertSeverity;
 use crate::store::Commit;
 use crate::telemetry::event;
-use crate::units::{Length, Step, Timestamp};
+use crate::units::{InstanceId, Length, SloId, Step, Timestamp};
 
 /// How far back missed slice ends are evaluated (SEMANTICS 2, *Evaluation*).
 pub const CATCH_UP: Length = Length::from_hours(6);
@@ -54,6 +55,7 @@ pub struct Poller {
 impl Poller {
     /// Polls until `stop` is cancelled; gives the state of the source's alert back, for the next poller.
     pub async fn run(mut self, plan: Plan, stop: CancellationToken) -> (String, SourceAlert) {
+        let scraping = self.scraping(stop.clone());
         let mut asker = Asker::new(Arc::clone(&self.source), self.config.clone(), plan, self.entries.clone());
         let mut backfill = None;
         while !stop.is_cancelled() {
@@ -71,11 +73,32 @@ impl Poller {
                 () = stop.cancelled() => {}
             }
         }
-        if let Some(task) = backfill {
-            // It watches the same token; a panic in it was logged by the runtime.
+        for task in [backfill, scraping].into_iter().flatten() {
+            // They watch the same token; a panic in one was logged by the runtime.
             let _ = task.await;
         }
         (self.name, self.alert)
+    }
+
+    /// Fetches the pages of a source that has to be scraped, each interval; the ticks find the samples there.
+    fn scraping(&self, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
+        let every = self.source.scrape_every()?;
+        let (source, core, name) = (Arc::clone(&self.source), Arc::clone(&self.core), self.name.clone());
+        Some(tokio::spawn(async move {
+            while !stop.is_cancelled() {
+                let now = core.clock.now();
+                let report = source.scrape(now).await;
+                if report.bad_lines > 0 {
+                    let example = report.examples.first().map(String::as_str).unwrap_or_default();
+                    tracing::warn!(source = name, bad_lines = report.bad_lines, example, "lines that are no samples");
+                }
+                let next = now.floor_to(every) + every;
+                tokio::select! {
+                    () = core.clock.sleep_until(next) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }))
     }
 
     /// `w`: the end of the newest complete slice (SEMANTICS 1).
@@ -97,7 +120,7 @@ impl Poller {
 
     /// Asks and evaluates up to `newest`; in several stretches where much was missed.
     async fn tick(&mut self, asker: &mut Asker, newest: Timestamp, stop: &CancellationToken) {
-        let started = self.core.clock.now();
+        let started = tokio::time::Instant::now();
         let oldest = newest - CATCH_UP;
         let mut from = asker.answered_to().unwrap_or(oldest).max(oldest);
         let mut stretch = FIRST_STRETCH;
@@ -112,8 +135,8 @@ impl Poller {
             from = to;
         }
         self.finish(newest, &errors).await;
-        let took = self.core.clock.now().since(started).seconds_f64();
-        self.core.telemetry.tell(&event::Tick { instances: self.entries.len(), seconds: took });
+        let instances = self.entries.iter().map(|entry| entry.with(|inner| inner.state.instances().count())).sum();
+        self.core.telemetry.tell(&event::Tick { as_of: newest, instances, took: started.elapsed() });
     }
 
     /// What is worth telling of the answers.
@@ -144,6 +167,7 @@ impl Poller {
         let entries = self.entries.clone();
         let source_alert = self.alert.holds_back().map(str::to_owned);
         let config = self.core.config();
+        let keeps_slices = !self.source.has_history();
         let evaluated = tokio::task::spawn_blocking(move || {
             observations
                 .par_iter()
@@ -156,7 +180,8 @@ impl Poller {
                         owner: slo.owner.as_deref(),
                     };
                     let page_can_be_told = !sinks(&config.routes, &config.owners, addressee).is_empty();
-                    let around = Surroundings { page_can_be_told, source_alert: source_alert.as_deref() };
+                    let around =
+                        Surroundings { page_can_be_told, source_alert: source_alert.as_deref(), keeps_slices };
                     Some(entry.evaluate(observation, to, around))
                 })
                 .reduce(Evaluated::default, Evaluated::and)
@@ -199,9 +224,24 @@ impl Poller {
         let standing = since.map_or(Standing::Answers, |since| Standing::Fails { since, error: &problem });
         let step = self.alert.step(&rule, standing, now);
         if step.changed {
-            let commit = crate::runtime::state_of_source(&self.name, &self.alert);
-            self.core.record(step.effects, commit).await;
+            self.core.record(step.effects, self.alert_state()).await;
         }
+    }
+
+    /// The state of the source's alert, to be written.
+    fn alert_state(&self) -> Commit {
+        let id = InstanceId::ungrouped(SloId::new(SOURCE_SERVICE, &self.name));
+        let state = self.alert.state();
+        let mut commit = Commit::default();
+        if state.is_quiet() {
+            commit.forgotten.push(id.to_string());
+            return commit;
+        }
+        match write(&id, state) {
+            Ok(record) => commit.states.push((id.to_string(), record)),
+            Err(error) => tracing::error!(source = self.name, %error, "the state of the source's alert cannot be written"),
+        }
+        commit
     }
 
     /// The SLOs that stand still say so.

@@ -9,8 +9,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     page: "Not a number, or none that fits here: a negative count, a factor of 0, a limit of 0.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 5,
+        column: 41,
         text: r"version: policy/v1
 policies:
   - name: house

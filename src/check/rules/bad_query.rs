@@ -12,8 +12,8 @@ pub const RULE: Rule = Rule {
 Write it in single quotes, or in a block (`|`), so that YAML leaves its quotes and braces alone; try it in
 the store's own query page.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 8,
+        column: 29,
         text: r"version: slo/v1
 service: shop
 owner: web

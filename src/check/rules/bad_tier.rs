@@ -10,8 +10,8 @@ pub const RULE: Rule = Rule {
     page: "The parts of a tier contradict each other: two conditions at once, a confirm window longer than its long
 window, a gate that its kind does not have.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 5,
+        column: 66,
         text: r"version: policy/v1
 policies:
   - name: house

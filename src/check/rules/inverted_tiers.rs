@@ -2,7 +2,7 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::Set;
-use crate::check::tiers::{self, BurnTier};
+use crate::check::tiers::{self, BurnTier, shown};
 use crate::diag::{Diagnostic, Severity, codes};
 
 /// A graver tier that is slower than a lesser one.
@@ -15,8 +15,8 @@ woken for what can wait, and the fire goes into the queue.
 Give the quicker tiers the graver severity: page on 14.4 over 1h and 6 over 6h, ticket on 3 over 1d and 1
 over 3d.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 7,
+        column: 9,
         text: r"version: policy/v1
 policies:
   - name: house
@@ -48,7 +48,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
                 slow.named(judged.policy),
                 quick.index + 1,
                 quick.severity.name(),
-                quick.factor.round_dp(3).normalize(),
+                shown(quick.factor),
                 quick.over
             );
             let finding = Diagnostic::warning(codes::INVERTED_TIERS, message)

@@ -12,8 +12,8 @@ stands. A fixed range such as `[5m]` would count the same events again at every 
 
 Plain selectors need none: they are counted from raw samples.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 8,
+        column: 25,
         text: r"version: slo/v1
 service: shop
 owner: web

@@ -12,8 +12,8 @@ should get what the documentation calls so.
 
 Rename it, or say `replaces: preset` where it is meant.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 3,
+        column: 11,
         text: r"version: policy/v1
 policies:
   - name: balanced

@@ -2,7 +2,7 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::Set;
-use crate::check::tiers::{self, BurnTier};
+use crate::check::tiers::{self, BurnTier, shown};
 use crate::diag::{Diagnostic, Severity, codes};
 
 /// A burn tier that adds nothing to another one.
@@ -14,8 +14,8 @@ gates no stricter, its severity at least as grave. The second tier never tells a
 
 Within a severity, longer windows want lower factors: 14.4 over 1h, 6 over 6h.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 6,
+        column: 9,
         text: r"version: policy/v1
 policies:
   - name: house
@@ -48,7 +48,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
                     later.named(judged.policy),
                     by.index + 1,
                     by.severity.name(),
-                    by.factor.round_dp(3).normalize(),
+                    shown(by.factor),
                     by.over
                 );
                 let finding = Diagnostic::warning(codes::SHADOWED_TIER, message)

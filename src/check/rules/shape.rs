@@ -10,8 +10,8 @@ pub const RULE: Rule = Rule {
     page: "A list stands where text belongs, text where a mapping belongs, or the like. The message says what is
 expected.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 5,
+        column: 7,
         text: r"version: slo/v1
 service: shop
 owner: web

@@ -2,7 +2,7 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::{Set, SloAt};
-use crate::check::tiers::{BurnTier, burn_tiers};
+use crate::check::tiers::{BurnTier, of_policy, of_slo};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::spec::meant::Sli;
 use crate::spec::policy::Policy;
@@ -18,8 +18,8 @@ tell a failure from a late scrape.
 
 At a slice and a scrape interval of 30 s, 2 minutes are the least.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 16,
+        column: 5,
         text: r#"version: policy/v1
 policies:
   - name: house
@@ -78,15 +78,19 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for slo in set.slos.iter().filter(|slo| slo.alerts()) {
-        let told = |tier: &BurnTier| set.policy_of(slo.slo).is_some() && tier.shortest() < slice * 2;
-        let tiers = burn_tiers(&slo.slo.alerting.policy, slo.slo.window);
+        let policy = &slo.slo.alerting.policy;
+        let own = set.policy_of(slo.slo).is_some() && policy.scale_below.is_none();
+        let told = |tier: &BurnTier| own && tier.shortest() < slice * 2;
+        let tiers = of_slo(slo);
         found.extend(tiers.iter().filter(|tier| !told(tier)).filter_map(|tier| through(set, slo, tier)));
     }
 }
 
 /// The tiers of a policy of the files, whose windows no period changes.
 fn written(policy: &Policy) -> impl Iterator<Item = BurnTier> {
-    burn_tiers(policy, Length::from_days(30)).into_iter()
+    // A policy that shrinks with the period is judged through each SLO.
+    let tiers = if policy.scale_below.is_some() { Vec::new() } else { of_policy(policy) };
+    tiers.into_iter()
 }
 
 /// What is seen only through an SLO: its source's scrape interval, its own step, windows that its period shrinks.

@@ -12,8 +12,8 @@ into counts accordingly. This one mixes both, or uses neither.
 
 Say which by `unit: rate` or `unit: count`.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 8,
+        column: 25,
         text: r"version: slo/v1
 service: shop
 owner: web

@@ -2,7 +2,7 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::{Set, SloAt};
-use crate::check::tiers::burn_tiers;
+use crate::check::tiers::of_slo;
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::spec::policy::TierKind;
 use crate::units::Length;
@@ -16,8 +16,8 @@ one, so the window that is judged is longer than the one that was written.
 
 Use a multiple of the slice (30 s by default).",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 5,
+        column: 68,
         text: r"version: policy/v1
 policies:
   - name: house
@@ -64,7 +64,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 fn of_preset(slo: &SloAt<'_>, slice: Length) -> Vec<Diagnostic> {
     let policy = &slo.slo.alerting.policy;
     let mut found = Vec::new();
-    for tier in burn_tiers(policy, slo.slo.window) {
+    for tier in of_slo(slo) {
         for (key, length) in uneven(tier.over, tier.confirm, slice) {
             let mut finding = finding(key, length, slice).of(slo.slo.id.clone());
             finding.message = format!("{} of {}", finding.message, tier.named(&policy.name));

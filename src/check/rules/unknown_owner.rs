@@ -15,8 +15,8 @@ nowhere, and nobody would know whom to ask.
 
 A configuration without `owners` takes any name.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 9,
+        column: 8,
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}

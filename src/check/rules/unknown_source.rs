@@ -14,8 +14,8 @@ source asks `prometheus`.
 
 Without a configuration among the files sources are not looked up.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 10,
+        column: 20,
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
