@@ -9,5 +9,6 @@ mod oracle;
 mod tables {
     mod alerts;
     mod budgets;
+    mod silences;
     mod slices;
 }

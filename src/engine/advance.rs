@@ -8,6 +8,9 @@ use crate::engine::state::{Loaded, Match, SloState};
 use crate::engine::tracker::{Tracker, after};
 use crate::units::{Length, Timestamp};
 
+/// The gaps that ended after a time.
+pub(crate) type NewGaps<'a> = (Timestamp, &'a [(u32, Gap)]);
+
 impl SloState {
     pub(crate) fn advance_samples(&mut self, observation: &Observation, loaded: Loaded, as_of: Timestamp) {
         let gap = self.definition.gap;
@@ -22,7 +25,9 @@ impl SloState {
         } else {
             Some(self.derive(observation, mutable, as_of))
         };
-        self.measure(mutable, as_of, gaps.as_deref());
+        // Also what the answer does not cover, as after a restart: it is judged by the samples on both sides of it.
+        let since = (loaded.end - gap).max(loaded.from);
+        self.measure(since, as_of, gaps.as_deref().map(|gaps| (mutable, gaps)));
         self.registry.put_to_sleep(as_of - gap);
         for tracker in &mut self.registry.active {
             tracker.trim(as_of - gap);
@@ -102,27 +107,27 @@ impl SloState {
         }
     }
 
-    /// Says which slices after `mutable` are measured (SEMANTICS 2.5), for the samples held now. `gaps` are those that
-    /// ended after `mutable`, sorted by instance, where they were derived anew.
-    pub(crate) fn measure(&mut self, mutable: Timestamp, as_of: Timestamp, gaps: Option<&[(u32, Gap)]>) {
+    /// Says which slices after `since` are measured (SEMANTICS 2.5), for the samples held now. `gaps` are those that
+    /// ended after some time, sorted by instance, where they were derived anew.
+    pub(crate) fn measure(&mut self, since: Timestamp, as_of: Timestamp, gaps: Option<NewGaps<'_>>) {
         let gap = self.definition.gap;
         let half = Length::from_millis(gap.millis() / 2);
         for tracker in self.registry.active.iter().filter(|tracker| tracker.roles.total) {
             let Some(instance) = self.instances.get_mut(tracker.instance as usize) else { continue };
             let newest = tracker.newest();
             instance.newest_total = instance.newest_total.max(Some(newest));
-            instance.anchored |= tracker.steady_since <= mutable && as_of <= newest + half;
+            instance.anchored |= tracker.steady_since <= since && as_of <= newest + half;
         }
         let all_up = self.alive.all_up(as_of, gap);
         let mut all_anchored = true;
         for instance in &mut self.instances {
             let zero = !all_up && self.alive.state(&instance.labels, as_of, gap) == Alive::Zero;
-            instance.anchored &= !zero && gaps.is_none() && instance.coverage.is_whole_after(mutable);
+            instance.anchored &= !zero && gaps.is_none() && instance.coverage.is_whole_after(since);
             instance.provisional = !zero;
             all_anchored &= instance.anchored;
         }
         if !all_anchored {
-            self.measure_each(mutable, as_of, gaps);
+            self.measure_each(since, as_of, gaps);
         }
         for instance in &mut self.instances {
             instance.anchored = false;
@@ -130,7 +135,7 @@ impl SloState {
     }
 
     /// The same, slice by slice, for the instances that are not anchored.
-    fn measure_each(&mut self, mutable: Timestamp, as_of: Timestamp, gaps: Option<&[(u32, Gap)]>) {
+    fn measure_each(&mut self, since: Timestamp, as_of: Timestamp, gaps: Option<NewGaps<'_>>) {
         let slice = self.definition.slice.length();
         let gap = self.definition.gap;
         let half = Length::from_millis(gap.millis() / 2);
@@ -140,7 +145,7 @@ impl SloState {
             if instance.anchored {
                 continue;
             }
-            for (older, newer) in tracker.pairs_after(mutable) {
+            for (older, newer) in tracker.pairs_after(since) {
                 if newer.at.since(older.at) <= gap {
                     covered.push((tracker.instance, Stretch::of(older.at, newer.at, slice)));
                 }
@@ -151,11 +156,11 @@ impl SloState {
             }
         }
         covered.sort_unstable();
-        let within = Stretch::of(mutable, as_of, slice);
+        let within = Stretch::of(since, as_of, slice);
         for (number, instance) in (0_u32..).zip(&mut self.instances).filter(|(_, instance)| !instance.anchored) {
             let covered = of_instance(&covered, number);
             instance.change_coverage(|coverage| {
-                if let Some(gaps) = gaps {
+                if let Some((mutable, gaps)) = gaps {
                     coverage.replace_gaps(mutable, of_instance(gaps, number).iter().map(|(_, gap)| *gap));
                 }
                 coverage.cover(within, covered.iter().map(|(_, stretch)| *stretch).collect());
@@ -165,10 +170,10 @@ impl SloState {
 }
 
 /// The part of a list sorted by instance that is about one of them.
-pub(crate) fn of_instance<T>(list: &[(u32, T)], instance: u32) -> &[(u32, T)] {
-    let first = list.partition_point(|(of, _)| *of < instance);
-    let last = list.partition_point(|(of, _)| *of <= instance);
-    list.get(first..last).unwrap_or_default()
+pub(crate) fn of_instance<T>(list: &[(u32, T)], number: u32) -> &[(u32, T)] {
+    let begin = list.partition_point(|(of, _)| *of < number);
+    let end = list.partition_point(|(of, _)| *of <= number);
+    list.get(begin..end).unwrap_or_default()
 }
 
 /// Place of the first sample newer than `time`; the overlap of an answer is short, its past may be long.

@@ -9,7 +9,7 @@ use crate::engine::derive::Families;
 use crate::engine::instance::{Instance, wrapped};
 use crate::engine::observation::{Point, Sample};
 use crate::engine::seam::{Entry, Rules, Seams};
-use crate::engine::state::{Loaded, SloState};
+use crate::engine::state::SloState;
 use crate::engine::sums::{Sums, increase};
 use crate::engine::tracker::amounts;
 use crate::engine::windows::WindowStore;
@@ -77,16 +77,6 @@ impl Buckets {
 }
 
 impl SloState {
-    /// Forgets everything and begins with this loaded time.
-    pub(crate) fn restart(&mut self, loaded: Loaded) {
-        self.loaded = Some(loaded);
-        self.instances.clear();
-        self.places.clear();
-        if self.definition.by.is_empty() {
-            self.instance_for(&crate::units::Labels::new());
-        }
-    }
-
     /// Slices after this are held one by one, for a watermark at `end`.
     pub(crate) fn fine_from(&self, end: Timestamp) -> Timestamp {
         WindowStore::fine_horizon(self.definition.slice, end)
@@ -173,7 +163,7 @@ fn sweep(
 ) -> Vec<(Sample, Sample)> {
     let mut eventful = Vec::new();
     let Some((first, rest)) = entry.samples.split_first() else { return eventful };
-    let roles = entry.series.roles;
+    let counted = entry.series.roles;
     let step = buckets.step;
     let mut run = first.at;
     let mut previous = *first;
@@ -188,21 +178,21 @@ fn sweep(
                 end = end + step;
                 place += 1;
             }
-            let (events, total) = amounts(roles, increase(previous, *sample));
+            let (events, total) = amounts(counted, increase(previous, *sample));
             if let Some(bucket) = buckets.amounts.get_mut(place) {
                 bucket.0 += events;
                 bucket.1 += total;
             }
         }
         if apart {
-            if roles.total {
+            if counted.total {
                 covered.push(Stretch::of(run, previous.at, rules.slice));
             }
             run = sample.at;
         }
         previous = *sample;
     }
-    if roles.total {
+    if counted.total {
         covered.push(Stretch::of(run, previous.at, rules.slice));
     }
     eventful

@@ -75,7 +75,7 @@ impl Coverage {
     /// Whether the slice that ends at `end` is measured by itself.
     pub(crate) fn is_measured(&self, end: Timestamp) -> bool {
         let after = self.holes.partition_point(|hole| hole.from < end);
-        !after.checked_sub(1).and_then(|index| self.holes.get(index)).is_some_and(|hole| hole.to >= end)
+        after.checked_sub(1).and_then(|index| self.holes.get(index)).is_none_or(|hole| hole.to < end)
     }
 
     /// Whether all slices after `time` are measured by themselves.
@@ -129,6 +129,14 @@ impl Coverage {
         }
         if self.gaps.iter().any(|gap| gap.to <= time) {
             self.gaps.retain(|gap| gap.to > time);
+        }
+    }
+
+    /// Forgets what lies at or before `time`, a slice end. What was booked stands.
+    pub(crate) fn cut_before(&mut self, time: Timestamp) {
+        self.settle(time);
+        if let Some(first) = self.holes.first_mut() {
+            first.from = first.from.max(time);
         }
     }
 
@@ -216,9 +224,10 @@ impl Balance {
                 holes.chain(balance.folds.iter().map(|(onto, _)| *onto))
             })
             .collect();
-        // Between two of these ends both sides change evenly, so one look at each, and before each, finds every change.
-        let before: Vec<Timestamp> = ends.iter().map(|end| *end - self.slice).collect();
-        ends.extend(before);
+        // Between two of these ends both sides change evenly, so one look at each, and at both neighbours, finds
+        // every change.
+        let around: Vec<Timestamp> = ends.iter().flat_map(|end| [*end - self.slice, *end + self.slice]).collect();
+        ends.extend(around);
         ends.sort_unstable();
         ends.dedup();
         let change = |end: Timestamp| self.at(end) - other.at(end);

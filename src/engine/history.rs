@@ -18,14 +18,15 @@ use crate::units::Timestamp;
 
 impl SloState {
     /// Takes a stretch of the past that ends where what is loaded begins. Afterwards the cells equal what a single pass
-    /// over all samples would have given. Into an empty state it is the first thing loaded.
+    /// over all samples would have given. Into an empty state it is the first thing loaded. Once own hours or slices were
+    /// restored nothing can be put before them, and the call does nothing.
     pub fn prepend(&mut self, history: &History) {
         let slice = self.definition.slice;
         if self.loaded.is_none() {
             let end = slice.floor(history.to);
-            self.restart(Loaded { from: end, end });
+            self.begin(Loaded { from: end, end });
         }
-        let Some(loaded) = self.loaded.filter(|loaded| history.from < loaded.from) else { return };
+        let Some(loaded) = self.loaded.filter(|loaded| history.from < loaded.from && !self.restored) else { return };
         for series in history.series.iter().filter(|series| series.series.roles.alive) {
             self.alive.take(&series.series, &self.definition.by, history.from, loaded.end);
         }
@@ -69,7 +70,7 @@ impl SloState {
             for tracker in &mut self.registry.active {
                 tracker.find_steady(self.definition.gap);
             }
-            self.measure(piece.mutable, end, None);
+            self.measure(piece.mutable.max(from), end, None);
         }
     }
 

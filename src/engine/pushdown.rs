@@ -41,7 +41,7 @@ impl SloState {
             }
             instance.windows.extend(as_of);
             // Steps evaluated at or before `mutable` stand, and with them their slices.
-            let within = Stretch::of(mutable.floor_to(step), as_of, slice);
+            let within = Stretch::of(mutable.min(loaded.end).floor_to(step), as_of, slice);
             let covered = measured.iter().map(|(at, _)| Stretch::of(*at - step, *at, slice)).collect();
             instance.change_coverage(|coverage| coverage.cover(within, covered));
         }
@@ -69,7 +69,7 @@ impl SloState {
             steps
                 .entry((number, point.at))
                 .and_modify(|sum| {
-                    *sum = sum.zip(counts).map(|((events, total), more)| (events + more.0, total + more.1))
+                    *sum = sum.zip(counts).map(|((events, total), more)| (events + more.0, total + more.1));
                 })
                 .or_insert(counts);
         }

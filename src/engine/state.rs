@@ -30,6 +30,10 @@ pub struct SloState {
     pub(crate) instances: Vec<Instance>,
     /// Places of the instances by their labels; empty without `by`.
     pub(crate) places: BTreeMap<Labels, u32>,
+    /// Own hours or slices stand before what was loaded: nothing can be prepended any more.
+    pub(crate) restored: bool,
+    /// The watermark when slices were packed last.
+    pub(crate) packed: Option<Timestamp>,
     /// Reused from tick to tick.
     pub(crate) matches: Vec<Match>,
 }
@@ -80,6 +84,8 @@ impl SloState {
             folds: Folds::new(),
             instances: Vec::new(),
             places: BTreeMap::new(),
+            restored: false,
+            packed: None,
             matches: Vec::new(),
         };
         state.add_ungrouped(Timestamp::default(), Timestamp::default());
@@ -158,9 +164,7 @@ impl SloState {
             if as_of < origin {
                 return;
             }
-            self.loaded = Some(Loaded { from: observation.from, end: origin });
-            self.instances.clear();
-            self.add_ungrouped(origin, origin);
+            self.begin(Loaded { from: observation.from, end: origin });
         }
         let Some(loaded) = self.loaded.filter(|loaded| as_of >= loaded.end) else { return };
         for series in observation.series.iter().filter(|series| series.roles.alive) {
@@ -170,6 +174,9 @@ impl SloState {
             self.advance_points(observation, loaded, as_of);
         } else {
             self.advance_samples(observation, loaded, as_of);
+        }
+        for instance in self.instances.iter_mut().filter(|instance| instance.lived_from.is_none()) {
+            instance.lived_from = Some(as_of);
         }
         if as_of.floor_to(HOUSEKEEPING) > loaded.end.floor_to(HOUSEKEEPING) {
             self.keep_house(as_of);
@@ -206,6 +213,14 @@ impl SloState {
             return group.is_empty().then_some(0);
         }
         self.places.get(group).and_then(|place| usize::try_from(*place).ok())
+    }
+
+    /// Begins with this loaded time, in a state without data.
+    pub(crate) fn begin(&mut self, loaded: Loaded) {
+        self.loaded = Some(loaded);
+        self.instances.clear();
+        self.places.clear();
+        self.add_ungrouped(self.definition.slice.floor(loaded.from), loaded.end);
     }
 
     fn add_ungrouped(&mut self, origin: Timestamp, end: Timestamp) {

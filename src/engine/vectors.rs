@@ -138,7 +138,7 @@ fn late_samples_replace_and_never_add() {
 
 #[test]
 fn what_is_older_than_the_lateness_stands() {
-    let mut samples: Vec<(i64, f64)> = (0..=40).map(|number| (10 + number * 30, f64::from(number as i32))).collect();
+    let mut samples: Vec<(i64, f64)> = (0..=40).map(|number| (10 + number * 30, number as f64)).collect();
     let whole = series(&[], TOTAL, &samples);
     samples.remove(2);
     let holed = series(&[], TOTAL, &samples);

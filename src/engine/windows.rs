@@ -197,6 +197,12 @@ impl WindowStore {
         self.at_origin = base.minus(behind(origin));
     }
 
+    /// Begins anew with no time loaded before `end`, the watermark.
+    pub(crate) fn collapse(&mut self, end: Timestamp) {
+        self.origin = end;
+        self.at_origin = self.head;
+    }
+
     /// Forgets what lies at or before `time` (a held boundary): it is as if loading had begun there.
     pub(crate) fn cut_before(&mut self, time: Timestamp) {
         if time > self.origin

@@ -155,10 +155,16 @@ pub fn overlap(source: &SourceConfig) -> Length {
     }
 }
 
-/// Selectors that fetch `process_start_time_seconds` of `targets` (their labels `job` and `instance`), a bounded number
-/// of targets each. A target with neither label has none.
+/// Selectors that fetch `process_start_time_seconds` of `targets`, see [`target_selectors`].
 #[must_use]
 pub fn start_selectors(targets: &[Labels]) -> Vec<Selector> {
+    target_selectors("process_start_time_seconds", targets)
+}
+
+/// Selectors that fetch `metric` of `targets` (their labels `job` and `instance`), a bounded number of targets each. A
+/// target with neither label is left out.
+#[must_use]
+pub fn target_selectors(metric: &str, targets: &[Labels]) -> Vec<Selector> {
     let mut jobs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for target in targets.iter().filter(|target| !target.is_empty()) {
         jobs.entry(target.get("job").unwrap_or_default()).or_default().push(target.get("instance").unwrap_or_default());
@@ -173,7 +179,7 @@ pub fn start_selectors(targets: &[Labels]) -> Vec<Selector> {
                 .into_iter()
                 .filter_map(|(name, operation, value)| Matcher::new(name, operation, &value).ok())
                 .collect();
-            selectors.push(Selector { metric: "process_start_time_seconds".to_owned(), matchers, bucket: None });
+            selectors.push(Selector { metric: metric.to_owned(), matchers, bucket: None });
         }
     }
     selectors

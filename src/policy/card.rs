@@ -37,8 +37,9 @@ pub fn subject(notification: &Notification) -> String {
         AlertState::Resolved => "RESOLVED".to_owned(),
         _ => notification.severity.name().to_uppercase(),
     };
-    let group: String = notification.group.iter().map(|(name, value)| format!(" {name}={value}")).collect();
-    format!("[{word}] {}/{}{group}", notification.service, notification.name)
+    let mut words = vec![format!("[{word}] {}/{}", notification.service, notification.name)];
+    words.extend(notification.group.iter().map(|(name, value)| format!("{name}={value}")));
+    words.join(" ")
 }
 
 fn headline(notification: &Notification) -> String {
@@ -153,4 +154,145 @@ fn percent_to_two(share: f64) -> String {
 fn without_episode(id: &str) -> &str {
     let cut = |text| str::rsplit_once(text, '/').map_or(text, |(rest, _)| rest);
     if id.contains("/alert-") { cut(cut(id)) } else { id }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::policy::notification::{BudgetView, MeasuredBudget};
+    use crate::spec::policy::AlertSeverity;
+    use crate::units::Labels;
+
+    fn window(length: &str, bad: f64, total: f64, coverage: f64) -> WindowView {
+        let at: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
+        let ratio = bad / total;
+        WindowView { length: length.to_owned(), from: at, to: at, bad, total, ratio, rate: ratio / 0.001, coverage }
+    }
+
+    fn page() -> Notification {
+        let tier = TierView {
+            kind: "burn".to_owned(),
+            severity: AlertSeverity::Page,
+            state: AlertState::Firing,
+            frozen: false,
+            trend: "burning".to_owned(),
+            factor: Some(14.4),
+            threshold_ratio: Some(0.0144),
+            over: Some(window("1h", 9_000.0, 465_000.0, 1.0)),
+            confirm: Some(window("5m", 1_204.0, 38_830.0, 1.0)),
+            resolve: None,
+        };
+        Notification {
+            id: "k/e/1".to_owned(),
+            alert_id: "k/e/alert-1".to_owned(),
+            dedup_key: "k".to_owned(),
+            episode: "2026-11-21T02:54:00Z".parse().unwrap(),
+            transition: 1,
+            state: AlertState::Firing,
+            severity: AlertSeverity::Page,
+            kind: AlertKind::Burn,
+            origin: "native".to_owned(),
+            slo: r#"checkout/availability{region="eu"}"#.to_owned(),
+            service: "checkout".to_owned(),
+            name: "availability".to_owned(),
+            group: Labels::from([("region", "eu")]),
+            owner: Some("payments".to_owned()),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            links: BTreeMap::from([
+                ("dashboard".to_owned(), "https://grafana.example/d/checkout".to_owned()),
+                ("runbook".to_owned(), "https://wiki.example/checkout".to_owned()),
+            ]),
+            started_at: "2026-11-21T02:54:00Z".parse().unwrap(),
+            fired_at: "2026-11-21T02:54:00Z".parse().unwrap(),
+            resolved_at: None,
+            as_of: "2026-11-21T03:00:00Z".parse().unwrap(),
+            ended_by: None,
+            reason: String::new(),
+            tiers: vec![tier],
+            budget: Some(BudgetView {
+                allowed: 10_002.3,
+                spent_ratio: 0.59,
+                remaining_ratio: 0.41,
+                remaining_events: 4_100.0,
+                measured: MeasuredBudget { allowed: 10_002.3, spent_ratio: 0.59 },
+            }),
+            forecast: None,
+            evidence: None,
+            context: vec!["search/availability/ticket/burn/2026-11-21T02:54:00Z/alert-1".to_owned()],
+            coverage: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_page_says_what_burns_since_when_and_what_to_do() {
+        assert_eq!(
+            render(&page(), Some("#payments")),
+            "[PAGE] checkout/availability region=eu: 3.1% of requests fail (objective 99.9%)\n\
+             since 02:54 UTC, 6 min | 1204 of 38830 in 5m | 41% of budget left | data complete\n\
+             held back: search/availability/ticket/burn | owner payments #payments\n\
+             do     runbook https://wiki.example/checkout | dashboard https://grafana.example/d/checkout"
+        );
+        assert_eq!(subject(&page()), "[PAGE] checkout/availability region=eu");
+    }
+
+    #[test]
+    fn a_resolve_says_from_when_to_when() {
+        let mut ended = page();
+        ended.state = AlertState::Resolved;
+        ended.ended_by = Some(EndedBy::KnownFalse);
+        ended.resolved_at = Some("2026-11-21T03:39:00Z".parse().unwrap());
+        ended.as_of = "2026-11-21T03:39:00Z".parse().unwrap();
+        ended.tiers[0].confirm = Some(window("5m", 0.0, 38_830.0, 0.97));
+        ended.coverage = 0.97;
+        ended.context.clear();
+        assert_eq!(
+            render(&ended, None),
+            "[RESOLVED] checkout/availability region=eu: 0% of requests fail (objective 99.9%)\n\
+             from 02:54 to 03:39 UTC, 45 min | 0 of 38830 in 5m | 41% of budget left | data 97% complete\n\
+             owner payments\n\
+             do     runbook https://wiki.example/checkout | dashboard https://grafana.example/d/checkout"
+        );
+        ended.ended_by = Some(EndedBy::Withdrawn);
+        ended.started_at = "2026-11-19T02:54:00Z".parse().unwrap();
+        assert_eq!(
+            render(&ended, None).lines().take(2).collect::<Vec<_>>(),
+            [
+                "[RESOLVED] checkout/availability region=eu: withdrawn, it left the files (objective 99.9%)",
+                "from 2026-11-19 02:54 to 2026-11-21 03:39 UTC, 2d | 0 of 38830 in 5m | 41% of budget left | data 97% complete",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sources_alert_has_only_what_it_knows() {
+        let source = Notification {
+            kind: AlertKind::Source,
+            service: "source".to_owned(),
+            name: "prometheus".to_owned(),
+            group: Labels::new(),
+            owner: None,
+            links: BTreeMap::new(),
+            tiers: Vec::new(),
+            budget: None,
+            context: Vec::new(),
+            ..page()
+        };
+        assert_eq!(render(&source, None), "[PAGE] source/prometheus: does not answer\nsince 02:54 UTC, 6 min");
+    }
+
+    #[test]
+    fn names_cannot_break_the_lines() {
+        let mut odd = page();
+        odd.group = Labels::from([("region", "eu\n[PAGE] fake\u{1b}[31m")]);
+        odd.tiers[0].confirm = Some(window("5m", 38_829.0, 38_830.0, 1.0));
+        let card = render(&odd, None);
+        assert_eq!(card.lines().count(), 4);
+        assert!(
+            card.starts_with("[PAGE] checkout/availability region=eu [PAGE] fake [31m: 99.997% of requests fail"),
+            "{card}"
+        );
+    }
 }

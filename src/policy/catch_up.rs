@@ -44,3 +44,66 @@ pub fn thin_out(effects: Vec<Effect>) -> Vec<Effect> {
     }
     thinned
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::alert::AlertState;
+    use crate::policy::machine::kit::{Life, SLICE, START, burn, tellings};
+    use crate::spec::policy::{AlertSeverity, Gates};
+
+    fn life() -> Life {
+        let tiers = vec![
+            burn(AlertSeverity::Page, 14.4, "1h", "5m", Gates::default()),
+            burn(AlertSeverity::Ticket, 3.0, "1d", "2h", Gates::default()),
+        ];
+        Life::new(tiers, &[])
+    }
+
+    fn batch(life: &mut Life, slices: &[&str]) -> Vec<Effect> {
+        thin_out(slices.iter().flat_map(|letters| life.step(&[("", letters)])).collect())
+    }
+
+    #[test]
+    fn what_began_and_ended_in_missed_time_is_recorded_and_not_sent() {
+        let effects = batch(&mut life(), &["m.", "..", "f."]);
+        assert_eq!(effects.len(), 1);
+        assert_eq!((effects[0].alert.state, effects[0].alert.told), (AlertState::Resolved, false));
+        assert!(effects[0].notification.is_none());
+    }
+
+    #[test]
+    fn what_still_fires_is_sent_once_with_its_true_begin_and_its_number() {
+        let mut life = life();
+        let effects = batch(&mut life, &["m.", "f.", ".m", "mm", ".m"]);
+        assert_eq!(tellings(&effects), ["ticket/burn 1 firing", "page/burn 3 firing"]);
+        let page = effects[2].notification.as_ref().unwrap();
+        assert_eq!(page.fired_at, START + SLICE * 4);
+        assert!(effects[2].alert.told && effects[2].alert.frozen);
+        assert_eq!(life.told("ff"), ["page/burn 4 resolved", "ticket/burn 2 resolved"]);
+    }
+
+    #[test]
+    fn the_end_of_what_was_sent_before_is_sent() {
+        let mut life = life();
+        assert_eq!(life.told("m."), ["page/burn 1 firing"]);
+        let effects = batch(&mut life, &["..", "f.", "..", "m.", "m."]);
+        assert_eq!(tellings(&effects), ["page/burn 2 resolved", "page/burn 3 firing"]);
+    }
+
+    #[test]
+    fn a_ticket_held_back_all_along_is_sent_if_its_page_is_gone() {
+        let effects = batch(&mut life(), &["mm", ".m", "fm", ".m"]);
+        assert_eq!(tellings(&effects), ["ticket/burn 1 firing"]);
+        assert_eq!(effects[1].notification.as_ref().unwrap().fired_at, START + SLICE);
+    }
+
+    #[test]
+    fn a_single_slice_end_comes_back_unchanged() {
+        let mut life = life();
+        for letters in ["mm", ".m", "f.", "mf"] {
+            let effects = life.step(&[("", letters)]);
+            assert_eq!(thin_out(effects.clone()), effects);
+        }
+    }
+}

@@ -93,7 +93,7 @@ impl InstanceState {
     #[must_use]
     pub fn leaves_quiet(definition: &Definition, verdict: &Verdict) -> bool {
         let starts = verdict.tiers.iter().any(|tier| tier.matches && tier.gates_hold);
-        !starts && !(verdict.condition == Condition::Idle && wants_idle(definition))
+        !(starts || verdict.condition == Condition::Idle && wants_idle(definition))
     }
 
     /// One slice end, in order. `share_silence`: other groups of the SLO are measured, so a `down` or `no_data` that
@@ -134,7 +134,7 @@ impl InstanceState {
         self.tiers.clear();
         self.closed.clear();
         self.idle_since = None;
-        ledger.withdrawn = what.to_owned();
+        what.clone_into(&mut ledger.withdrawn);
         self.settle(ledger, Facts::Act { at, verdict }, &[])
     }
 
@@ -254,14 +254,13 @@ impl InstanceState {
                 Some(Phase::Firing { quiet_since, .. }) if new.is_none() => Some(quiet_since.unwrap_or(verdict.as_of)),
                 _ => None,
             };
-            let fires = new.is_some_and(Phase::fires);
             outcomes.push(TierOutcome {
                 key,
                 index,
                 phase: new,
                 fired: fired && !old.is_some_and(Phase::is_shared),
                 matched: judged.matches,
-                frozen: fires && !judged.matches && !judged.known_false,
+                frozen: new.is_some_and(Phase::fires) && !judged.matches && !judged.known_false,
                 quiet_since,
             });
         }

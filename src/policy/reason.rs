@@ -58,17 +58,13 @@ pub fn waits(matched: &str, tier: &Tier) -> String {
 /// `100% of requests failed over 5m and 16.2% over 1h: burn 1000 and 162, both above 14.4 (objective 99.9%)`.
 fn burning(verdict: &TierVerdict, factor: f64, objective: Option<Objective>) -> String {
     let windows: Vec<&WindowFigures> = verdict.confirm.iter().chain(&verdict.over).collect();
-    let mut shares = String::new();
-    let mut rates = String::new();
-    for (index, window) in windows.iter().enumerate() {
-        let (share, and) = if index == 0 {
-            (format!("{} of requests failed", percent(window.share)), "")
-        } else {
-            (percent(window.share), " and ")
-        };
-        shares.push_str(&format!("{and}{share} over {}", window.length));
-        rates.push_str(&format!("{and}{}", above(window.rate * window.coverage, factor)));
-    }
+    let share = |(index, window): (usize, &&WindowFigures)| {
+        let failed = if index == 0 { " of requests failed" } else { "" };
+        format!("{}{failed} over {}", percent(window.share), window.length)
+    };
+    let shares = windows.iter().enumerate().map(share).collect::<Vec<_>>().join(" and ");
+    let rates = windows.iter().map(|window| above(window.rate * window.coverage, factor));
+    let rates = rates.collect::<Vec<_>>().join(" and ");
     let both = if windows.len() > 1 { "both above" } else { "above" };
     let objective = objective.map_or_else(String::new, |objective| format!(" (objective {objective})"));
     let clean =

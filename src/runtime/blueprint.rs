@@ -21,7 +21,8 @@ use crate::policy::subject::Subject;
 use crate::runtime::files::Request;
 use crate::runtime::service::Refusal;
 use crate::secret::Secrets;
-use crate::sink::{self, Sink};
+use crate::sink::client::Bounds;
+use crate::sink::{self, Sink, Surroundings};
 use crate::source::{self, Source};
 use crate::spec::meant::{Mode, Slo};
 use crate::telemetry::Telemetry;
@@ -89,6 +90,8 @@ pub struct Blueprint {
     pub digest: String,
     /// Git revision of the folder.
     pub revision: Option<String>,
+    /// What is doubtful in the files.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Launch {
@@ -115,9 +118,14 @@ impl Launch {
                 Err(problem) => findings.push(cannot_be_built("source", name, &problem.to_string())),
             }
         }
+        let around = Surroundings {
+            external_url: config.server.external_url.clone(),
+            secrets: Arc::clone(&self.secrets),
+            bounds: Bounds::default(),
+        };
         let mut sinks = BTreeMap::new();
         for (name, sink) in &config.sinks {
-            match sink::build(name, sink, &config.server, &self.secrets) {
+            match sink::build(name, sink, &around) {
                 Ok(built) => drop(sinks.insert(name.clone(), built)),
                 Err(problem) => findings.push(cannot_be_built("sink", name, &problem.to_string())),
             }
@@ -127,7 +135,9 @@ impl Launch {
         }
         let digest = digest(&config, &slos);
         let revision = gathered.watched.iter().find_map(|path| revision(path));
-        Ok(Blueprint { config, slos, sources, sinks, watched: gathered.watched, digest, revision })
+        let warnings = report.findings().iter().filter(|finding| finding.severity == Severity::Warning).cloned();
+        let warnings = warnings.collect();
+        Ok(Blueprint { config, slos, sources, sinks, watched: gathered.watched, digest, revision, warnings })
     }
 
     fn compile(&self, slo: &Arc<Slo>, config: &Config, findings: &mut Vec<Diagnostic>) -> Option<SloPlan> {

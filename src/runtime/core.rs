@@ -3,7 +3,7 @@
 //! Effects of the policy become one commit here: alerts, states, a delivery for each receiver. A resolve goes to the
 //! receivers that were told of the firing, whatever the routes say now. What cannot be written stays in the recorder.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::Notify;
@@ -15,14 +15,12 @@ use crate::policy::machine::Effect;
 use crate::policy::notification::Notification;
 use crate::policy::route::{self, Addressee};
 use crate::runtime::health::SourceHealth;
+use crate::runtime::outbox::{deliveries_for, sinks_of_end};
 use crate::runtime::recorder::Recorder;
 use crate::runtime::service::SourceView;
-use crate::store::{Commit, DeliveryFilter, NewDelivery, Store};
+use crate::store::{Commit, NewDelivery, Store, state_name};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::{AlertChanged, StoreFailure};
-
-/// Deliveries of one alert that are looked at to find who was told.
-const TOLD_LIMIT: usize = 1_000;
 
 /// Shared by pollers, backfills, reload and the service's handle.
 pub struct Core {
@@ -111,11 +109,10 @@ impl Core {
 
     /// One row for each receiver.
     async fn deliveries(&self, notification: Notification) -> Vec<NewDelivery> {
-        let mut sinks: BTreeSet<String> = BTreeSet::new();
+        let mut sinks = Vec::new();
         if notification.state == AlertState::Resolved {
-            let filter = DeliveryFilter { alert_id: Some(notification.alert_id.clone()), ..DeliveryFilter::default() };
-            match self.store.deliveries(&filter, TOLD_LIMIT).await {
-                Ok(told) => sinks.extend(told.into_iter().map(|delivery| delivery.sink)),
+            match sinks_of_end(self.store.as_ref(), &notification.alert_id).await {
+                Ok(told) => sinks = told,
                 Err(error) => self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem }),
             }
         }
@@ -126,29 +123,11 @@ impl Core {
                 service: &notification.service,
                 owner: notification.owner.as_deref(),
             };
-            sinks.extend(route::sinks(&config.routes, &config.owners, addressee));
+            sinks = route::sinks(&config.routes, &config.owners, addressee);
         }
         if sinks.is_empty() {
             tracing::warn!(alert = notification.alert_id, "no route for this notification: nobody is told");
         }
-        let created_at = self.clock.now();
-        sinks
-            .into_iter()
-            .map(|sink| NewDelivery {
-                id: format!("{}@{sink}", notification.id),
-                sink,
-                notification: notification.clone(),
-                created_at,
-            })
-            .collect()
-    }
-}
-
-const fn state_name(state: AlertState) -> &'static str {
-    match state {
-        AlertState::Inactive => "inactive",
-        AlertState::Pending => "pending",
-        AlertState::Firing => "firing",
-        AlertState::Resolved => "resolved",
+        deliveries_for(&notification, &sinks, self.clock.now())
     }
 }

@@ -4,6 +4,7 @@
 //! microseconds. Invariants: slice ends are evaluated in order; those at or before `decided` were decided by an earlier
 //! run of the service, so the engine passes through them and the alerts do not.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::config::meant::Config;
@@ -18,6 +19,7 @@ use crate::policy::subject::Subject;
 use crate::runtime::blueprint::SloPlan;
 use crate::runtime::core::held;
 use crate::runtime::poller::CATCH_UP;
+use crate::runtime::service::Counted;
 use crate::runtime::stored::known_key;
 use crate::spec::meant::{Mode, Slo};
 use crate::store::Commit;
@@ -45,6 +47,8 @@ pub struct Inner {
     pub state: SloState,
     /// Its alerts.
     pub book: AlertBook,
+    /// What each instance has counted since it was first looked at, for `slo_events_total`.
+    pub counts: BTreeMap<Labels, Count>,
     /// Slice ends up to here were decided before this run.
     decided: Option<Timestamp>,
     /// A tick has judged it.
@@ -55,6 +59,32 @@ pub struct Inner {
     complete: bool,
     /// The store knows that this generation was evaluated.
     known: bool,
+}
+
+/// Events of one instance since it was first looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Count {
+    /// So far.
+    pub counted: Counted,
+    /// Up to this slice end.
+    to: Timestamp,
+}
+
+impl Inner {
+    /// Brings the counts up to the watermark. Looked at less often than each 6 h, they miss what lies between.
+    pub fn count(&mut self) {
+        for (group, instance) in self.state.instances() {
+            let now = instance.as_of();
+            let count = self.counts.entry(group.clone()).or_insert(Count { counted: Counted::default(), to: now });
+            let since = now.since(count.to).min(CATCH_UP);
+            if since > Length::ZERO {
+                let window = instance.window(since);
+                count.counted.bad += window.bad;
+                count.counted.good += (window.total - window.bad).max(0.0);
+                count.to = now;
+            }
+        }
+    }
 }
 
 /// What an evaluation is told from outside.
@@ -86,6 +116,7 @@ impl Entry {
             subject: plan.subject.clone(),
             state,
             book,
+            counts: BTreeMap::new(),
             decided,
             judged: false,
             read_back: None,
@@ -121,6 +152,7 @@ impl Entry {
         let kept = Self::holding(plan, state, inner.book.clone(), decided, inner.known);
         {
             let mut new = held(&kept.inner);
+            new.counts.clone_from(&inner.counts);
             new.judged = inner.judged;
             new.read_back = inner.read_back;
             new.complete = inner.complete;

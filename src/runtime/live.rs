@@ -23,7 +23,7 @@ use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::Poller;
 use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView};
 use crate::runtime::stored::Stored;
-use crate::runtime::view::{instance_view, series_view, sort_worst_first};
+use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first};
 use crate::runtime::watch;
 use crate::store::{AlertFilter, Delivery, DeliveryFilter, Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -44,7 +44,8 @@ struct Loaded {
 struct Running {
     stop: CancellationToken,
     pollers: Vec<JoinHandle<(String, SourceAlert)>>,
-    outbox: Outbox,
+    /// Taken out by the stop.
+    outbox: Option<Outbox>,
 }
 
 /// A running service.
@@ -82,7 +83,12 @@ impl Live {
         let gone = stored.withdrawn(&core, &blueprint);
         core.record(gone.effects, gone.commit).await;
         let stop = CancellationToken::new();
-        let running = Self::spawn(&core, &blueprint, &entries, stored.source_alerts(), &stop);
+        let (store, wake) = (Arc::clone(&core.store), Arc::clone(&core.wake));
+        let mut outbox = Outbox::new(store, core.clock.clone(), core.telemetry.clone(), wake);
+        outbox.take(blueprint.sinks.clone());
+        let task_stop = stop.child_token();
+        let pollers = Self::spawn(&core, &blueprint, &entries, stored.source_alerts(), &task_stop);
+        let running = Running { stop: task_stop, pollers, outbox: Some(outbox) };
         let loaded_at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, loaded_at }));
         let live = Arc::new(Self {
@@ -129,23 +135,25 @@ impl Live {
             }
         };
         let pollers_ended = tokio::time::timeout(GRACE.to_std(), all).await.is_ok();
-        let outbox_ended = running.outbox.stop(GRACE.to_std()).await;
-        pollers_ended && outbox_ended
+        let cut_off = match running.outbox.take() {
+            Some(outbox) => outbox.stop(GRACE.to_std()).await,
+            None => 0,
+        };
+        pollers_ended && cut_off == 0
     }
 
     fn loaded(&self) -> Arc<Loaded> {
         Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Starts the pollers and the outbox of a blueprint.
+    /// Starts the pollers of a blueprint.
     fn spawn(
         core: &Arc<Core>,
         blueprint: &Arc<Blueprint>,
         entries: &BTreeMap<SloId, SharedEntry>,
         mut alerts: BTreeMap<String, SourceAlert>,
-        parent: &CancellationToken,
-    ) -> Running {
-        let stop = parent.child_token();
+        stop: &CancellationToken,
+    ) -> Vec<JoinHandle<(String, SourceAlert)>> {
         core.know_sources(&blueprint.source_kinds());
         let mut pollers = Vec::new();
         for (name, source) in &blueprint.sources {
@@ -165,14 +173,7 @@ impl Live {
             let plan = Plan::new(&slos, crate::plan::overlap(config));
             pollers.push(tokio::spawn(poller.run(plan, stop.clone())));
         }
-        let outbox = Outbox::start(
-            Arc::clone(&core.store),
-            blueprint.sinks.clone(),
-            core.clock.clone(),
-            core.telemetry.clone(),
-            Arc::clone(&core.wake),
-        );
-        Running { stop, pollers, outbox }
+        pollers
     }
 
     /// Takes a new blueprint in place of the loaded one.
@@ -187,7 +188,6 @@ impl Live {
                 alerts.insert(name, alert);
             }
         }
-        running.outbox.stop(GRACE.to_std()).await;
         self.core.configure(Arc::clone(&blueprint.config));
         let now = self.core.clock.now();
         let mut entries = BTreeMap::new();
@@ -203,7 +203,11 @@ impl Live {
             gone = gone.and(entry.withdraw(now));
         }
         self.core.record(gone.effects, gone.commit).await;
-        *running = Self::spawn(&self.core, &blueprint, &entries, alerts, &self.stop);
+        if let Some(outbox) = &mut running.outbox {
+            outbox.take(blueprint.sinks.clone());
+        }
+        running.stop = self.stop.child_token();
+        running.pollers = Self::spawn(&self.core, &blueprint, &entries, alerts, &running.stop);
         let loaded = Arc::new(Loaded { blueprint, entries, loaded_at: now });
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
     }
@@ -224,13 +228,10 @@ impl Live {
     fn views_of(&self, entry: &Entry) -> Vec<InstanceView> {
         let slo = entry.slo();
         let blind = self.core.health(&slo.source, |health| health.failing_since.is_some());
-        let (backfilled, judged) = (entry.backfilled(), entry.is_judged());
+        let around = Around { blind, judged: entry.is_judged(), backfilled: entry.backfilled() };
         entry.with(|inner| {
-            inner
-                .state
-                .instances()
-                .map(|(_, instance)| instance_view(inner, instance, blind, backfilled, judged))
-                .collect()
+            inner.count();
+            inner.state.instances().map(|(_, instance)| instance_view(inner, instance, around)).collect()
         })
     }
 }

@@ -8,14 +8,26 @@ use crate::engine::instance::Instance;
 use crate::engine::verdict::{Condition, Verdict, WindowFigures};
 use crate::policy::alert::{Alert, AlertState};
 use crate::runtime::entry::Inner;
-use crate::runtime::service::{InstanceView, SeriesPoint, SeriesView};
+use crate::runtime::service::{Counted, InstanceView, SeriesPoint, SeriesView};
 use crate::spec::meant::{Mode, Sli};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{InstanceId, Labels, Length, Timestamp};
 
-/// One instance of an entry. `blind`: its source does not answer.
+/// What an instance does not know of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Around {
+    /// Its source does not answer.
+    pub blind: bool,
+    /// A tick has judged it.
+    pub judged: bool,
+    /// How much of the period has been read.
+    pub backfilled: f64,
+}
+
+/// One instance of an entry.
 #[must_use]
-pub fn instance_view(inner: &Inner, instance: &Instance, blind: bool, backfilled: f64, judged: bool) -> InstanceView {
+pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> InstanceView {
+    let Around { blind, judged, backfilled } = around;
     let slo = &inner.slo;
     let definition = inner.state.definition();
     let group = instance.labels();
@@ -45,6 +57,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, blind: bool, backfilled
         .to_owned(),
         condition: verdict.condition,
         budget: verdict.budget,
+        counted: inner.counts.get(group).map_or_else(Counted::default, |count| count.counted),
         burn,
         tiers: inner.book.tiers_of(definition, group, &verdict),
         alerts,

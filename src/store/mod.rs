@@ -130,9 +130,9 @@ pub struct AlertFilter {
     pub slo: Option<String>,
 }
 
-/// The waits of the outbox are never longer: what seems to wait longer was written by a clock that has been set back
-/// since, and is due.
-pub const LONGEST_WAIT: Length = Length::from_hours(1);
+/// Waits of the outbox are at most 1 h; a minute more for clocks that are being corrected. What seems to wait longer was
+/// written by a clock that has been set back since, and is due.
+pub const LONGEST_WAIT: Length = Length::from_minutes(61);
 
 /// How long ended alerts that a [`Snapshot`] holds may be over.
 pub const RECENTLY_ENDED: Length = Length::from_days(7);

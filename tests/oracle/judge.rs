@@ -3,7 +3,7 @@
 use slo::units::Labels;
 
 use super::exact::{Rational, count, exceeds, fixed, ratio, whole};
-use super::ledger::{Alive, Ledger, ledger};
+use super::ledger::{Alive, Ledger, ledger, slice_of};
 use super::window::{Budget, Window, begin_of, budget, divide, sums, window, window_from};
 use super::world::{DAY, HOUR, Kind, MINUTE, Setting, Tier, World};
 
@@ -73,15 +73,19 @@ pub fn judge(world: &World, setting: &Setting, group: &Labels, w: i64) -> Verdic
 
 /// Judges a ledger.
 pub fn judge_ledger(book: &Ledger, setting: &Setting) -> Verdict {
-    let condition = condition(book);
+    let condition = condition(book, setting);
     let tiers = setting.tiers.iter().map(|tier| judge_tier(book, setting, tier, condition)).collect();
     Verdict { w: book.w, condition, budget: budget(book, setting), tiers }
 }
 
 /// The four silences (blind is not here: then there is no watermark).
-pub fn condition(book: &Ledger) -> Condition {
-    let newest = book.cells.get(&book.w).copied().unwrap_or_default();
-    match (newest.own, newest.total > 0) {
+///
+/// Reading: "no increase" is said of the newest sample, so of the slice that holds it and those since: where samples
+/// come less often than slices end, a slice without one says nothing.
+pub fn condition(book: &Ledger, setting: &Setting) -> Condition {
+    let measured = book.cells.get(&book.w).is_some_and(|cell| cell.own);
+    let told = slice_of(book.newest.unwrap_or(book.w), setting.slice) - setting.slice;
+    match (measured, sums(book, told, book.w).1 > 0) {
         (true, true) => Condition::Measured,
         (true, false) => Condition::NoTraffic,
         (false, _) => match book.alive {

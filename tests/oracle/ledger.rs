@@ -33,6 +33,8 @@ pub struct Ledger {
     pub alive_lately: bool,
     /// The oldest sample of `total` that is held.
     pub begin: Option<i64>,
+    /// The newest.
+    pub newest: Option<i64>,
 }
 
 /// What `alive` says at a slice end.
@@ -73,6 +75,7 @@ pub fn ledger(world: &World, setting: &Setting, group: &Labels, w: i64) -> Ledge
         alive: alive_at(world, setting, group, w),
         alive_lately: alive_lately(world, setting, group, w),
         begin: None,
+        newest: None,
     };
     if let Some(step) = setting.step {
         pushdown(&mut book, world, setting, group, step);
@@ -91,6 +94,7 @@ fn exact(book: &mut Ledger, world: &World, setting: &Setting, group: &Labels) {
     for series in world.series.iter().filter(|series| series.counts() && series.labels.project(&setting.by) == *group) {
         if series.total {
             book.begin = Some(book.begin.unwrap_or(i64::MAX).min(series.samples[0].at));
+            book.newest = book.newest.max(series.samples.last().map(|sample| sample.at));
         }
         for increase in increases(world, setting, series) {
             let folded = increase.at - increase.base > setting.gap;
@@ -219,6 +223,7 @@ fn pushdown(book: &mut Ledger, world: &World, setting: &Setting, group: &Labels,
             continue;
         }
         book.begin = Some(book.begin.unwrap_or(i64::MAX).min(point.at - step));
+        book.newest = book.newest.max(Some(point.at));
         let cell = book.cells.entry(point.at).or_default();
         cell.events += fixed(events);
         cell.total += fixed(total);
