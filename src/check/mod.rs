@@ -14,7 +14,7 @@ mod tiers;
 
 use crate::check::load::Loaded;
 use crate::check::set::Set;
-use crate::diag::Diagnostic;
+use crate::diag::{Counts, Diagnostic, Report};
 
 /// Everything that the lints find, in no particular order; the findings of [`load::load`] are not repeated.
 #[must_use]
@@ -25,4 +25,13 @@ pub fn judge(loaded: &Loaded) -> Vec<Diagnostic> {
         lint(&set, &mut found);
     }
     found
+}
+
+/// What a load and the lints found together, in order, with the counts of the last line.
+#[must_use]
+pub fn report(loaded: &Loaded) -> Report {
+    let mut findings = judge(loaded);
+    findings.extend_from_slice(&loaded.findings);
+    let counts = Counts { files: loaded.files, slos: loaded.slos.len(), skipped: loaded.skipped };
+    Report::new(findings, counts)
 }

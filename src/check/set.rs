@@ -140,6 +140,15 @@ impl<'a> SloAt<'a> {
         self.at.find(&[key]).or_else(|| root.find(&["defaults", key])).or_else(|| root.find(&[key])).unwrap_or(self.at)
     }
 
+    /// Puts a finding where `key` was said. What the document says for all its SLOs is not this one's finding, so it is
+    /// told once.
+    #[must_use]
+    pub fn blame(&self, key: &str, finding: Diagnostic) -> Diagnostic {
+        let shared = self.at.find(&[key]).is_none() && self.said(key).node != self.at.node;
+        let finding = if shared { finding } else { finding.of(self.slo.id.clone()) };
+        self.said(key).mark(finding)
+    }
+
     /// Where a policy's finding stands that is seen only through this SLO: on `alerting`, where the policy was chosen
     /// there, else on `objective`.
     #[must_use]

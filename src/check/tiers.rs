@@ -1,13 +1,15 @@
 //! Burn tiers worked out for a period, for the rules that compare them.
 //!
-//! Decimals, so that `14.4 * 10%` is 1.44 and a bound is met exactly (SEMANTICS 5).
+//! The numbers are those that the engine works with (`policy::compile`).
 
 use rust_decimal::Decimal;
 
 use crate::check::set::{PolicyAt, Set, SloAt};
 use crate::diag::Diagnostic;
+use crate::engine::definition::Kind;
+use crate::policy::compile;
 use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, Policy, TierKind};
-use crate::units::Length;
+use crate::units::{Length, Objective};
 
 /// A burn tier with its factor for a period.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +19,9 @@ pub struct BurnTier {
     /// Who is told.
     pub severity: AlertSeverity,
     /// `k`.
-    pub factor: Decimal,
+    pub factor: f64,
+    /// `k * B`.
+    pub threshold: f64,
     /// `L`, already scaled.
     pub over: Length,
     /// `S`, already scaled.
@@ -36,7 +40,7 @@ impl BurnTier {
     /// In words: "tier 1 of `house` (page, 14.4 over 1h)".
     #[must_use]
     pub fn named(&self, policy: &str) -> String {
-        let factor = self.factor.round_dp(3).normalize();
+        let factor = shown(self.factor);
         format!("tier {} of `{policy}` ({}, {factor} over {})", self.index + 1, self.severity.name(), self.over)
     }
 }
@@ -81,13 +85,13 @@ pub fn comparable<'a>(set: &'a Set<'a>) -> Vec<Judged<'a>> {
             let users = set.slos.iter().filter(|slo| slo.alerts() && slo.slo.alerting.policy.name == name);
             found.extend(users.map(|slo| Judged {
                 policy: name,
-                tiers: burn_tiers(policy.policy, slo.slo.window),
+                tiers: of_slo(slo),
                 written: Some(policy),
                 through: Some(slo),
             }));
         } else {
-            // Spends compare alike at any period; 30 days make the numbers in messages the well-known ones.
-            let tiers = burn_tiers(policy.policy, Length::from_days(30));
+            // Spends compare alike at any period.
+            let tiers = of_policy(policy.policy);
             found.push(Judged { policy: name, tiers, written: Some(policy), through: None });
         }
     }
@@ -105,89 +109,52 @@ fn is_mixed(policy: &Policy) -> bool {
         && thresholds().any(|threshold| matches!(threshold, BurnThreshold::Spend(_)))
 }
 
-/// The burn tiers of `policy` for an SLO with the period `window`, in the order written.
-#[must_use]
-pub fn burn_tiers(policy: &Policy, window: Length) -> Vec<BurnTier> {
-    let tiers = policy.tiers.iter().enumerate();
+/// The burn tiers of `policy` for an SLO, in the order written; none where the policy does not fit (told elsewhere).
+fn burn_tiers(policy: &Policy, objective: Objective, window: Length) -> Vec<BurnTier> {
+    let tiers = compile::tiers(policy, objective, window).unwrap_or_default();
     tiers
-        .filter_map(|(index, tier)| {
-            let TierKind::Burn { threshold, over, confirm } = tier.kind else { return None };
-            let over_scaled = scaled(over, window, policy.scale_below, 5);
-            let factor = match threshold {
-                BurnThreshold::Factor(factor) => factor,
-                // k = f * W / L
-                BurnThreshold::Spend(spend) => spend
-                    .checked_mul(Decimal::from(window.millis()))?
-                    .checked_div(Decimal::from(over_scaled.millis()))?,
-            };
-            let confirm = confirm.map(|confirm| scaled(confirm, window, policy.scale_below, 2));
-            Some(BurnTier { index, severity: tier.severity, factor, over: over_scaled, confirm, gates: tier.gates })
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, tier)| match tier.kind {
+            Kind::Burn { over, confirm, factor, threshold } => {
+                Some(BurnTier { index, severity: tier.severity, factor, threshold, over, confirm, gates: tier.gates })
+            }
+            Kind::Down { .. } | Kind::NoData { .. } => None,
         })
         .collect()
 }
 
-/// Below `full` a window shrinks by `W / full`, to whole minutes, half up, and at least `least` minutes.
-fn scaled(length: Length, window: Length, full: Option<Length>, least: i64) -> Length {
-    match full {
-        Some(full) if window < full => {
-            let minute = i128::from(Length::from_minutes(1).millis());
-            let (numerator, denominator) =
-                (i128::from(length.millis()) * i128::from(window.millis()), i128::from(full.millis()) * minute);
-            let minutes = (2 * numerator + denominator) / (2 * denominator);
-            Length::from_minutes(i64::try_from(minutes).unwrap_or(i64::MAX / 60_000).max(least))
-        }
-        _ => length,
-    }
+/// The burn tiers of an SLO.
+#[must_use]
+pub fn of_slo(slo: &SloAt<'_>) -> Vec<BurnTier> {
+    burn_tiers(&slo.slo.alerting.policy, slo.slo.objective, slo.slo.window)
+}
+
+/// The burn tiers of a policy of the files by itself: what no objective and no period changes may be read from them.
+#[must_use]
+pub fn of_policy(policy: &Policy) -> Vec<BurnTier> {
+    // 99.9% over 30 days makes the numbers in messages the well-known ones; windows up to a year are looked at.
+    let fits = [30, 365].map(Length::from_days).into_iter();
+    let objective = Objective::from_ratio(Decimal::new(999, 3));
+    let tiers = fits.filter_map(|window| Some(burn_tiers(policy, objective?, window)));
+    tiers.into_iter().find(|tiers| !tiers.is_empty()).unwrap_or_default()
+}
+
+/// A factor as people write it: `14.4`, three digits behind the point at most.
+#[must_use]
+pub fn shown(factor: f64) -> String {
+    let text = format!("{factor:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::policy::PolicyTier;
-
-    fn policy(tiers: &[(BurnThreshold, &str, &str)], scale_below: Option<Length>) -> Policy {
-        let tiers = tiers
-            .iter()
-            .map(|(threshold, over, confirm)| PolicyTier {
-                severity: AlertSeverity::Page,
-                kind: TierKind::Burn {
-                    threshold: *threshold,
-                    over: over.parse().unwrap(),
-                    confirm: Some(confirm.parse().unwrap()),
-                },
-                gates: Gates::default(),
-            })
-            .collect();
-        Policy { name: "p".into(), description: String::new(), tiers, scale_below }
-    }
 
     #[test]
-    fn spends_become_factors_for_the_period() {
-        let spend = |percent: i64| BurnThreshold::Spend(Decimal::new(percent, 2));
-        let workbook = policy(
-            &[(spend(2), "1h", "5m"), (spend(5), "6h", "30m"), (spend(10), "1d", "2h"), (spend(10), "3d", "6h")],
-            None,
-        );
-        let factors = |days| -> Vec<String> {
-            burn_tiers(&workbook, Length::from_days(days))
-                .iter()
-                .map(|t| t.factor.round_dp(3).normalize().to_string())
-                .collect()
-        };
-        assert_eq!(factors(30), ["14.4", "6", "3", "1"]);
-        assert_eq!(factors(7), ["3.36", "1.4", "0.7", "0.233"]);
-        assert_eq!(factors(90), ["43.2", "18", "9", "3"]);
-    }
-
-    #[test]
-    fn balanced_shrinks_below_a_week() {
-        let factor = BurnThreshold::Factor(Decimal::ONE);
-        let tiers = [(factor, "1h", "5m"), (factor, "6h", "30m"), (factor, "1d", "2h"), (factor, "3d", "6h")];
-        let balanced = policy(&tiers, Some(Length::from_days(7)));
-        let windows: Vec<String> = burn_tiers(&balanced, Length::from_days(1))
-            .iter()
-            .map(|tier| format!("{} {}", tier.over, tier.confirm.unwrap()))
-            .collect();
-        assert_eq!(windows, ["9m 2m", "51m 4m", "3h26m 17m", "10h17m 51m"]);
+    fn factors_are_shown_as_people_write_them() {
+        for (factor, text) in [(14.4, "14.4"), (1.0, "1"), (7.0 / 30.0, "0.233"), (20.0, "20"), (0.0, "0")] {
+            assert_eq!(shown(factor), text);
+        }
     }
 }

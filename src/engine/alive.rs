@@ -78,6 +78,12 @@ impl AliveSet {
         state
     }
 
+    /// Whether every series has a fresh sample above 0: then no group is down.
+    pub(crate) fn all_up(&self, time: Timestamp, gap: Length) -> bool {
+        let up = |newest: Sample| newest.at <= time && time.since(newest.at) < gap && newest.value > 0.0;
+        self.series.iter().all(|series| up(series.newest))
+    }
+
     /// Forgets series that are older than what is remembered.
     pub(crate) fn forget(&mut self, time: Timestamp) {
         self.series.retain(|series| series.newest.at > time - REMEMBERED);

@@ -33,6 +33,11 @@ impl Sibling<'_> {
             || self.continuous.iter().any(|(from, to)| *from < time && time <= *to)
     }
 
+    /// Its newest sample before `time`, of those that are given.
+    pub(crate) fn newest_held(&self, time: Timestamp) -> Option<Timestamp> {
+        self.samples.iter().rev().map(|sample| sample.at).find(|at| *at < time)
+    }
+
     fn newest_before(&self, time: Timestamp, gap: Length) -> Option<Timestamp> {
         let older = self.samples.partition_point(|sample| sample.at < time);
         let given = older.checked_sub(1).and_then(|index| self.samples.get(index)).map(|sample| sample.at);

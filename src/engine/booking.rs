@@ -2,6 +2,8 @@
 //!
 //! Taking back and booking anew mostly cancel out, so only what really changed reaches the cells.
 
+use std::collections::BTreeMap;
+
 use crate::engine::instance::Instance;
 use crate::engine::sums::Sums;
 use crate::units::Timestamp;
@@ -17,16 +19,8 @@ pub(crate) struct Booking {
     pub(crate) amounts: (f64, f64),
 }
 
-/// Where a pair over more than `G` was booked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fold {
-    /// The series.
-    pub(crate) fingerprint: u64,
-    /// Time of the pair's newer sample.
-    pub(crate) at: Timestamp,
-    /// The slice that it is booked on.
-    pub(crate) slice: Timestamp,
-}
+/// Where pairs over more than `G` were booked: series and time of the newer sample, and the slice.
+pub(crate) type Folds = BTreeMap<(u64, Timestamp), Timestamp>;
 
 /// Applies all bookings.
 pub(crate) fn apply(instances: &mut [Instance], bookings: &mut [Booking]) {

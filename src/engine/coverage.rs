@@ -75,7 +75,7 @@ impl Coverage {
     /// Whether the slice that ends at `end` is measured by itself.
     pub(crate) fn is_measured(&self, end: Timestamp) -> bool {
         let after = self.holes.partition_point(|hole| hole.from < end);
-        !after.checked_sub(1).and_then(|index| self.holes.get(index)).is_some_and(|hole| hole.to >= end)
+        after.checked_sub(1).and_then(|index| self.holes.get(index)).is_none_or(|hole| hole.to < end)
     }
 
     /// Whether all slices after `time` are measured by themselves.
@@ -129,6 +129,14 @@ impl Coverage {
         }
         if self.gaps.iter().any(|gap| gap.to <= time) {
             self.gaps.retain(|gap| gap.to > time);
+        }
+    }
+
+    /// Forgets what lies at or before `time`, a slice end. What was booked stands.
+    pub(crate) fn cut_before(&mut self, time: Timestamp) {
+        self.settle(time);
+        if let Some(first) = self.holes.first_mut() {
+            first.from = first.from.max(time);
         }
     }
 
@@ -206,8 +214,9 @@ impl Balance {
         folded - missing
     }
 
-    /// First and last slice end at which the balance changes otherwise than in `other`; `None` where they are equal.
-    pub(crate) fn difference(&self, other: &Self) -> Option<(Timestamp, Timestamp)> {
+    /// First and last slice end after `time` at which the balance changes otherwise than in `other`; `None` where they
+    /// are equal.
+    pub(crate) fn difference(&self, other: &Self, time: Timestamp) -> Option<(Timestamp, Timestamp)> {
         let mut ends: Vec<Timestamp> = [self, other]
             .into_iter()
             .flat_map(|balance| {
@@ -215,16 +224,17 @@ impl Balance {
                 holes.chain(balance.folds.iter().map(|(onto, _)| *onto))
             })
             .collect();
-        // Between two of these ends both sides change evenly, so one look at each, and before each, finds every change.
-        let before: Vec<Timestamp> = ends.iter().map(|end| *end - self.slice).collect();
-        ends.extend(before);
+        // Between two of these ends both sides change evenly, so one look at each, and at both neighbours, finds
+        // every change.
+        let around: Vec<Timestamp> = ends.iter().flat_map(|end| [*end - self.slice, *end + self.slice]).collect();
+        ends.extend(around);
         ends.sort_unstable();
         ends.dedup();
         let change = |end: Timestamp| self.at(end) - other.at(end);
         let mut last = None;
         let mut first = None;
-        let mut previous = 0;
-        for end in ends {
+        let mut previous = change(time);
+        for end in ends.into_iter().filter(|end| *end > time) {
             let now = change(end);
             if now != previous {
                 first = first.or(Some(end));
@@ -317,7 +327,9 @@ mod tests {
     fn differences_are_found_where_they_begin_and_end() {
         let one = Coverage::from_parts(vec![stretch(120, 240)], Vec::new()).balance(SLICE);
         let other = Coverage::from_parts(vec![stretch(120, 180)], Vec::new()).balance(SLICE);
-        assert_eq!(one.difference(&one), None);
-        assert_eq!(one.difference(&other), Some((at(210), at(240))));
+        assert_eq!(one.difference(&one, at(0)), None);
+        assert_eq!(one.difference(&other, at(0)), Some((at(210), at(240))));
+        assert_eq!(one.difference(&other, at(210)), Some((at(240), at(240))));
+        assert_eq!(one.difference(&other, at(240)), None);
     }
 }

@@ -28,10 +28,16 @@ pub struct Instance {
     pub(crate) newest_total: Option<Timestamp>,
     /// Slices that changed since the hours were taken: first and last end.
     pub(crate) changed: Option<(Timestamp, Timestamp)>,
+    /// Slices that changed since they were packed: first and last end.
+    pub(crate) unpacked: Option<(Timestamp, Timestamp)>,
+    /// Hours that ended after this were lived through, not read from history.
+    pub(crate) lived_from: Option<Timestamp>,
     /// Hours up to this end were taken.
     pub(crate) taken: Timestamp,
     /// In this tick: a series of `total` alone shows that all recent slices are measured.
     pub(crate) anchored: bool,
+    /// In this tick: time after the newest sample may be taken as measured (`alive` is not 0).
+    pub(crate) provisional: bool,
     /// In this tick: what its new samples add to the numerator and to `total`.
     pub(crate) fresh: (f64, f64),
 }
@@ -64,8 +70,11 @@ impl Instance {
             first_total: None,
             newest_total: None,
             changed: None,
+            unpacked: None,
+            lived_from: None,
             taken: origin,
             anchored: false,
+            provisional: true,
             fresh: (0.0, 0.0),
         }
     }
@@ -100,14 +109,14 @@ impl Instance {
     pub fn window(&self, length: Length) -> WindowFigures {
         let end = self.windows.end();
         let from = self.windows.boundary(length, end);
-        match self.windows.sums_at(from) {
-            Some(before) => self.figures(length, from, end, before, self.windows.head()),
-            None => {
+        let (from, before) = self.windows.sums_at(from).map_or_else(
+            || {
                 let from = self.windows.coarse_from().floor_to(HOUR) + HOUR;
-                let before = self.windows.sums_at(from).unwrap_or(self.windows.at_origin());
-                self.figures(length, from, end, before, self.windows.head())
-            }
-        }
+                (from, self.windows.sums_at(from).unwrap_or(self.windows.at_origin()))
+            },
+            |before| (from, before),
+        );
+        self.figures(length, from, end, before, self.windows.head())
     }
 
     /// The window of `length` that ends at `end`; `None` where `end` or its begin is no boundary that is still held.
@@ -181,7 +190,11 @@ impl Instance {
 
     /// Notes that slices from `first` to `last` changed.
     pub(crate) fn touch(&mut self, first: Timestamp, last: Timestamp) {
-        self.changed = Some(self.changed.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
+        let wider = |known: Option<(Timestamp, Timestamp)>| {
+            Some(known.map_or((first, last), |(from, to)| (from.min(first), to.max(last))))
+        };
+        self.changed = wider(self.changed);
+        self.unpacked = wider(self.unpacked);
     }
 
     /// Changes what is measured, and the cells with it: `change` alters the lists, the balance does the rest.
@@ -194,7 +207,7 @@ impl Instance {
     }
 
     fn rebalance(&mut self, before: &Balance, after: &Balance) {
-        let Some((first, last)) = after.difference(before) else { return };
+        let Some((first, last)) = after.difference(before, self.windows.origin()) else { return };
         self.windows.adjust(first, |end| Sums { measured: wrapped(after.at(end) - before.at(end)), ..Sums::ZERO });
         self.touch(first, last);
     }

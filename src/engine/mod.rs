@@ -7,26 +7,40 @@
 
 mod advance;
 mod alive;
+mod backfill;
 mod birth;
 mod booking;
 mod budget;
+mod bytes;
 pub mod confidence;
 mod coverage;
 pub mod definition;
 mod derive;
+#[cfg(test)]
+mod fixture;
 mod history;
 mod hours;
 pub mod instance;
 mod judge;
 mod known_false;
 pub mod observation;
-mod pack;
+pub mod pack;
+mod pack_series;
+#[cfg(test)]
+mod passes;
 mod plot;
 mod pushdown;
 mod ring;
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "counts are exact")]
+mod scenarios;
+mod seam;
 mod silence;
 pub mod state;
 mod sums;
 mod tracker;
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "counts are exact")]
+mod vectors;
 pub mod verdict;
 mod windows;

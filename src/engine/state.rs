@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::alive::AliveSet;
-use crate::engine::booking::Fold;
+use crate::engine::booking::Folds;
 use crate::engine::definition::Definition;
 use crate::engine::instance::Instance;
 use crate::engine::observation::{Observation, Start};
@@ -26,10 +26,14 @@ pub struct SloState {
     /// Known start times of targets, by their number.
     pub(crate) starts: Vec<(u32, Timestamp)>,
     /// Where pairs over a gap were booked, as long as they may be replaced.
-    pub(crate) folds: Vec<Fold>,
+    pub(crate) folds: Folds,
     pub(crate) instances: Vec<Instance>,
     /// Places of the instances by their labels; empty without `by`.
     pub(crate) places: BTreeMap<Labels, u32>,
+    /// Own hours or slices stand before what was loaded: nothing can be prepended any more.
+    pub(crate) restored: bool,
+    /// The watermark when slices were packed last.
+    pub(crate) packed: Option<Timestamp>,
     /// Reused from tick to tick.
     pub(crate) matches: Vec<Match>,
 }
@@ -77,9 +81,11 @@ impl SloState {
             registry: Registry::default(),
             alive: AliveSet::default(),
             starts: Vec::new(),
-            folds: Vec::new(),
+            folds: Folds::new(),
             instances: Vec::new(),
             places: BTreeMap::new(),
+            restored: false,
+            packed: None,
             matches: Vec::new(),
         };
         state.add_ungrouped(Timestamp::default(), Timestamp::default());
@@ -119,6 +125,24 @@ impl SloState {
         self.definition.gap
     }
 
+    /// Series that are alive.
+    #[must_use]
+    pub fn series_count(&self) -> usize {
+        self.registry.all().count()
+    }
+
+    /// Whether an answer comes from another replica than what is held: it has a series that is held, and lacks time
+    /// stamps of it that lie in the answer's range (SEMANTICS 2, *Asking*).
+    #[must_use]
+    pub fn differs(&self, observation: &Observation) -> bool {
+        observation.series.iter().any(|series| {
+            self.registry.find(series.fingerprint).is_some_and(|tracker| {
+                let held = tracker.held_after(observation.from).iter().filter(|sample| sample.at <= observation.to);
+                held.into_iter().any(|held| series.samples.binary_search_by_key(&held.at, |sample| sample.at).is_err())
+            })
+        })
+    }
+
     /// All instances, in the order of their births.
     pub fn instances(&self) -> impl Iterator<Item = (&Labels, &Instance)> {
         self.instances.iter().map(|instance| (&instance.labels, instance))
@@ -140,9 +164,7 @@ impl SloState {
             if as_of < origin {
                 return;
             }
-            self.loaded = Some(Loaded { from: observation.from, end: origin });
-            self.instances.clear();
-            self.add_ungrouped(origin, origin);
+            self.begin(Loaded { from: observation.from, end: origin });
         }
         let Some(loaded) = self.loaded.filter(|loaded| as_of >= loaded.end) else { return };
         for series in observation.series.iter().filter(|series| series.roles.alive) {
@@ -152,6 +174,9 @@ impl SloState {
             self.advance_points(observation, loaded, as_of);
         } else {
             self.advance_samples(observation, loaded, as_of);
+        }
+        for instance in self.instances.iter_mut().filter(|instance| instance.lived_from.is_none()) {
+            instance.lived_from = Some(as_of);
         }
         if as_of.floor_to(HOUSEKEEPING) > loaded.end.floor_to(HOUSEKEEPING) {
             self.keep_house(as_of);
@@ -188,6 +213,14 @@ impl SloState {
             return group.is_empty().then_some(0);
         }
         self.places.get(group).and_then(|place| usize::try_from(*place).ok())
+    }
+
+    /// Begins with this loaded time, in a state without data.
+    pub(crate) fn begin(&mut self, loaded: Loaded) {
+        self.loaded = Some(loaded);
+        self.instances.clear();
+        self.places.clear();
+        self.add_ungrouped(self.definition.slice.floor(loaded.from), loaded.end);
     }
 
     fn add_ungrouped(&mut self, origin: Timestamp, end: Timestamp) {

@@ -82,6 +82,12 @@ impl WindowStore {
         self.slice
     }
 
+    /// Slice ends after this are held one by one, for a watermark at `end`, however little is loaded.
+    pub(crate) fn fine_horizon(slice: Step, end: Timestamp) -> Timestamp {
+        let capacity = i64::try_from(cells(FINE_HELD, slice.length())).unwrap_or(i64::MAX);
+        end.floor_to(slice.length()) - slice.length() * capacity
+    }
+
     /// Slice ends after this are held one by one.
     pub(crate) fn fine_from(&self) -> Timestamp {
         self.fine.horizon(self.end).max(self.origin)
@@ -189,6 +195,12 @@ impl WindowStore {
         }
         self.origin = origin;
         self.at_origin = base.minus(behind(origin));
+    }
+
+    /// Begins anew with no time loaded before `end`, the watermark.
+    pub(crate) fn collapse(&mut self, end: Timestamp) {
+        self.origin = end;
+        self.at_origin = self.head;
     }
 
     /// Forgets what lies at or before `time` (a held boundary): it is as if loading had begun there.

@@ -56,7 +56,11 @@ impl Matcher {
     /// Where the value is no regular expression and the operator wants one.
     pub fn new(name: &str, operation: Operation, value: &str) -> Result<Self, regex::Error> {
         let regex = match operation {
-            Operation::Match | Operation::NotMatch => Some(Regex::new(&format!("^(?s:{value})$"))?),
+            Operation::Match | Operation::NotMatch => {
+                // By itself first: `a)|(b` would be one within the group.
+                Regex::new(value)?;
+                Some(Regex::new(&format!("^(?s:{value})$"))?)
+            }
             Operation::Equal | Operation::NotEqual => None,
         };
         Ok(Self { name: name.to_owned(), operation, value: value.to_owned(), regex })
@@ -85,7 +89,7 @@ impl Selector {
     pub fn matches(&self, labels: &Labels) -> bool {
         labels.get("__name__") == Some(self.metric.as_str())
             && self.matchers.iter().all(|matcher| matcher.matches(labels))
-            && self.bucket.is_none_or(|bound| bucket_bound(labels).is_some_and(|le| (le - bound).abs() < f64::EPSILON))
+            && self.bucket.is_none_or(|bound| bucket_bound(labels).is_some_and(|le| le.total_cmp(&bound).is_eq()))
     }
 }
 

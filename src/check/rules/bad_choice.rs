@@ -7,10 +7,11 @@ use crate::diag::{Severity, codes};
 pub const RULE: Rule = Rule {
     code: codes::BAD_CHOICE,
     severity: Severity::Error,
-    page: "Only certain words are allowed here, and the message lists them.",
+    page: "Only certain words are allowed here, and the message lists them: a mode is `live`, `shadow` or `off`, a
+severity `page`, `ticket` or `notice`.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 8,
+        column: 22,
         text: r#"version: slo/v1
 service: shop
 owner: web

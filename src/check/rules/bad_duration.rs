@@ -9,8 +9,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     page: "Durations are written like `30s`, `5m`, `1h30m`, `7d` or `4w`: whole numbers, largest unit first.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 8,
+        column: 13,
         text: r#"version: slo/v1
 service: shop
 owner: web

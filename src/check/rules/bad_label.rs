@@ -10,8 +10,8 @@ pub const RULE: Rule = Rule {
     page: "Label names are letters, digits and `_`, and do not begin with a digit or with `__`; within `by` each is
 named once.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 8,
+        column: 10,
         text: r#"version: slo/v1
 service: shop
 owner: web

@@ -9,8 +9,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     page: "Links end up in messages that people click in the middle of the night; only `http` and `https` are accepted.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 4,
+        column: 18,
         text: r#"version: slo/v1
 service: shop
 owner: web

@@ -11,8 +11,8 @@ pub const RULE: Rule = Rule {
 letters, digits, `.`, `_` and `-`, 128 characters at most. They become part of ids, addresses and dedup
 keys.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 6,
+        column: 11,
         text: r#"version: slo/v1
 service: shop
 owner: web

@@ -9,22 +9,22 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     page: "Not a number, or none that fits here: a negative count, a factor of 0, a limit of 0.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: policy/v1
+        line: 5,
+        column: 41,
+        text: r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page, burn: {factor: -1, over: 1h, confirm: 5m}}
-"#,
+",
     }),
     passing: Some(
-        r#"version: policy/v1
+        r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 5m}}
-"#,
+",
     ),
     lint: None,
 };

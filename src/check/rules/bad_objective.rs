@@ -12,8 +12,8 @@ there is no budget and every failure is an alert; at 0% there is nothing to prom
 
 A bare number is read as percent; one below 1 is refused, because `0.999` most likely means 99.9%.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 7,
+        column: 16,
         text: r#"version: slo/v1
 service: shop
 owner: web

@@ -12,9 +12,9 @@ pub const RULE: Rule = Rule {
 Write it in single quotes, or in a block (`|`), so that YAML leaves its quotes and braces alone; try it in
 the store's own query page.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: slo/v1
+        line: 8,
+        column: 29,
+        text: r"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -22,7 +22,7 @@ slos:
   - name: availability
     objective: 99.9%
     sli: {events: {bad: 'sum(rate(errors_total[$window])', total: 'sum(rate(calls_total[$window]))'}}
-"#,
+",
     }),
     passing: Some(
         r#"version: slo/v1

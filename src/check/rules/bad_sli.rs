@@ -10,8 +10,8 @@ pub const RULE: Rule = Rule {
     page: "The keys of the SLI do not go together: `bad` beside `good`, two kinds at once, a forced mode that the
 queries do not allow. The message says which.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 8,
+        column: 49,
         text: r#"version: slo/v1
 service: shop
 owner: web

@@ -10,22 +10,22 @@ pub const RULE: Rule = Rule {
     page: "The parts of a tier contradict each other: two conditions at once, a confirm window longer than its long
 window, a gate that its kind does not have.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: policy/v1
+        line: 5,
+        column: 66,
+        text: r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 2h}}
-"#,
+",
     }),
     passing: Some(
-        r#"version: policy/v1
+        r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 5m}}
-"#,
+",
     ),
     lint: None,
 };

@@ -18,8 +18,8 @@ thing are divided by the requests of another.
 On the labels that say what is measured (`job`, `namespace`, `instance`, `cluster`, `service` and those of
 `by`) this is an error where both sides use one metric, else a warning.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 10,
+        column: 14,
         text: r#"version: slo/v1
 service: shop
 owner: web

@@ -14,8 +14,8 @@ SLO, would replace one of them: routes would miss the alert, and two alerts coul
 
 Choose another name. Labels of `by` must not take these names either, nor those of `external_labels`.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 4,
+        column: 10,
         text: r#"version: slo/v1
 service: shop
 owner: web

@@ -12,8 +12,8 @@ reader of the file may have seen the first.
 
 Keep one of the two.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 4,
+        column: 1,
         text: r#"version: slo/v1
 service: shop
 owner: web

@@ -12,8 +12,8 @@ files: they name budgets, alerts and history.
 
 The first one is shown as the second position. Rename one of them.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 9,
+        column: 11,
         text: r#"version: slo/v1
 service: shop
 owner: web

@@ -17,8 +17,8 @@ events are invented.
 
 Use the counter. Where the metric is a counter with an unusual name, the warning may be lived with.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 11,
+        column: 16,
         text: r#"version: slo/v1
 service: shop
 owner: web

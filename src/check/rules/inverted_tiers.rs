@@ -2,7 +2,7 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::Set;
-use crate::check::tiers::{self, BurnTier};
+use crate::check::tiers::{self, BurnTier, shown};
 use crate::diag::{Diagnostic, Severity, codes};
 
 /// A graver tier that is slower than a lesser one.
@@ -15,26 +15,26 @@ woken for what can wait, and the fire goes into the queue.
 Give the quicker tiers the graver severity: page on 14.4 over 1h and 6 over 6h, ticket on 3 over 1d and 1
 over 3d.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: policy/v1
+        line: 7,
+        column: 9,
+        text: r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page,   burn: {factor: 14.4, over: 1h, confirm: 5m}}
       - {severity: ticket, burn: {factor: 6,    over: 6h, confirm: 30m}}
       - {severity: page,   burn: {factor: 1,    over: 3d, confirm: 6h}}
-"#,
+",
     }),
     passing: Some(
-        r#"version: policy/v1
+        r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page,   burn: {factor: 14.4, over: 1h, confirm: 5m}}
       - {severity: page,   burn: {factor: 6,    over: 6h, confirm: 30m}}
       - {severity: ticket, burn: {factor: 1,    over: 3d, confirm: 6h}}
-"#,
+",
     ),
     lint: Some(lint),
 };
@@ -48,7 +48,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
                 slow.named(judged.policy),
                 quick.index + 1,
                 quick.severity.name(),
-                quick.factor.round_dp(3).normalize(),
+                shown(quick.factor),
                 quick.over
             );
             let finding = Diagnostic::warning(codes::INVERTED_TIERS, message)

@@ -12,11 +12,11 @@ one bad file from taking the service's memory.
 
 Split the file, or write out what the aliases repeat.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: slo/v1
+        line: 2,
+        column: 67,
+        text: r"version: slo/v1
 x: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]
-"#,
+",
     }),
     passing: Some(
         r#"version: slo/v1

@@ -12,20 +12,20 @@ pub const RULE: Rule = Rule {
 Write `{env: NAME}` or `{file: PATH}`, and treat the written secret as known to everybody: replace it. The
 excerpt of this finding is masked.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: config/v1
+        line: 3,
+        column: 71,
+        text: r"version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: hunter2}}
 routes: [{match: {}, to: [hook]}]
-"#,
+",
     }),
     passing: Some(
-        r#"version: config/v1
+        r"version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
 routes: [{match: {}, to: [hook]}]
-"#,
+",
     ),
     lint: None,
 };

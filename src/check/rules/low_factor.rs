@@ -2,11 +2,9 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::{Set, SloAt};
-use crate::check::tiers::{BurnTier, burn_tiers};
+use crate::check::tiers::{BurnTier, of_policy, of_slo};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::spec::policy::{BurnThreshold, Policy, TierKind};
-use crate::units::Length;
-use rust_decimal::Decimal;
 
 /// A burn tier that fires while the objective is met.
 pub const RULE: Rule = Rule {
@@ -18,26 +16,26 @@ objective will be met, and so teaches people to ignore it.
 A written `spend` becomes a factor by `spend * period / window`: the 10% in 3 days of `workbook` are a
 factor of 1 at 30 days, and of 0.233 at 7 days. `balanced` keeps its factors at any period.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: policy/v1
+        line: 7,
+        column: 43,
+        text: r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page,   burn: {factor: 14.4, over: 1h, confirm: 5m}}
       - {severity: page,   burn: {factor: 6,    over: 6h, confirm: 30m}}
       - {severity: ticket, burn: {factor: 0.5,  over: 3d, confirm: 6h}}
-"#,
+",
     }),
     passing: Some(
-        r#"version: policy/v1
+        r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page,   burn: {factor: 14.4, over: 1h, confirm: 5m}}
       - {severity: page,   burn: {factor: 6,    over: 6h, confirm: 30m}}
       - {severity: ticket, burn: {factor: 1,    over: 3d, confirm: 6h}}
-"#,
+",
     ),
     lint: Some(lint),
 };
@@ -45,7 +43,7 @@ policies:
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for policy in &set.policies {
         // The period means nothing to written factors.
-        for tier in low(policy.policy, Length::from_days(30)).filter(|tier| is_written(policy.policy, tier.index)) {
+        for tier in low(of_policy(policy.policy)).filter(|tier| is_written(policy.policy, tier.index)) {
             let finding = Diagnostic::warning(codes::LOW_FACTOR, message(policy.policy, &tier)).with_help(HELP);
             found.push(policy.tier(tier.index).nearest(&["burn", "factor"]).mark(finding));
         }
@@ -53,7 +51,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for slo in set.slos.iter().filter(|slo| slo.alerts()) {
         let own = set.policy_of(slo.slo).is_some();
         let policy = &slo.slo.alerting.policy;
-        for tier in low(policy, slo.slo.window).filter(|tier| !(own && is_written(policy, tier.index))) {
+        for tier in low(of_slo(slo)).filter(|tier| !(own && is_written(policy, tier.index))) {
             found.push(through(set, slo, &tier));
         }
     }
@@ -74,8 +72,8 @@ fn message(policy: &Policy, tier: &BurnTier) -> String {
     format!("{} fires while the objective is met", tier.named(&policy.name))
 }
 
-fn low(policy: &Policy, window: Length) -> impl Iterator<Item = BurnTier> {
-    burn_tiers(policy, window).into_iter().filter(|tier| tier.factor < Decimal::ONE)
+fn low(tiers: Vec<BurnTier>) -> impl Iterator<Item = BurnTier> {
+    tiers.into_iter().filter(|tier| tier.factor < 1.0)
 }
 
 /// Whether the tier's factor was written, rather than worked out from a spend and the SLO's period.

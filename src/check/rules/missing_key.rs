@@ -9,8 +9,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     page: "A key that the format requires is not there. The finding stands on the first line of the item that lacks it.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 6,
+        column: 5,
         text: r#"version: slo/v1
 service: shop
 owner: web

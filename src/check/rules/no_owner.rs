@@ -15,8 +15,8 @@ message names nobody.
 
 Write `owner: NAME` at the SLO or for the whole document.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 5,
+        column: 5,
         text: r#"version: slo/v1
 service: shop
 links: {runbook: https://wiki.example/shop}

@@ -21,8 +21,8 @@ Add a route for the severity; `{match: {}, to: [..]}` as the last one takes what
 to be silent says `alerting: {mode: shadow}`. The source's own alert (`alert: {severity: ..}`) needs a route
 too.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 5,
+        column: 1,
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}

@@ -16,8 +16,8 @@ document's name a `runbook`.
 Write `links: {runbook: https://..}` at the SLO or for the whole document; an annotation `runbook_url` of
 its alerts does as well.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 6,
+        column: 5,
         text: r#"version: slo/v1
 service: shop
 owner: web
@@ -50,7 +50,9 @@ slos:
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for slo in set.slos.iter().filter(|slo| slo.slo.alerting.mode == Mode::Live) {
-        let named = slo.slo.links.contains_key("runbook")
+        // One that is written and refused is another finding.
+        let written = slo.at.find(&["links", "runbook"]).or_else(|| slo.at.root().find(&["links", "runbook"]));
+        let named = written.is_some()
             || ["runbook", "runbook_url"].iter().any(|key| slo.slo.alerting.annotations.contains_key(*key));
         if !named && slo.severities().contains(&AlertSeverity::Page) {
             let message = format!("`{}` can page, and names no runbook", slo.slo.id);

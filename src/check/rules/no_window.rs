@@ -12,9 +12,9 @@ stands. A fixed range such as `[5m]` would count the same events again at every 
 
 Plain selectors need none: they are counted from raw samples.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: slo/v1
+        line: 8,
+        column: 25,
+        text: r"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -22,10 +22,10 @@ slos:
   - name: availability
     objective: 99.9%
     sli: {events: {bad: 'sum(rate(errors_total[5m])) - sum(rate(retried_total[5m]))', total: 'sum(rate(calls_total[$window]))'}}
-"#,
+",
     }),
     passing: Some(
-        r#"version: slo/v1
+        r"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -33,7 +33,7 @@ slos:
   - name: availability
     objective: 99.9%
     sli: {events: {bad: 'sum(rate(errors_total[$window])) - sum(rate(retried_total[$window]))', total: 'sum(rate(calls_total[$window]))'}}
-"#,
+",
     ),
     lint: None,
 };

@@ -12,8 +12,8 @@ error because a promise that is read and not kept is worse than one that is refu
 
 Leave it out for now, or use a newer version.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 8,
+        column: 11,
         text: r#"version: slo/v1
 service: shop
 owner: web

@@ -13,8 +13,8 @@ no alert.
 
 Use https. Addresses of this machine (`localhost`, `127.0.0.1`, `[::1]`) are fine.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 4,
+        column: 36,
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}

@@ -12,8 +12,8 @@ below what can be measured. `balanced` wants at least 6 hours.
 
 Choose a longer window or another policy.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 7,
+        column: 16,
         text: r#"version: slo/v1
 service: shop
 owner: web

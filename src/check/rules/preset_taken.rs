@@ -12,22 +12,22 @@ should get what the documentation calls so.
 
 Rename it, or say `replaces: preset` where it is meant.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: policy/v1
+        line: 3,
+        column: 11,
+        text: r"version: policy/v1
 policies:
   - name: balanced
     tiers:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 5m}}
-"#,
+",
     }),
     passing: Some(
-        r#"version: policy/v1
+        r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 5m}}
-"#,
+",
     ),
     lint: None,
 };

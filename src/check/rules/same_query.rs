@@ -16,8 +16,8 @@ and total the same, nothing is ever bad and no failure is seen.
 
 Let `bad` select the failures only, for instance with `code=~\"5..\"`.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 10,
+        column: 14,
         text: r#"version: slo/v1
 service: shop
 owner: web

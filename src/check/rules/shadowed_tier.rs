@@ -2,7 +2,7 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::Set;
-use crate::check::tiers::{self, BurnTier};
+use crate::check::tiers::{self, BurnTier, shown};
 use crate::diag::{Diagnostic, Severity, codes};
 
 /// A burn tier that adds nothing to another one.
@@ -14,26 +14,26 @@ gates no stricter, its severity at least as grave. The second tier never tells a
 
 Within a severity, longer windows want lower factors: 14.4 over 1h, 6 over 6h.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: policy/v1
+        line: 6,
+        column: 9,
+        text: r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page,   burn: {factor: 14.4, over: 1h, confirm: 5m}}
       - {severity: page,   burn: {factor: 20,   over: 6h, confirm: 30m}}
       - {severity: ticket, burn: {factor: 1,    over: 3d, confirm: 6h}}
-"#,
+",
     }),
     passing: Some(
-        r#"version: policy/v1
+        r"version: policy/v1
 policies:
   - name: house
     tiers:
       - {severity: page,   burn: {factor: 14.4, over: 1h, confirm: 5m}}
       - {severity: page,   burn: {factor: 6,    over: 6h, confirm: 30m}}
       - {severity: ticket, burn: {factor: 1,    over: 3d, confirm: 6h}}
-"#,
+",
     ),
     lint: Some(lint),
 };
@@ -48,7 +48,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
                     later.named(judged.policy),
                     by.index + 1,
                     by.severity.name(),
-                    by.factor.round_dp(3).normalize(),
+                    shown(by.factor),
                     by.over
                 );
                 let finding = Diagnostic::warning(codes::SHADOWED_TIER, message)

@@ -10,14 +10,14 @@ pub const RULE: Rule = Rule {
     page: "A list stands where text belongs, text where a mapping belongs, or the like. The message says what is
 expected.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: slo/v1
+        line: 5,
+        column: 7,
+        text: r"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
 slos: 5
-"#,
+",
     }),
     passing: Some(
         r#"version: slo/v1

@@ -13,12 +13,12 @@ findings may show up once it is mended.
 The usual causes: a tab in the indentation, a list item indented less than its list, a colon followed by a
 space inside an unquoted value, a quote that is never closed. PromQL is best put in single quotes.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: slo/v1
+        line: 4,
+        column: 1,
+        text: r"version: slo/v1
 service: shop
 slos: [
-"#,
+",
     }),
     passing: Some(
         r#"version: slo/v1

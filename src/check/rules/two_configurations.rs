@@ -9,9 +9,9 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     page: "There are two documents `config/v1`. Only one can be meant, and guessing would send pages somewhere else.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
-        text: r#"version: config/v1
+        line: 6,
+        column: 10,
+        text: r"version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
 routes: [{match: {}, to: [hook]}]
@@ -20,14 +20,14 @@ version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
 routes: [{match: {}, to: [hook]}]
-"#,
+",
     }),
     passing: Some(
-        r#"version: config/v1
+        r"version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
 routes: [{match: {}, to: [hook]}]
-"#,
+",
     ),
     lint: None,
 };

@@ -13,8 +13,8 @@ tool, by `apiVersion` and `kind`. This one says neither, or a version that does 
 Documents of other tools (a Deployment, a kustomization) are skipped and counted; a file that was named, or
 that holds a document of ours, has to say what each of its documents is.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 1,
+        column: 10,
         text: r#"version: slo/v9
 service: shop
 owner: web

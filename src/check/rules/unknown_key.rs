@@ -12,8 +12,8 @@ it is an error and not a warning.
 
 Where one of the known keys is close, it is suggested.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 7,
+        column: 5,
         text: r#"version: slo/v1
 service: shop
 owner: web

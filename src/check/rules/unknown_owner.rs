@@ -15,8 +15,8 @@ nowhere, and nobody would know whom to ask.
 
 A configuration without `owners` takes any name.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 9,
+        column: 8,
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
@@ -68,7 +68,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(name) = slo.slo.owner.as_deref()
             && let Some(finding) = unknown(config.config, name)
         {
-            found.push(slo.said("owner").mark(finding.of(slo.slo.id.clone())));
+            found.push(slo.blame("owner", finding));
         }
     }
     for route in config.at.find(&["routes"]).into_iter().flat_map(At::items) {

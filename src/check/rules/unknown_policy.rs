@@ -10,8 +10,8 @@ pub const RULE: Rule = Rule {
     page: "No file defines a policy of this name, and it is none of the built-in ones (`balanced`, `workbook`). Without
 a policy the SLO would never alert.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 8,
+        column: 24,
         text: r#"version: slo/v1
 service: shop
 owner: web

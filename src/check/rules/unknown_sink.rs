@@ -12,8 +12,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     page: "A route or an owner names a sink that `sinks` does not define, so the alert would reach nobody.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 5,
+        column: 27,
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}

@@ -14,8 +14,8 @@ source asks `prometheus`.
 
 Without a configuration among the files sources are not looked up.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 10,
+        column: 20,
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
@@ -65,8 +65,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for slo in set.slos.iter().filter(|slo| !sources.contains_key(&slo.slo.source)) {
         let name = &slo.slo.source;
         let help = suggestion::help(name, sources.keys().map(String::as_str), "sources");
-        let finding =
-            Diagnostic::error(codes::UNKNOWN_SOURCE, format!("`{}` asks the unknown source `{name}`", slo.slo.id));
-        found.push(slo.said("source").mark(finding.with_help(help).of(slo.slo.id.clone())));
+        let finding = Diagnostic::error(codes::UNKNOWN_SOURCE, format!("unknown source `{name}`")).with_help(help);
+        found.push(slo.blame("source", finding));
     }
 }

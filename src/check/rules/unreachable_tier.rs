@@ -2,9 +2,8 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::{Set, SloAt};
-use crate::check::tiers::{BurnTier, burn_tiers};
+use crate::check::tiers::{BurnTier, of_slo, shown};
 use crate::diag::{Diagnostic, Severity, codes};
-use rust_decimal::Decimal;
 
 /// A burn tier that total failure does not reach.
 pub const RULE: Rule = Rule {
@@ -14,11 +13,11 @@ pub const RULE: Rule = Rule {
 even a total outage burns only 10 times. A tier whose factor is at or above that can never fire: a tier
 fires only if `factor * (1 - objective) < 1`.
 
-The highest objectives at which 14.4, 6 and 3 cannot fire are 93.05%, 83.33% and 66.66%. Use a policy with
+The factors 14.4, 6 and 3 can fire above objectives of 93.06%, 83.33% and 66.67% only. Use a policy with
 lower factors for this SLO, or a tighter objective.",
     failing: Some(Failing {
-        line: 0,
-        column: 0,
+        line: 7,
+        column: 16,
         text: r#"version: slo/v1
 service: shop
 owner: web
@@ -51,9 +50,8 @@ slos:
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for slo in set.slos.iter().filter(|slo| slo.alerts()) {
-        for tier in burn_tiers(&slo.slo.alerting.policy, slo.slo.window) {
-            let product = tier.factor.checked_mul(slo.slo.objective.budget());
-            if product.is_none_or(|product| product >= Decimal::ONE) {
+        for tier in of_slo(slo) {
+            if tier.threshold >= 1.0 {
                 found.push(finding(set, slo, &tier));
             }
         }
@@ -63,9 +61,8 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 fn finding(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier) -> Diagnostic {
     let policy = &slo.slo.alerting.policy.name;
     let named = tier.named(policy);
-    // The budget ratio is above 0, so the division is exact enough to show.
-    let most = Decimal::ONE.checked_div(slo.slo.objective.budget()).unwrap_or_default().round_dp(2).normalize();
-    let factor = tier.factor.round_dp(3).normalize();
+    let most = shown(1.0 / slo.slo.objective.budget_ratio());
+    let factor = shown(tier.factor);
     let message = format!(
         "{named} can never fire: at {} a total outage burns {most} times, and the tier wants more than {factor}",
         slo.slo.objective

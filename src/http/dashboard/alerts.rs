@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use crate::http::api::alerts::{ALERT_STATES, find};
 use crate::http::app::App;
 use crate::http::dashboard::format;
-use crate::http::dashboard::layout::{Frame, encoded, mark, pill, problem, words};
+use crate::http::dashboard::layout::{Frame, counted, encoded, mark, pill, problem, words};
 use crate::http::dashboard::tiers;
 use crate::http::dto::alert::{delivery_state_name, kind_name, state_name};
 use crate::http::error::ApiError;
@@ -16,7 +16,6 @@ use crate::http::listing::{self, Cursor};
 use crate::http::query::{Parameters, bad};
 use crate::policy::alert::{Alert, EndedBy};
 use crate::store::{AlertFilter, Delivery, DeliveryFilter};
-use crate::units::Length;
 
 /// Rows of a part.
 const ROWS: usize = 50;
@@ -91,7 +90,7 @@ fn item(frame: &Frame, alert: &Alert, deliveries: &[Delivery]) -> Markup {
             p { (alert.reason) }
             p.quiet { (times(frame, alert)) }
             details {
-                summary { (alert.transitions.len()) " transitions, " (deliveries.len()) " deliveries" }
+                summary { (counted(alert.transitions.len(), "transition")) ", " (deliveries_counted(deliveries.len())) }
                 @if !alert.tiers.is_empty() { (tiers::table(&alert.tiers)) }
                 ol.steps {
                     @for step in &alert.transitions {
@@ -106,28 +105,24 @@ fn item(frame: &Frame, alert: &Alert, deliveries: &[Delivery]) -> Markup {
     }
 }
 
+fn deliveries_counted(count: usize) -> String {
+    if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") }
+}
+
 fn times(frame: &Frame, alert: &Alert) -> String {
     let matched = format!("matched since {}", format::short_moment(alert.started_at));
     let Some(fired) = alert.fired_at else { return matched };
-    let lasted = |length: Length| format::roughly(length);
-    match (alert.resolved_at, alert.ended_by) {
-        (Some(end), by) => {
-            let how = match by {
-                Some(EndedBy::Withdrawn) => "withdrawn",
-                Some(EndedBy::Closed) => "closed by a person",
-                Some(EndedBy::KnownFalse) | None => "ended",
-            };
-            format!(
-                "fired {}, {how} {} after {}",
-                format::short_moment(fired),
-                format::short_moment(end),
-                lasted(end.since(fired))
-            )
-        }
-        (None, _) => {
-            format!("{matched}, fired {}, for {} now", format::short_moment(fired), lasted(frame.as_of.since(fired)))
-        }
-    }
+    let before = if alert.started_at < fired { format!("{matched}, ") } else { String::new() };
+    let begin = format!("{before}fired {}", format::short_moment(fired));
+    let Some(end) = alert.resolved_at else {
+        return format!("{begin}, for {} now", format::roughly(frame.as_of.since(fired)));
+    };
+    let how = match alert.ended_by {
+        Some(EndedBy::Withdrawn) => "withdrawn",
+        Some(EndedBy::Closed) => "closed by a person",
+        Some(EndedBy::KnownFalse) | None => "ended",
+    };
+    format!("{begin}, {how} {} after {}", format::short_moment(end), format::roughly(end.since(fired)))
 }
 
 /// Deliveries with their last try.

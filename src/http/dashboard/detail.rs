@@ -118,7 +118,7 @@ fn tiles(view: &InstanceView) -> Markup {
                 @if let Some((low, high)) = wilson(window.bad, window.total) {
                     b { (format::good_percent(good_ratio(window.bad, window.total), view.objective)) }
                     span.quiet {
-                        (format::count(window.bad)) " of " (format::count(window.total)) " bad; 95% sure of "
+                        (format::count(window.bad)) " of " (format::count(window.total)) " bad; 95% interval "
                         (format::good_percent(low, view.objective)) " to " (format::good_percent(high, view.objective))
                     }
                 } @else { b { "–" } span.quiet { "no events in the window" } }
@@ -192,10 +192,10 @@ fn budget_plot<'a>(
     let lowest =
         points.iter().filter_map(|(_, value)| *value).filter(|value| value.is_finite()).fold(0.0_f64, f64::min);
     // An overspent budget needs room below zero, but a catastrophe must not flatten all that led to it.
-    let floor = if lowest < 0.0 { (lowest * 1.1).max(-3.0) } else { 0.0 };
+    let floor = if lowest < 0.0 { (lowest * 1.1).max(-1.0) } else { 0.0 };
     let mut grid = vec![(1.0, "100%".to_owned()), (0.5, "50%".to_owned())];
-    if floor < -0.5 {
-        grid.push((floor.floor().max(floor), format::percent(floor)));
+    if floor < -0.3 {
+        grid.push((floor, format::percent(floor)));
     }
     Plot {
         title: "Budget left over the window",

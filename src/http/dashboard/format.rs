@@ -2,20 +2,30 @@
 
 use crate::units::{Length, Timestamp};
 
-/// `41.2%`, `-29%`: a share with at most one decimal. Cut towards what is worse, so that 99.96% left is not 100%.
+/// `41.2%`, `-29%`: a share with at most one decimal. What is not all is never 100%, what is not nothing never 0%.
 pub fn percent(ratio: f64) -> String {
-    let tenths = (ratio * 1_000.0 + 1e-9).floor() / 10.0;
+    let nearest = (ratio * 1_000.0).round() / 10.0;
+    let tenths = match nearest {
+        n if n >= 100.0 && ratio < 1.0 => 99.9,
+        0.0 if ratio > 0.0 => 0.1,
+        0.0 if ratio < 0.0 => -0.1,
+        n => n,
+    };
     if tenths.abs() >= 1_000.0 { format!("{}%", count(tenths)) } else { format!("{}%", trimmed(tenths, 1)) }
 }
 
-/// A good share with two digits more than the objective's nines: 99.871% for 99.9%. Cut, not rounded: only a service
-/// without failures reads 100%.
+/// A good share with two digits more than the objective's nines: 99.871% for 99.9%. Rounded, but never across the
+/// objective or to 100%: a service that misses its objective by little must not read as if it met it.
 pub fn good_percent(ratio: f64, objective: f64) -> String {
+    if ratio >= 1.0 {
+        return "100%".to_owned();
+    }
     let decimals = decimals_of(1.0 - objective) + 1;
-    let scale = 10_f64.powi(decimals);
-    let cut = (ratio * 100.0 * scale + 1e-6).floor() / scale;
-    let cut = if ratio < 1.0 { cut.min(100.0 - 1.0 / scale) } else { cut };
-    if ratio >= 1.0 { "100%".to_owned() } else { format!("{cut:.*}%", usize::try_from(decimals).unwrap_or(2)) }
+    let scale = 10_f64.powi(decimals + 2);
+    let nearest = (ratio * scale).round() / scale;
+    let crosses = nearest >= 1.0 || (nearest >= objective && ratio < objective);
+    let shown = if crosses { (ratio * scale).floor() / scale } else { nearest };
+    format!("{:.*}%", usize::try_from(decimals).unwrap_or(2), shown * 100.0)
 }
 
 /// An objective as it was written: `99.9%`.
@@ -123,6 +133,7 @@ mod tests {
         assert_eq!(good_percent(0.998_71, 0.999), "99.871%");
         assert_eq!(good_percent(0.999_999_9, 0.999), "99.999%");
         assert_eq!(good_percent(1.0, 0.999), "100%");
+        assert_eq!(good_percent(0.998_999_9, 0.999), "99.899%", "not met");
         assert_eq!(good_percent(0.5, 0.9), "50.0%");
         assert_eq!(good_percent(0.999_912_34, 0.9999), "99.9912%");
     }

@@ -101,7 +101,13 @@ impl Frame {
         };
         html! {
             header.top {
-                a.brand href=(self.path("/")) { "slo" }
+                a.brand href=(self.path("/")) {
+                    svg width="22" height="22" viewBox="0 0 16 16" aria-hidden="true" {
+                        rect.ground width="16" height="16" rx="4" {}
+                        path d="M3 11l4-5 3 3 3-5" {}
+                    }
+                    "slo"
+                }
                 nav aria-label="Pages" { (link("/", "SLOs")) (link("/alerts", "Alerts")) (link("/health", "Health")) }
                 p.data {
                     @if self.sources_down.is_empty() {
@@ -170,7 +176,7 @@ pub fn words(status: &str) -> (&'static str, &'static str) {
         "inconclusive" => ("≈", "Inconclusive"),
         "starting" => ("…", "Starting"),
         "ok" => ("✓", "OK"),
-        "firing" => ("▲", "Firing"),
+        "firing" => ("●", "Firing"),
         "pending" => ("◔", "Pending"),
         "resolved" => ("✓", "Resolved"),
         "inactive" => ("–", "Inactive"),
@@ -184,6 +190,11 @@ pub fn words(status: &str) -> (&'static str, &'static str) {
         "up" => ("✓", "Up"),
         _ => ("·", "Unknown"),
     }
+}
+
+/// `1 transition`, `2 transitions`.
+pub fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 /// A mark beside a status.
@@ -200,13 +211,15 @@ pub fn budget_bar(remaining: f64) -> Markup {
         _ => "good",
     };
     let width = format!("{:.1}%", if remaining <= 0.0 { 100.0 } else { left * 100.0 });
+    let words = format::percent(remaining);
+    let figure = if remaining <= 0.0 { "figure overspent" } else { "figure" };
     html! {
         div.budget {
-            svg.bar class=(level) width="100%" height="10" role="img" aria-label={ (format::percent(remaining)) " of the budget left" } {
+            svg class={ "bar " (level) } width="100%" height="10" role="img" aria-label={ (words) " of the budget left" } {
                 rect.track width="100%" height="10" rx="5" {}
                 rect.fill width=(width) height="10" rx="5" {}
             }
-            span.figure class=[(remaining <= 0.0).then_some("overspent")] { (format::percent(remaining)) }
+            span class=(figure) { (words) }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::http::api::alerts::find;
 use crate::http::api::slos::{Part, choice, part};
 use crate::http::app::App;
 use crate::http::dashboard::format;
-use crate::http::dashboard::layout::{Frame, budget_bar, encoded, mark, pill, problem, words};
+use crate::http::dashboard::layout::{Frame, budget_bar, counted, encoded, mark, pill, problem, words};
 use crate::http::dto::instance::good_ratio;
 use crate::http::error::ApiError;
 use crate::http::listing::{Cursor, SORTS, STATUSES};
@@ -45,7 +45,9 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
         Some(text) => Some(Cursor::read(text).ok_or_else(|| bad("cursor", "this part of the list is not there"))?),
     };
     let later = cursor.is_some();
-    let firing = find(app, &["firing"], &AlertFilter::default()).await?;
+    let mut firing = find(app, &["firing"], &AlertFilter::default()).await?;
+    // What woke somebody first; what is held back under something else last. Newest first among equals.
+    firing.sort_by_key(|alert| (alert.held_back_by.is_some(), alert.severity));
     let part = part(app, choice, sort, ROWS, cursor).await?;
     let content = html! {
         h1.hidden { "SLOs" }
@@ -114,11 +116,11 @@ fn order_name(sort: &str) -> &'static str {
 
 fn firing_alerts(frame: &Frame, firing: &[Alert]) -> Markup {
     html! {
-        section.firing aria-label="Firing alerts" {
+        section.firing-alerts aria-label="Firing alerts" {
             @if firing.is_empty() {
                 p.calm { span.sign aria-hidden="true" { "✓" } "Nothing is firing" }
             } @else {
-                h2 { (firing.len()) @if firing.len() == 1 { " alert is firing" } @else { " alerts are firing" } }
+                h2 { (counted(firing.len(), "alert")) " firing" }
                 ul {
                     @for alert in firing.iter().take(FIRING_SHOWN) { (firing_alert(frame, alert)) }
                 }
@@ -191,7 +193,7 @@ fn row(frame: &Frame, view: &InstanceView) -> Markup {
     let window = &view.budget.window;
     html! {
         tr class={ "row " (view.status) } {
-            td.status { (pill(&view.status)) (marks(view)) }
+            td.status { div { (pill(&view.status)) (marks(view)) } }
             th.slo scope="row" {
                 a href=(frame.instance(&view.id)) {
                     span.quiet { (view.id.slo.service) "/" } b { (view.id.slo.name) }
@@ -205,7 +207,9 @@ fn row(frame: &Frame, view: &InstanceView) -> Markup {
                     (format::good_percent(good_ratio(window.bad, window.total), view.objective))
                 } @else { span.quiet { "no events" } }
             }
-            td.left data-name="Budget left" { (budget_bar(view.budget.remaining)) }
+            td.left data-name="Budget left" {
+                @if window.coverage > 0.0 { (budget_bar(view.budget.remaining)) } @else { span.quiet { "nothing measured" } }
+            }
             td.burn data-name="Burn rate" { (burn_rates(view)) }
         }
     }

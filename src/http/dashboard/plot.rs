@@ -50,7 +50,7 @@ impl Plot<'_> {
         let curves = self.curves();
         let floor = self.y(self.range.0.max(0.0).min(self.range.1));
         html! {
-            svg.plot class=(self.class) width="100%" height=(WHOLE) role="img" {
+            svg class={ "plot " (self.class) } width="100%" height=(WHOLE) role="img" {
                 title { (self.title) }
                 desc { (self.description) }
                 svg x="0" y=(TOP) width="100%" height=(HEIGHT) viewBox={ "0 0 " (SCALE) " " (SCALE) } preserveAspectRatio="none" {

@@ -1,0 +1,13 @@
+//! The HTTP interface against a fake service, through a real listener: every address, every key, every error.
+#![expect(clippy::disallowed_methods, reason = "answers of our own server, on loopback, are read whole")]
+
+#[path = "http/api.rs"]
+mod api;
+#[path = "http/dashboard.rs"]
+mod dashboard;
+#[path = "http/fake.rs"]
+mod fake;
+#[path = "http/operations.rs"]
+mod operations;
+#[path = "http/server.rs"]
+mod server;
