@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test uses its own part of the kit")]
 
 pub mod alertmanager;
+pub mod fault;
 pub mod node_exporter;
 pub mod prometheus;
 pub mod remote_write;
