@@ -125,7 +125,7 @@ const LAYERS: &[Layer] = &[
             "runtime",
             "http",
         ],
-        &["tokio", "tokio_util", "anyhow", "rustls"],
+        &["tokio", "tokio_util", "anyhow", "rustls", "tracing"],
         false,
     ),
     layer(

@@ -21,8 +21,7 @@ use crate::policy::subject::Subject;
 use crate::runtime::files::Request;
 use crate::runtime::service::Refusal;
 use crate::secret::Secrets;
-use crate::sink::client::Bounds;
-use crate::sink::{self, Sink, Surroundings};
+use crate::sink::{self, Sink};
 use crate::source::{self, Source};
 use crate::spec::meant::{Mode, Slo};
 use crate::telemetry::Telemetry;
@@ -118,14 +117,9 @@ impl Launch {
                 Err(problem) => findings.push(cannot_be_built("source", name, &problem.to_string())),
             }
         }
-        let around = Surroundings {
-            external_url: config.server.external_url.clone(),
-            secrets: Arc::clone(&self.secrets),
-            bounds: Bounds::default(),
-        };
         let mut sinks = BTreeMap::new();
         for (name, sink) in &config.sinks {
-            match sink::build(name, sink, &around) {
+            match sink::build(name, sink, &config.server, &self.secrets) {
                 Ok(built) => drop(sinks.insert(name.clone(), built)),
                 Err(problem) => findings.push(cannot_be_built("sink", name, &problem.to_string())),
             }

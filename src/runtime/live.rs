@@ -44,8 +44,7 @@ struct Loaded {
 struct Running {
     stop: CancellationToken,
     pollers: Vec<JoinHandle<(String, SourceAlert)>>,
-    /// Taken out by the stop.
-    outbox: Option<Outbox>,
+    outbox: Outbox,
 }
 
 /// A running service.
@@ -84,11 +83,11 @@ impl Live {
         core.record(gone.effects, gone.commit).await;
         let stop = CancellationToken::new();
         let (store, wake) = (Arc::clone(&core.store), Arc::clone(&core.wake));
-        let mut outbox = Outbox::new(store, core.clock.clone(), core.telemetry.clone(), wake);
-        outbox.take(blueprint.sinks.clone());
+        let (clock, telemetry) = (core.clock.clone(), core.telemetry.clone());
+        let outbox = Outbox::start(store, blueprint.sinks.clone(), clock, telemetry, wake);
         let task_stop = stop.child_token();
         let pollers = Self::spawn(&core, &blueprint, &entries, stored.source_alerts(), &task_stop);
-        let running = Running { stop: task_stop, pollers, outbox: Some(outbox) };
+        let running = Running { stop: task_stop, pollers, outbox };
         let loaded_at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, loaded_at }));
         let live = Arc::new(Self {
@@ -135,11 +134,8 @@ impl Live {
             }
         };
         let pollers_ended = tokio::time::timeout(GRACE.to_std(), all).await.is_ok();
-        let cut_off = match running.outbox.take() {
-            Some(outbox) => outbox.stop(GRACE.to_std()).await,
-            None => 0,
-        };
-        pollers_ended && cut_off == 0
+        let outbox_ended = running.outbox.stop(GRACE.to_std()).await;
+        pollers_ended && outbox_ended
     }
 
     fn loaded(&self) -> Arc<Loaded> {
@@ -203,9 +199,7 @@ impl Live {
             gone = gone.and(entry.withdraw(now));
         }
         self.core.record(gone.effects, gone.commit).await;
-        if let Some(outbox) = &mut running.outbox {
-            outbox.take(blueprint.sinks.clone());
-        }
+        running.outbox.take(blueprint.sinks.clone());
         running.stop = self.stop.child_token();
         running.pollers = Self::spawn(&self.core, &blueprint, &entries, alerts, &running.stop);
         let loaded = Arc::new(Loaded { blueprint, entries, loaded_at: now });
