@@ -253,7 +253,9 @@ impl Entry {
         let mut commit = self.commit(inner);
         if around.keeps_slices {
             let hours = inner.state.pack().into_iter();
-            commit.slices.extend(hours.map(|(hour, bytes)| (self.id.to_string(), self.generation.clone(), hour, bytes)));
+            commit
+                .slices
+                .extend(hours.map(|(hour, bytes)| (self.id.to_string(), self.generation.clone(), hour, bytes)));
         }
         if !std::mem::replace(&mut inner.known, true) {
             commit.watermarks.insert(known_key(&self.id, &self.generation), to);
@@ -323,8 +325,7 @@ impl Entry {
         if !inner.complete {
             return;
         }
-        let gone: Vec<Labels> =
-            inner.state.vanished().filter(|group| inner.book.may_leave(group)).cloned().collect();
+        let gone: Vec<Labels> = inner.state.vanished().filter(|group| inner.book.may_leave(group)).cloned().collect();
         for group in gone {
             inner.state.forget(&group);
             inner.book.forget(&group);

@@ -307,11 +307,15 @@ impl Service for Live {
     fn ready(&self) -> Result<(), String> {
         let loaded = self.loaded();
         let waiting: Vec<&SharedEntry> = loaded.entries.values().filter(|entry| !entry.is_judged()).collect();
-        let unreachable = |entry: &&SharedEntry| {
-            self.core.health(&entry.slo().source, |health| health.failing_since.is_some())
-        };
+        let unreachable =
+            |entry: &&SharedEntry| self.core.health(&entry.slo().source, |health| health.failing_since.is_some());
         match waiting.iter().find(|entry| !unreachable(entry)) {
-            Some(entry) => Err(format!("{} of {} SLOs are not judged yet, `{}` for one", waiting.len(), loaded.entries.len(), entry.id())),
+            Some(entry) => Err(format!(
+                "{} of {} SLOs are not judged yet, `{}` for one",
+                waiting.len(),
+                loaded.entries.len(),
+                entry.id()
+            )),
             None => Ok(()),
         }
     }
