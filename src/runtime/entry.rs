@@ -232,6 +232,8 @@ impl Entry {
     pub fn evaluate(&self, observation: &Observation, to: Timestamp, around: Surroundings<'_>) -> Evaluated {
         let inner = &mut *held(&self.inner);
         let mut effects = Vec::new();
+        // The watermark of a pushdown SLO moves in steps of `p`.
+        let to = inner.state.definition().pushdown.map_or(to, |step| to.floor_to(step));
         let mut at = inner.state.as_of().map_or(observation.from.ceil_to(self.slice), |end| end) + self.slice;
         while at <= to {
             if inner.decided.is_some_and(|decided| at <= decided) {
@@ -246,7 +248,7 @@ impl Entry {
             }
             at = at + self.slice;
         }
-        inner.judged = true;
+        inner.judged |= inner.state.as_of().is_some();
         inner.read_back = inner.read_back.or(inner.state.loaded_from());
         Self::let_groups_go(inner);
         let mut commit = self.commit(inner);
