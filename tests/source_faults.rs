@@ -51,7 +51,8 @@ fn selector() -> Selector {
 
 async fn ask(config: &SourceConfig) -> Result<Answer, SourceError> {
     let source = try_build(config).unwrap();
-    let asked = source.samples(&selector(), TO - Length::from_minutes(5), TO);
+    let wanted = selector();
+    let asked = source.samples(&wanted, TO - Length::from_minutes(5), TO);
     timeout(Duration::from_secs(60), asked).await.expect("an answer or an error in time")
 }
 

@@ -106,7 +106,7 @@ equals_total{{q="a=b,c=d"}} 6
 escaped_total{{q="say \"hi\" \\ \n end\\"}} 7
 unknown_escape_total{{q="a\d"}} 8
 spaced_total {{ a = "1" , b = "2" , }} 9
-	tabbed_total{{a="1"}}	10
+tabbed_total{{a="1"}}	10
 quoted_ends_total{{a="\"x\""}} 11
 unicode_total{{a="zähler€"}} 12
 empty_total{{a="",b="x"}} 13
