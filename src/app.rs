@@ -64,9 +64,8 @@ impl App {
     pub async fn start(launch: Launch, blueprint: Blueprint, clock: Clock) -> Result<Self, StartError> {
         let telemetry = launch.telemetry.clone();
         let configured = blueprint.config.server.listen;
-        let listener = TcpListener::bind(configured)
-            .await
-            .map_err(|source| StartError::Listen { address: configured, source })?;
+        let listener =
+            TcpListener::bind(configured).await.map_err(|source| StartError::Listen { address: configured, source })?;
         let address = listener.local_addr().unwrap_or(configured);
         let external_url = blueprint.config.server.external_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let config = Arc::clone(&blueprint.config);

@@ -97,7 +97,10 @@ async fn play(arguments: &Arguments, printer: &Printer, folder: &Path) -> anyhow
 }
 
 fn welcome(screen: &Screen<'_>, arguments: &Arguments, address: SocketAddr) {
-    screen.say(&format!("A simulated shop, {} times faster than life. Every figure below is the real service's.", arguments.speed));
+    screen.say(&format!(
+        "A simulated shop, {} times faster than life. Every figure below is the real service's.",
+        arguments.speed
+    ));
     screen.say(&format!("  page  http://{address}/"));
     screen.say(&format!("  API   http://{address}/api/v1/slos"));
     screen.say("");

@@ -82,7 +82,9 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
         printer.say(&concise::line(finding));
     }
     if blueprint.slos.is_empty() {
-        printer.say("no SLOs are loaded; write some (`slo init` shows how), the service takes them over when they are there");
+        printer.say(
+            "no SLOs are loaded; write some (`slo init` shows how), the service takes them over when they are there",
+        );
     }
     runtime()?.block_on(serve(launch, blueprint, printer))
 }

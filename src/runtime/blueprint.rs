@@ -146,7 +146,10 @@ impl Launch {
             let message = format!("`{}` asks the source `{}`, which is not configured", slo.id, slo.source);
             let help = "configure it under `sources`, or set `source` of the SLO or its `defaults`";
             findings.push(
-                Diagnostic::error(codes::UNKNOWN_SOURCE, message).with_help(help).at(slo.place.clone(), "").of(slo.id.clone()),
+                Diagnostic::error(codes::UNKNOWN_SOURCE, message)
+                    .with_help(help)
+                    .at(slo.place.clone(), "")
+                    .of(slo.id.clone()),
             );
             return None;
         };
@@ -181,7 +184,8 @@ impl Overrides {
             config.sources = source.into_iter().map(|source| (PROMETHEUS.to_owned(), source)).collect();
         }
         if let Some(url) = &self.alertmanager {
-            let sink = SinkConfig::Alertmanager { urls: vec![url.clone()], expires: EXPIRES, severity: BTreeMap::new() };
+            let sink =
+                SinkConfig::Alertmanager { urls: vec![url.clone()], expires: EXPIRES, severity: BTreeMap::new() };
             config.sinks = BTreeMap::from([(ALERTMANAGER.to_owned(), sink)]);
             config.routes = vec![Route { to: vec![ALERTMANAGER.to_owned()], ..Route::default() }];
         }

@@ -180,8 +180,7 @@ impl Poller {
                         owner: slo.owner.as_deref(),
                     };
                     let page_can_be_told = !sinks(&config.routes, &config.owners, addressee).is_empty();
-                    let around =
-                        Surroundings { page_can_be_told, source_alert: source_alert.as_deref(), keeps_slices };
+                    let around = Surroundings { page_can_be_told, source_alert: source_alert.as_deref(), keeps_slices };
                     Some(entry.evaluate(observation, to, around))
                 })
                 .reduce(Evaluated::default, Evaluated::and)
@@ -207,20 +206,17 @@ impl Poller {
             self.core.health(&self.name, |health| health.failed(now, errors));
             self.freeze().await;
         }
-        let (since, problem) = self.core.health(&self.name, |health| {
-            (health.failing_since, health.problem().unwrap_or_default().to_owned())
-        });
+        let (since, problem) = self
+            .core
+            .health(&self.name, |health| (health.failing_since, health.problem().unwrap_or_default().to_owned()));
         let error = (!problem.is_empty()).then_some(problem.as_str());
         self.core.telemetry.tell(&event::SourceHealth { source: &self.name, up: since.is_none(), error });
         let lag = now.since(self.entries.iter().filter_map(|entry| entry.as_of()).min().unwrap_or(now)).seconds_f64();
         self.core.telemetry.tell(&event::EvaluationLag { seconds: lag });
         let config = self.core.config();
         let subject = Subject::source(&self.name, &config.server.external_labels);
-        let rule = SourceRule {
-            subject: &subject,
-            after: self.config.alert_after,
-            severity: self.config.alert_severity,
-        };
+        let rule =
+            SourceRule { subject: &subject, after: self.config.alert_after, severity: self.config.alert_severity };
         let standing = since.map_or(Standing::Answers, |since| Standing::Fails { since, error: &problem });
         let step = self.alert.step(&rule, standing, now);
         if step.changed {
@@ -239,7 +235,9 @@ impl Poller {
         }
         match write(&id, state) {
             Ok(record) => commit.states.push((id.to_string(), record)),
-            Err(error) => tracing::error!(source = self.name, %error, "the state of the source's alert cannot be written"),
+            Err(error) => {
+                tracing::error!(source = self.name, %error, "the state of the source's alert cannot be written")
+            }
         }
         commit
     }

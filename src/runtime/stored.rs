@@ -100,7 +100,9 @@ impl Stored {
     #[must_use]
     pub fn source_alerts(&self) -> BTreeMap<String, SourceAlert> {
         let mut alerts = BTreeMap::new();
-        for (key, record) in self.states.iter().filter(|(id, _)| id.service == SOURCE_SERVICE).flat_map(|(_, records)| records) {
+        for (key, record) in
+            self.states.iter().filter(|(id, _)| id.service == SOURCE_SERVICE).flat_map(|(_, records)| records)
+        {
             match read(key, record) {
                 Ok((id, state)) => drop(alerts.insert(id.slo.name, SourceAlert::resume(state))),
                 Err(error) => tracing::error!(%error, "the stored state of a source's alert cannot be read"),

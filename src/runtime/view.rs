@@ -121,13 +121,7 @@ fn reason(alerts: &[Alert], verdict: &Verdict, blind: bool, judged: bool) -> Str
 
 /// A plot of an instance.
 #[must_use]
-pub fn series_view(
-    inner: &Inner,
-    group: &Labels,
-    from: Timestamp,
-    to: Timestamp,
-    points: usize,
-) -> Option<SeriesView> {
+pub fn series_view(inner: &Inner, group: &Labels, from: Timestamp, to: Timestamp, points: usize) -> Option<SeriesView> {
     let instance = inner.state.instance(group)?;
     let plot = instance.points(from, to, points);
     let lengths = burn_lengths(inner);
@@ -143,10 +137,7 @@ pub fn series_view(
             total: point.total,
             measured: point.measured,
             remaining_ratio: point.remaining,
-            burn: lengths
-                .iter()
-                .filter_map(|over| Some((*over, instance.window_at(*over, point.at)?.rate)))
-                .collect(),
+            burn: lengths.iter().filter_map(|over| Some((*over, instance.window_at(*over, point.at)?.rate))).collect(),
         })
         .collect();
     let from = points.first().map_or(from, |point| point.at - step);

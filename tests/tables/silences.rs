@@ -96,7 +96,11 @@ fn no_data_never_matches_with_less_than_a_day_of_history() {
     let w = begin + 23 * HOUR;
     let counter = (begin..w - HOUR).step_by(usize::try_from(MINUTE).unwrap());
     let mut world = World::default();
-    world.series.push(series("requests_total", (false, true, false), counter.map(|at| sample(at, at - begin)).collect()));
+    world.series.push(series(
+        "requests_total",
+        (false, true, false),
+        counter.map(|at| sample(at, at - begin)).collect(),
+    ));
     let verdict = verdict(&world, &setting(false), w);
     assert_eq!((verdict.condition, verdict.tiers[1].matches), (Condition::Idle, false));
 }

@@ -4,7 +4,7 @@
 //! a failure of the server, never of the question, goes on to the next. Nothing here retries the same address.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use reqwest::Url;
 use tokio::task::spawn_blocking;
@@ -28,8 +28,6 @@ pub(in crate::source) struct Api {
     addresses: Vec<Url>,
     current: AtomicUsize,
     sets: Arc<Mutex<LabelSets>>,
-    /// What remote read is known to add, by address.
-    external: Mutex<Vec<Labels>>,
 }
 
 /// A question by POST with a form.
@@ -53,8 +51,7 @@ impl Api {
             url.set_path(&path);
             addresses.push(url);
         }
-        let external = Mutex::new(vec![Labels::new(); addresses.len()]);
-        Ok(Self { client, addresses, current: AtomicUsize::new(0), sets: Arc::default(), external })
+        Ok(Self { client, addresses, current: AtomicUsize::new(0), sets: Arc::default() })
     }
 
     /// The HTTP part.
@@ -86,15 +83,6 @@ impl Api {
             problem: "there is no such address".to_owned(),
             kind: SourceErrorKind::Unsupported,
         })
-    }
-
-    /// Adds to the external labels known of the address at `place`; gives all of them.
-    pub(super) fn add_external_labels(&self, place: usize, labels: &Labels) -> Labels {
-        // A panic elsewhere leaves the list whole: labels are only inserted.
-        let mut known = self.external.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = known.get_mut(place) else { return labels.clone() };
-        labels.iter().for_each(|(name, value)| known.insert(name, value));
-        known.clone()
     }
 
     /// Raw samples in `(from, to]`, one request.
@@ -141,20 +129,6 @@ impl Api {
         let about = format!("`{promql}` from {from} to {to} every {step}");
         let (decoded, ..) = self.ask(&Question { path: "api/v1/query_range", form, about }, values).await?;
         Ok(decoded.data)
-    }
-
-    /// Raw samples of one series at one time, of the address at `place`. The caller holds a permit.
-    pub(super) async fn samples_of(
-        &self,
-        place: usize,
-        selector: &Selector,
-        range: (Timestamp, Timestamp),
-    ) -> Result<Vec<Arc<Labels>>, SourceError> {
-        let question = self.instant(&format!("{selector}[{}]", range.1.since(range.0)), range.1);
-        let sets = Arc::clone(&self.sets);
-        let read = move |bytes: &[u8]| raw_samples(bytes, range, &sets, &mut Refused::default());
-        let (decoded, _) = self.ask_at(place, &question, read).await?;
-        Ok(decoded.data.into_iter().map(|series| series.labels).collect())
     }
 
     /// Label sets of the series of `selector` in a range, of the address at `place`. The caller holds a permit.

@@ -23,12 +23,12 @@ pub(super) async fn oldest(
     let Some(seen) = first_hit(api, selector, since, until, COARSE).await? else { return Ok(None) };
     let begin = (seen - COARSE).max(since);
     let Some(fine) = first_hit(api, selector, begin, seen, FINE).await? else { return Ok(None) };
-    let answer = api.samples(selector, (fine - FINE).max(since), fine).await?;
+    // The first 5 min may reach back beyond `since` and have samples only there, so the next ones are read with them.
+    let answer = api.samples(selector, (fine - FINE).max(since), (fine + FINE).min(until)).await?;
     Ok(answer.series.iter().filter_map(|series| series.samples.first()).map(|sample| sample.at).min())
 }
 
-/// The first of the times `until - n * step` after `since` before which the store has a sample within 5 min (`COARSE`),
-/// or within the step.
+/// The first of the times `until - n * step` after `since` that has a sample in the 5 min up to it.
 async fn first_hit(
     api: &Api,
     selector: &Selector,
@@ -37,7 +37,7 @@ async fn first_hit(
     step: Length,
 ) -> Result<Option<Timestamp>, SourceError> {
     let promql = format!("count(count_over_time({selector}[{FINE}]))");
-    let steps = until.since(since).count_of(step);
+    let steps = (until.since(since).millis() - 1).max(0) / step.millis();
     let mut first = until - step * steps;
     while first <= until {
         let last = (first + step * (MAX_POINTS - 1)).min(until);

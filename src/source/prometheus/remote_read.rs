@@ -1,8 +1,8 @@
 //! History by remote read: chunks as they lie in the store, for 3% of the CPU and 6% of the bytes of raw JSON.
 //!
 //! Remote read adds the server's `external_labels` to every series, queries do not. Left on, each series would be new,
-//! and groups would change; so they are taken off. Which they are is learned by asking for one series both ways. A
-//! series may bear such a label itself, of the same value: those are asked for by name, and keep it.
+//! and groups would change; so they are taken off. The same selectors are asked of the query API first: a series without
+//! its external labels is one of those. That is exact even where some series bear such a label themselves.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,15 +14,13 @@ use crate::source::client::{Payload, Reply, Request};
 use crate::source::prometheus::api::{Api, all_failed, is_servers_fault};
 use crate::source::remote::{Assembly, WireSeries, next_frame, plain_series, request};
 use crate::source::{HistorySink, Refused, SourceError, SourceErrorKind};
-use crate::spec::selector::{Matcher, Operation, Selector};
-use crate::units::{Labels, Length, Timestamp};
+use crate::spec::selector::Selector;
+use crate::units::{Labels, Timestamp};
 
 const PATH: &str = "api/v1/read";
 const CONTENT_TYPE: &str = "application/x-protobuf";
 const STREAMED: &str = "application/x-streamed-protobuf";
 const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-read-version");
-/// Series that may be looked for in vain by a query before the answer is not believed.
-const LEARNING_TRIES: usize = 3;
 /// Taken frames are cut off the buffer when they are this many bytes.
 const CUT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -36,16 +34,8 @@ pub(super) async fn read(
     let _permit = api.client().permit().await;
     let mut failures = Vec::new();
     for place in api.order() {
-        let mut reader = Reader {
-            api,
-            place,
-            selectors,
-            range,
-            sink: &mut *sink,
-            handed_out: 0,
-            external: None,
-            waiting: Vec::new(),
-        };
+        let mut reader =
+            Reader { api, place, selectors, range, sink: &mut *sink, handed_out: 0, stored: Stored::default() };
         match reader.read().await {
             Ok(()) => {
                 api.answered(place);
@@ -67,22 +57,26 @@ struct Reader<'a> {
     range: (Timestamp, Timestamp),
     sink: &'a mut dyn HistorySink,
     handed_out: usize,
-    external: Option<External>,
-    /// Series that came before the external labels were known.
-    waiting: Vec<WireSeries>,
+    stored: Stored,
 }
 
-/// What remote read adds.
+/// The series as queries know them.
 #[derive(Default)]
-struct External {
-    labels: Labels,
-    /// Series that bear one of the labels themselves, by how they look with the labels added.
-    own: HashMap<Labels, Labels>,
+struct Stored {
+    /// By fingerprint.
+    series: HashMap<u64, Arc<Labels>>,
+    /// What was found to be added, each set of labels once: more than one where a series bears some of them itself.
+    added: Vec<Labels>,
 }
 
 impl Reader<'_> {
     async fn read(&mut self) -> Result<(), SourceError> {
         let (api, place) = (self.api, self.place);
+        for selector in self.selectors {
+            for labels in api.series_of(place, selector, self.range).await? {
+                self.stored.series.insert(labels.fingerprint(), Arc::new(labels));
+            }
+        }
         let about = self.selectors.iter().map(|selector| format!("`{selector}`")).collect::<Vec<_>>().join(", ");
         let about = format!("all samples of {about} from {} to {}", self.range.0, self.range.1);
         let url = api.page(place, PATH)?;
@@ -110,12 +104,12 @@ impl Reader<'_> {
             let mut refused = Refused::default();
             let series = plain_series(&body, self.range, &mut refused).map_err(|problem| broken(&doing, &problem))?;
             self.sink.refused(refused);
-            self.hand_out(series, &doing).await?;
+            self.hand_out(series, &doing)?;
         } else {
             let problem = format!("`{}` came, which is no answer of remote read", reply.content_type);
             return Err(SourceError { doing, problem, kind: SourceErrorKind::Malformed });
         }
-        if self.waiting.is_empty() { Ok(()) } else { Err(unknown_series(&doing)) }
+        Ok(())
     }
 
     async fn take_frames(&mut self, mut reply: Reply) -> Result<(), SourceError> {
@@ -125,7 +119,7 @@ impl Reader<'_> {
         while reply.body.next(&mut buffer, &doing).await? {
             while let Some(message) = next_frame(&buffer, &mut start).map_err(|problem| broken(&doing, &problem))? {
                 let series = assembly.take(message).map_err(|problem| broken(&doing, &problem))?;
-                self.hand_out(series, &doing).await?;
+                self.hand_out(series, &doing)?;
             }
             if start > CUT_BYTES || start == buffer.len() {
                 buffer.drain(..start);
@@ -138,90 +132,49 @@ impl Reader<'_> {
         }
         let last = assembly.finish();
         self.sink.refused(assembly.refused);
-        self.hand_out(last.into_iter().collect(), &doing).await
+        self.hand_out(last.into_iter().collect(), &doing)
     }
 
-    async fn hand_out(&mut self, series: Vec<WireSeries>, doing: &str) -> Result<(), SourceError> {
-        let mut series: Vec<WireSeries> = series.into_iter().filter(|series| !series.samples.is_empty()).collect();
-        if self.external.is_none() {
-            for known in &series {
-                self.external = self.learn(known).await?;
-                if self.external.is_some() {
-                    break;
-                }
-            }
-            self.waiting.append(&mut series);
-            if self.external.is_none() {
-                return if self.waiting.len() < LEARNING_TRIES { Ok(()) } else { Err(unknown_series(doing)) };
-            }
-            series = std::mem::take(&mut self.waiting);
-        }
-        let Some(external) = &self.external else { return Ok(()) };
-        for one in series {
-            let labels = external.take_off(one.labels);
+    fn hand_out(&mut self, series: Vec<WireSeries>, doing: &str) -> Result<(), SourceError> {
+        for one in series.into_iter().filter(|series| !series.samples.is_empty()) {
+            let labels = self.stored.find(one.labels).ok_or_else(|| unknown_series(doing))?;
             // Matchers of external labels are dropped by the server, so its answer may hold more than was asked for.
             if self.selectors.get(one.query).is_some_and(|selector| selector.matches(&labels)) {
                 self.handed_out += 1;
-                self.sink.series(Arc::new(labels), one.samples, Vec::new());
+                self.sink.series(labels, one.samples, Vec::new());
             }
         }
         Ok(())
     }
+}
 
-    /// What remote read added to `known`; `None` where queries do not know the series.
-    async fn learn(&mut self, known: &WireSeries) -> Result<Option<External>, SourceError> {
-        let Some(newest) = known.samples.last().map(|sample| sample.at) else { return Ok(None) };
-        let Some(selector) = same_or_fewer_labels(&known.labels) else { return Ok(None) };
-        let range = (newest - Length::from_millis(1), newest);
-        let found = self.api.samples_of(self.place, &selector, range).await?;
-        let Some(stored) = found.into_iter().max_by_key(|labels| labels.len()) else { return Ok(None) };
-        let added = known.labels.iter().filter(|(name, _)| stored.get(name).is_none());
-        let added: Labels = added.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        // One that this series bears itself may be known from another.
-        let labels = self.api.add_external_labels(self.place, &added);
-        let mut external = External { labels: labels.clone(), own: HashMap::new() };
-        for selector in self.selectors {
-            for (name, value) in labels.iter() {
-                let Ok(matcher) = Matcher::new(name, Operation::Equal, value) else { continue };
-                let mut narrow = (*selector).clone();
-                narrow.matchers.push(matcher);
-                for own in self.api.series_of(self.place, &narrow, self.range).await? {
-                    external.own.insert(labels.iter().fold(own.clone(), add_missing), own);
-                }
+impl Stored {
+    /// The series that looks like this with external labels added.
+    fn find(&mut self, labels: Labels) -> Option<Arc<Labels>> {
+        for added in &self.added {
+            if let Some(stored) = self.series.get(&without(labels.clone(), added).fingerprint()) {
+                return Some(Arc::clone(stored));
             }
         }
-        Ok(Some(external))
+        let fewer = |stored: &&Arc<Labels>| stored.iter().all(|(name, value)| labels.get(name) == Some(value));
+        if let Some(stored) = self.series.values().filter(fewer).max_by_key(|stored| (stored.len(), stored.to_string()))
+        {
+            let added = labels.iter().filter(|(name, _)| stored.get(name).is_none());
+            self.added.push(added.map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
+            return Some(Arc::clone(stored));
+        }
+        // Born since the series were asked for: as the others.
+        self.added.first().map(|added| Arc::new(without(labels, added)))
     }
 }
 
-impl External {
-    fn take_off(&self, mut labels: Labels) -> Labels {
-        if let Some(own) = self.own.get(&labels) {
-            return own.clone();
+fn without(mut labels: Labels, added: &Labels) -> Labels {
+    for (name, value) in added.iter() {
+        if labels.get(name) == Some(value) {
+            labels.remove(name);
         }
-        for (name, value) in self.labels.iter() {
-            if labels.get(name) == Some(value) {
-                labels.remove(name);
-            }
-        }
-        labels
-    }
-}
-
-fn add_missing(mut labels: Labels, (name, value): (&str, &str)) -> Labels {
-    if labels.get(name).is_none() {
-        labels.insert(name, value);
     }
     labels
-}
-
-/// Selects the series with these labels, and those that lack some of them.
-fn same_or_fewer_labels(labels: &Labels) -> Option<Selector> {
-    let metric = labels.get("__name__")?.to_owned();
-    let others = labels.iter().filter(|(name, _)| *name != "__name__");
-    let matchers =
-        others.map(|(name, value)| Matcher::new(name, Operation::Match, &format!("|{}", regex::escape(value))));
-    Some(Selector { metric, matchers: matchers.collect::<Result<_, _>>().ok()?, bucket: None })
 }
 
 fn broken(doing: &str, problem: &str) -> SourceError {
@@ -235,4 +188,43 @@ fn broken(doing: &str, problem: &str) -> SourceError {
 fn unknown_series(doing: &str) -> SourceError {
     let problem = "queries do not know the series that remote read gives, so its external labels cannot be told";
     SourceError { doing: doing.to_owned(), problem: problem.to_owned(), kind: SourceErrorKind::Malformed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn stored(series: &[&[(&str, &str)]]) -> Stored {
+        let series = series.iter().map(|pairs| labels(pairs)).map(|labels| (labels.fingerprint(), Arc::new(labels)));
+        Stored { series: series.collect(), added: Vec::new() }
+    }
+
+    #[test]
+    fn external_labels_are_taken_off_and_a_series_own_label_stays() {
+        let own: &[(&str, &str)] = &[("__name__", "r"), ("cluster", "eu1"), ("job", "a")];
+        let plain: &[(&str, &str)] = &[("__name__", "r"), ("job", "b")];
+        let other: &[(&str, &str)] = &[("__name__", "r"), ("cluster", "us1"), ("job", "b")];
+        let mut stored = stored(&[own, plain, other]);
+        let mut found = |pairs: &[(&str, &str)]| (*stored.find(labels(pairs)).unwrap()).clone();
+        for _ in 0..2 {
+            assert_eq!(found(&[own, &[("replica", "0")]].concat()), labels(own));
+            assert_eq!(found(&[plain, &[("cluster", "eu1"), ("replica", "0")]].concat()), labels(plain));
+            assert_eq!(found(&[other, &[("replica", "0")]].concat()), labels(other));
+        }
+        assert_eq!(stored.added.len(), 2);
+    }
+
+    #[test]
+    fn without_external_labels_nothing_is_taken_off() {
+        let plain: &[(&str, &str)] = &[("__name__", "r"), ("job", "b")];
+        let mut stored = stored(&[plain]);
+        assert_eq!(*stored.find(labels(plain)).unwrap(), labels(plain));
+        let newer = labels(&[("__name__", "r"), ("job", "c")]);
+        assert_eq!(*stored.find(newer.clone()).unwrap(), newer);
+        assert!(Stored::default().find(newer).is_none());
+    }
 }

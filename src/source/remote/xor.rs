@@ -18,24 +18,26 @@ const WIDTHS: [u32; 5] = [0, 14, 17, 20, 64];
 pub(in crate::source) fn decode(chunk: &[u8], mut each: impl FnMut(i64, f64)) -> Result<(), Broken> {
     let (count, rest) = chunk.split_first_chunk::<2>().ok_or(Broken)?;
     let count = u16::from_be_bytes(*count);
-    let mut bits = Bits::new(rest);
+    let mut bits = Bits { bytes: rest, position: 0 };
     if count == 0 {
         return Ok(());
     }
     let zigzag = bits.varint()?;
     let mut time = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
-    let mut value = Value { bits: bits.wide()?, leading: 0, width: 0 };
+    let mut value = Value { bits: bits.take(64), leading: 0, width: 0 };
+    bits.check()?;
     each(time, f64::from_bits(value.bits));
     if count == 1 {
         return Ok(());
     }
     let mut delta = bits.varint()?.cast_signed();
-    value.next(&mut bits)?;
-    time = time.wrapping_add(delta);
-    each(time, f64::from_bits(value.bits));
-    for _ in 2..count {
-        delta = delta.wrapping_add(delta_of_deltas(&mut bits)?);
+    for place in 1..count {
+        if place > 1 {
+            delta = delta.wrapping_add(delta_of_deltas(&mut bits));
+        }
         value.next(&mut bits)?;
+        // Beyond the end there are zeros; nothing read from them gets out.
+        bits.check()?;
         time = time.wrapping_add(delta);
         each(time, f64::from_bits(value.bits));
     }
@@ -43,20 +45,22 @@ pub(in crate::source) fn decode(chunk: &[u8], mut each: impl FnMut(i64, f64)) ->
 }
 
 #[inline]
-fn delta_of_deltas(bits: &mut Bits<'_>) -> Result<i64, Broken> {
-    // At most four bits are looked at; a prefix of four ones has no zero behind it.
-    let ones = bits.peek4().leading_ones().min(4);
-    bits.skip(if ones == 4 { 4 } else { ones + 1 })?;
-    let width = WIDTHS.get(ones as usize).copied().ok_or(Broken)?;
-    match width {
-        0 => Ok(0),
-        64 => Ok(bits.wide()?.cast_signed()),
-        _ => {
-            let raw = bits.take(width)?.cast_signed();
-            // Positive up to and with half of the range, as Prometheus writes it.
-            Ok(if raw > 1 << (width - 1) { raw - (1 << width) } else { raw })
-        }
+fn delta_of_deltas(bits: &mut Bits<'_>) -> i64 {
+    let ahead = bits.peek();
+    if ahead >> 63 == 0 {
+        bits.position += 1;
+        return 0;
     }
+    let ones = ahead.leading_ones().min(4);
+    let width = WIDTHS.get(ones as usize).copied().unwrap_or(64);
+    if width == 64 {
+        bits.position += 4;
+        return bits.take(64).cast_signed();
+    }
+    bits.position += (ones + 1 + width) as usize;
+    let raw = (ahead << (ones + 1) >> (64 - width)).cast_signed();
+    // Positive up to and with half of the range, as Prometheus writes it.
+    if raw > 1 << (width - 1) { raw - (1 << width) } else { raw }
 }
 
 /// The value before, and where its meaningful bits were.
@@ -69,121 +73,98 @@ struct Value {
 impl Value {
     #[inline]
     fn next(&mut self, bits: &mut Bits<'_>) -> Result<(), Broken> {
-        if bits.take(1)? == 0 {
+        let ahead = bits.peek();
+        if ahead >> 63 == 0 {
+            bits.position += 1;
             return Ok(());
         }
-        if bits.take(1)? == 1 {
-            let header = bits.take(11)?;
-            self.leading = u32::try_from(header >> 6).map_err(|_| Broken)?;
-            let width = u32::try_from(header & 0x3f).map_err(|_| Broken)?;
+        let mut head = 2;
+        if ahead >> 62 == 0b11 {
+            head = 13;
+            // Five and six bits: both fit.
+            self.leading = (ahead >> 57) as u32 & 0x1f;
+            let width = (ahead >> 51) as u32 & 0x3f;
             self.width = if width == 0 { 64 } else { width };
-            if self.leading + self.width > 64 {
-                return Err(Broken);
-            }
         }
-        if self.width == 0 {
+        if self.width == 0 || self.leading + self.width > 64 {
             return Err(Broken);
         }
-        let meaningful = if self.width == 64 { bits.wide()? } else { bits.long(self.width)? };
+        bits.position += head;
+        let meaningful = if head as u32 + self.width <= PEEKED {
+            bits.position += self.width as usize;
+            ahead << head >> (64 - self.width)
+        } else {
+            bits.take(self.width)
+        };
         self.bits ^= meaningful << (64 - self.leading - self.width);
         Ok(())
     }
 }
 
+/// Bits that a look ahead shows at least.
+const PEEKED: u32 = 57;
+
 /// Bits of a slice, most significant first.
 struct Bits<'a> {
     bytes: &'a [u8],
-    /// The next bits, left-aligned; zeros behind them.
-    buffer: u64,
-    /// How many of them are there.
-    left: u32,
+    /// Bits read; may pass the end, see [`Bits::check`].
+    position: usize,
 }
 
-impl<'a> Bits<'a> {
-    const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, buffer: 0, left: 0 }
+impl Bits<'_> {
+    /// The next bits, left-aligned: at least [`PEEKED`], zeros beyond the end.
+    #[inline]
+    fn peek(&self) -> u64 {
+        let rest = self.bytes.get(self.position / 8..).unwrap_or_default();
+        let word = match rest.first_chunk::<8>() {
+            Some(word) => u64::from_be_bytes(*word),
+            None => tail(rest),
+        };
+        word << (self.position % 8)
     }
 
-    /// Fills the buffer to at least 56 bits, or to all that there are.
+    /// The next `count` bits, 1 to 64.
     #[inline]
-    fn fill(&mut self) {
-        if let Some(word) = self.bytes.first_chunk::<8>() {
-            let taken = (63 - self.left) / 8;
-            let word = u64::from_be_bytes(*word);
-            // Only whole bytes are taken; what lies behind them is cleared, so that the buffer ends in zeros.
-            let kept = word & !(u64::MAX.checked_shr(taken * 8).unwrap_or(0));
-            self.buffer |= kept >> self.left;
-            self.left += taken * 8;
-            self.bytes = self.bytes.get(taken as usize..).unwrap_or_default();
-            return;
+    fn take(&mut self, count: u32) -> u64 {
+        if count <= PEEKED {
+            let taken = self.peek() >> (64 - count);
+            self.position += count as usize;
+            return taken;
         }
-        while self.left <= 56
-            && let Some((byte, rest)) = self.bytes.split_first()
-        {
-            self.buffer |= u64::from(*byte) << (56 - self.left);
-            self.left += 8;
-            self.bytes = rest;
-        }
+        let high = self.take(count - 32);
+        high << 32 | self.take(32)
     }
 
-    /// The next four bits, zeros beyond the end, without moving on.
+    /// Whether all bits read were there.
     #[inline]
-    fn peek4(&mut self) -> u8 {
-        if self.left < 4 {
-            self.fill();
-        }
-        // Four bits at the top of a byte.
-        ((self.buffer >> 56) as u8) & 0xf0
-    }
-
-    #[inline]
-    fn skip(&mut self, count: u32) -> Result<(), Broken> {
-        self.take(count).map(|_| ())
-    }
-
-    /// The next `count` bits, 1 to 56.
-    #[inline]
-    fn take(&mut self, count: u32) -> Result<u64, Broken> {
-        if self.left < count {
-            self.fill();
-            if self.left < count {
-                return Err(Broken);
-            }
-        }
-        let taken = self.buffer >> (64 - count);
-        self.buffer <<= count;
-        self.left -= count;
-        Ok(taken)
-    }
-
-    /// The next `count` bits, 1 to 63.
-    #[inline]
-    fn long(&mut self, count: u32) -> Result<u64, Broken> {
-        if count <= 32 {
-            return self.take(count);
-        }
-        let high = self.take(32)?;
-        Ok(high << (count - 32) | self.take(count - 32)?)
-    }
-
-    /// The next 64 bits.
-    #[inline]
-    fn wide(&mut self) -> Result<u64, Broken> {
-        Ok(self.take(32)? << 32 | self.take(32)?)
+    fn check(&self) -> Result<(), Broken> {
+        if self.position <= self.bytes.len() * 8 { Ok(()) } else { Err(Broken) }
     }
 
     /// A varint, seven bits a byte, least significant first.
     fn varint(&mut self) -> Result<u64, Broken> {
         let mut value = 0_u64;
         for place in 0..10 {
-            let byte = self.take(8)?;
+            let byte = self.take(8);
             value |= (byte & 0x7f).checked_shl(place * 7).unwrap_or(0);
             if byte & 0x80 == 0 {
+                self.check()?;
                 return Ok(value);
             }
         }
         Err(Broken)
     }
+}
+
+/// The last bytes of a chunk, fewer than eight, left-aligned.
+#[cold]
+fn tail(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .take(8)
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
+        .checked_shl(64 - 8 * bytes.len() as u32)
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
