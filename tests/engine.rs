@@ -8,6 +8,7 @@ mod oracle;
 mod properties {
     mod history;
     mod live;
+    mod policy;
     mod pushdown;
     mod replica;
     mod restart;

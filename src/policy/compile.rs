@@ -161,7 +161,6 @@ mod tests {
 
     /// SEMANTICS 5, *workbook at 7d; 28d; 90d*, and section 9 for 30d.
     #[test]
-    #[expect(clippy::float_cmp, reason = "each figure is one decimal, rounded once")]
     fn workbook_factors_follow_the_period() {
         let third = 7.0 / 30.0;
         for (window, factors) in [
@@ -177,7 +176,6 @@ mod tests {
 
     /// SEMANTICS 1: `k*B` is one product of decimals, rounded once.
     #[test]
-    #[expect(clippy::float_cmp, reason = "the digits decide")]
     fn thresholds_are_rounded_once() {
         let thresholds: Vec<f64> = burns("balanced", "30d").into_iter().map(|(_, _, _, threshold)| threshold).collect();
         assert_eq!(thresholds, [0.0144, 0.006, 0.003, 0.001]);

@@ -148,11 +148,12 @@ pub struct TierOutcome {
     pub quiet_since: Option<Timestamp>,
 }
 
-/// How long a tier has to match before it fires: its `for`, and the `after` of `down`, which counts alike.
+/// How long a tier has to match before it fires: its `for`, and the `after` of `down`, which counts alike; where both
+/// are given, the longer.
 #[must_use]
 pub fn wait(tier: &Tier) -> Length {
     match tier.kind {
-        Kind::Down { after } => after + tier.gates.for_,
+        Kind::Down { after } => after.max(tier.gates.for_),
         Kind::Burn { .. } | Kind::NoData { .. } => tier.gates.for_,
     }
 }
@@ -274,10 +275,10 @@ mod tests {
     }
 
     #[test]
-    fn down_counts_from_the_first_slice_end_that_is_down_and_for_comes_on_top() {
+    fn down_counts_from_the_first_slice_end_that_is_down_and_the_longer_of_after_and_for_decides() {
         let after = Length::from_minutes(1);
         assert_eq!(run(&tier(Kind::Down { after }, Gates::default()), "mmm.m"), "ppFFF");
-        let both = tier(Kind::Down { after }, Gates { for_: Length::from_seconds(30), ..Gates::default() });
+        let both = tier(Kind::Down { after }, Gates { for_: Length::from_seconds(90), ..Gates::default() });
         assert_eq!(run(&both, "mmmm"), "pppF");
     }
 

@@ -79,6 +79,8 @@ impl Asker {
         }
         self.add_starts(&mut asked, to).await;
         for (place, _) in &asked.observations {
+            // A pushdown SLO is answered up to its newest evaluation.
+            let to = self.plan.pushdown(*place).map_or(to, |pushdown| to.floor_to(pushdown.step));
             if let Some(answered) = self.answered.get_mut(*place) {
                 *answered = (*answered).max(Some(to));
             }

@@ -11,7 +11,7 @@ use crate::config::meant::Config;
 use crate::engine::observation::{History, Observation};
 use crate::engine::pack::PackError;
 use crate::engine::state::{Birth, SloState};
-use crate::engine::verdict::HourBucket;
+use crate::engine::verdict::{HourBucket, TierSet, Verdict};
 use crate::policy::book::AlertBook;
 use crate::policy::catch_up;
 use crate::policy::machine::{Effect, Setting};
@@ -21,7 +21,7 @@ use crate::runtime::core::held;
 use crate::runtime::poller::CATCH_UP;
 use crate::runtime::service::Counted;
 use crate::runtime::stored::known_key;
-use crate::spec::meant::{Mode, Slo};
+use crate::spec::meant::Slo;
 use crate::store::Commit;
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
@@ -232,10 +232,11 @@ impl Entry {
     pub fn evaluate(&self, observation: &Observation, to: Timestamp, around: Surroundings<'_>) -> Evaluated {
         let inner = &mut *held(&self.inner);
         let mut effects = Vec::new();
+        // The watermark of a pushdown SLO moves in steps of `p`.
+        let to = inner.state.definition().pushdown.map_or(to, |step| to.floor_to(step));
         let mut at = inner.state.as_of().map_or(observation.from.ceil_to(self.slice), |end| end) + self.slice;
-        let muted = inner.subject.mode == Mode::Off;
         while at <= to {
-            if muted || inner.decided.is_some_and(|decided| at <= decided) {
+            if inner.decided.is_some_and(|decided| at <= decided) {
                 inner.state.advance(observation, at);
             } else {
                 let setting = Setting {
@@ -247,7 +248,7 @@ impl Entry {
             }
             at = at + self.slice;
         }
-        inner.judged = true;
+        inner.judged |= inner.state.as_of().is_some();
         inner.read_back = inner.read_back.or(inner.state.loaded_from());
         Self::let_groups_go(inner);
         let mut commit = self.commit(inner);
@@ -275,7 +276,13 @@ impl Entry {
         let inner = &mut *held(&self.inner);
         let setting = Setting { subject: &inner.subject, page_can_be_told: true, source_alert: None };
         let at = inner.state.as_of().unwrap_or(now);
-        let effects = inner.book.withdraw(&setting, at, |_| None);
+        let (state, book) = (&inner.state, &mut inner.book);
+        let verdict = |group: &Labels| {
+            let mut verdict = Verdict::default();
+            state.judge(state.instance(group)?, TierSet::default(), &mut verdict);
+            Some(verdict)
+        };
+        let effects = book.withdraw(&setting, at, verdict);
         Evaluated { effects, commit: self.commit(inner) }
     }
 

@@ -61,7 +61,8 @@ impl Request {
         if beside && Path::new(CONFIG).is_file() {
             reading.named(Path::new(CONFIG));
         }
-        if self.paths.is_empty() || !reading.mentions("policy/v1") {
+        let rules_wanted = reading.mentions("config/v1") && !reading.mentions("policy/v1");
+        if self.paths.is_empty() || rules_wanted {
             self.configured(&mut reading);
         }
         reading.finish()

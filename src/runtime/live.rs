@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
-use crate::policy::alert::Alert;
+use crate::policy::alert::{Alert, AlertState};
 use crate::policy::source::SourceAlert;
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
@@ -25,7 +25,7 @@ use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Ser
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first};
 use crate::runtime::watch;
-use crate::store::{AlertFilter, Delivery, DeliveryFilter, Store, StoreError};
+use crate::store::{AlertFilter, Delivery, DeliveryFilter, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event;
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
@@ -219,6 +219,24 @@ impl Live {
         });
     }
 
+    /// Alerts that wait for their `for` or `after`, newest first.
+    fn pending(&self, filter: &AlertFilter) -> Vec<Alert> {
+        let wanted = |alert: &Alert| {
+            alert.state == AlertState::Pending
+                && filter.state.as_ref().is_none_or(|state| state == "pending")
+                && filter.severity.as_ref().is_none_or(|severity| severity == alert.severity.name())
+                && filter.slo.as_ref().is_none_or(|slo| is_of_slo(&alert.slo, slo))
+        };
+        let loaded = self.loaded();
+        let mut pending: Vec<Alert> = loaded
+            .entries
+            .values()
+            .flat_map(|entry| entry.with(|inner| inner.book.alerts().filter(|a| wanted(a)).cloned().collect::<Vec<_>>()))
+            .collect();
+        pending.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| a.id.cmp(&b.id)));
+        pending
+    }
+
     fn views_of(&self, entry: &Entry) -> Vec<InstanceView> {
         let slo = entry.slo();
         let blind = self.core.health(&slo.source, |health| health.failing_since.is_some());
@@ -260,12 +278,19 @@ impl Service for Live {
         loaded.entries.get(&id.slo)?.with(|inner| series_view(inner, &id.group, from, to, points))
     }
 
+    /// Those of the store, and those that are only pending: they live in the states alone.
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError> {
-        self.core.store.alerts(filter, limit).await
+        let mut alerts = self.pending(filter);
+        alerts.extend(self.core.store.alerts(filter, limit).await?);
+        alerts.truncate(limit);
+        Ok(alerts)
     }
 
     async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError> {
-        self.core.store.alert(id).await
+        match self.core.store.alert(id).await? {
+            Some(alert) => Ok(Some(alert)),
+            None => Ok(self.pending(&AlertFilter::default()).into_iter().find(|alert| alert.id == id)),
+        }
     }
 
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {

@@ -52,7 +52,9 @@ pub fn read_events(reader: &mut Reader<'_>, node: NodeId, by: &[String], slice: 
         (Some(bad), None) => (Numerator::Bad, "bad", Some(bad)),
         (None, Some(good)) => (Numerator::Good, "good", Some(good)),
         (None, None) => {
-            reader.missing(node, "bad", "what is counted: `bad` or `good` events");
+            if reader.document().child(node, "good").is_none() {
+                reader.missing(node, "bad", "what is counted: `bad` or `good` events");
+            }
             (Numerator::Bad, "bad", None)
         }
     };
@@ -136,7 +138,7 @@ fn target_of(total: &Query) -> Vec<Matcher> {
 }
 
 fn exact(reader: &mut Reader<'_>, node: NodeId, key: &str, query: &Query) -> Option<Selector> {
-    let selector = query.plain();
+    let selector = query.plain().cloned();
     if selector.is_none() {
         let finding = Diagnostic::error(codes::BAD_SLI, format!("`{key}` cannot be counted exactly"));
         reader.report_in(node, key, finding.with_help(format!("exact mode takes {PLAIN}")));
@@ -153,7 +155,7 @@ fn pushdown(
     by: &[String],
 ) -> Option<PushdownQuery> {
     if let Some(selector) = query.plain() {
-        return Some(rate_of(&selector, by));
+        return Some(rate_of(selector, by));
     }
     if !query.windowed {
         let finding =

@@ -73,7 +73,7 @@ fn is_target(matcher: &Matcher) -> bool {
 
 fn read_histogram(reader: &mut Reader<'_>, node: NodeId, written: Option<&str>) -> Option<Selector> {
     let query = query(reader, node, "histogram", written)?;
-    let Some(selector) = query.plain().filter(|_| !query.windowed) else {
+    let Some(selector) = query.plain().filter(|_| !query.windowed).cloned() else {
         let finding = Diagnostic::error(codes::BAD_SLI, "`histogram` has to be a metric name with matchers");
         reader.report_in(node, "histogram", finding);
         return None;

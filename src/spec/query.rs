@@ -29,6 +29,7 @@ pub struct Query {
     /// Whether it has the placeholder.
     pub windowed: bool,
     tree: Expr,
+    plain: Option<Selector>,
 }
 
 /// A query that does not.
@@ -51,25 +52,14 @@ impl Query {
         let text = text.trim().replace("{{.window}}", WINDOW).replace("{{ .window }}", WINDOW);
         let filled = text.replace(WINDOW, STAND_IN_TEXT);
         let tree = parser::parse(&filled).map_err(|message| explain(&text, &message))?;
-        Ok(Self { windowed: filled != text, text, tree })
+        Ok(Self { windowed: filled != text, text, plain: plain(&tree), tree })
     }
 
     /// The selector that the query is, where it is a plain one (FORMATS 1): `m{..}`, `sum(m{..})` or
     /// `sum(rate(m{..}[$window]))`.
     #[must_use]
-    pub fn plain(&self) -> Option<Selector> {
-        let inner = unwrapped(&self.tree);
-        let Expr::Aggregate(sum) = inner else { return bare(inner) };
-        if sum.op.id() != token::T_SUM || sum.modifier.is_some() {
-            return None;
-        }
-        match unwrapped(&sum.expr) {
-            Expr::Call(call) if call.func.name == "rate" => match call.args.args.first().map(|arg| unwrapped(arg)) {
-                Some(Expr::MatrixSelector(matrix)) if matrix.range == STAND_IN => plain_selector(&matrix.vs),
-                _ => None,
-            },
-            other => bare(other),
-        }
+    pub const fn plain(&self) -> Option<&Selector> {
+        self.plain.as_ref()
     }
 
     /// Whether the value is a rate or a count, by the range functions in it; `None` where they are mixed or do not tell.
@@ -104,7 +94,7 @@ pub fn matchers(text: &str) -> Result<Vec<Matcher>, QueryError> {
     let query = Query::parse(&wrapped)
         .map_err(|error| QueryError { within: error.within.map(moved), message: error.message })?;
     match query.plain() {
-        Some(selector) if selector.metric == "m" => Ok(selector.matchers),
+        Some(selector) if selector.metric == "m" => Ok(selector.matchers.clone()),
         _ => Err(QueryError { message: format!("`{text}` is no list of label matchers"), within: None }),
     }
 }
@@ -120,6 +110,22 @@ fn explain(text: &str, message: &str) -> QueryError {
     }
     let message = message.replace(STAND_IN_TEXT, WINDOW);
     QueryError { message: format!("this is not PromQL: {message}"), within: None }
+}
+
+/// The selector that the whole tree is, if it is one.
+fn plain(tree: &Expr) -> Option<Selector> {
+    let inner = unwrapped(tree);
+    let Expr::Aggregate(sum) = inner else { return bare(inner) };
+    if sum.op.id() != token::T_SUM || sum.modifier.is_some() {
+        return None;
+    }
+    match unwrapped(&sum.expr) {
+        Expr::Call(call) if call.func.name == "rate" => match call.args.args.first().map(|arg| unwrapped(arg)) {
+            Some(Expr::MatrixSelector(matrix)) if matrix.range == STAND_IN => plain_selector(&matrix.vs),
+            _ => None,
+        },
+        other => bare(other),
+    }
 }
 
 /// Parentheses taken off.
@@ -220,7 +226,7 @@ mod tests {
     use super::*;
 
     fn plain(text: &str) -> Option<String> {
-        Query::parse(text).unwrap().plain().map(|selector| selector.to_string())
+        Query::parse(text).unwrap().plain().map(ToString::to_string)
     }
 
     #[test]

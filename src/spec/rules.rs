@@ -203,7 +203,7 @@ mod tests {
             ("{severity: page, brun: {over: 1h}}", vec![(codes::UNKNOWN_KEY, "brun")]),
         ] {
             let (policies, findings) = read(&format!("      - {tier}\n"));
-            let at = |place: &Place| &tier[place.column as usize - 9..place.end_column as usize - 9];
+            let at = |place: &Place| tier.get(place.column as usize - 9..place.end_column as usize - 9).unwrap();
             let findings: Vec<_> = findings.iter().map(|(code, place)| (*code, at(place))).collect();
             assert_eq!(findings, expected, "{tier}");
             assert!(policies.is_empty(), "{tier}");

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn brackets_within_strings_and_comments_do_not_count() {
-        for text in [r#"a{b="}"}"#, "a # )", r#"a{b='\''}"#, "a{b=`\\`}", "rate(a[{{.window}}])", "sum(a) # x\n + b"] {
+        for text in [r#"a{b="}"}"#, "a # )", r"a{b='\''}", "a{b=`\\`}", "rate(a[{{.window}}])", "sum(a) # x\n + b"] {
             assert_eq!(check(text), Ok(()), "{text}");
         }
     }

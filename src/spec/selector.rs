@@ -1,5 +1,7 @@
 //! A plain selector: a metric name with label matchers, and the same test made here that the store would make.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use regex::Regex;
@@ -56,11 +58,7 @@ impl Matcher {
     /// Where the value is no regular expression and the operator wants one.
     pub fn new(name: &str, operation: Operation, value: &str) -> Result<Self, regex::Error> {
         let regex = match operation {
-            Operation::Match | Operation::NotMatch => {
-                // By itself first: `a)|(b` would be one within the group.
-                Regex::new(value)?;
-                Some(Regex::new(&format!("^(?s:{value})$"))?)
-            }
+            Operation::Match | Operation::NotMatch => Some(compiled(value)?),
             Operation::Equal | Operation::NotEqual => None,
         };
         Ok(Self { name: name.to_owned(), operation, value: value.to_owned(), regex })
@@ -91,6 +89,31 @@ impl Selector {
             && self.matchers.iter().all(|matcher| matcher.matches(labels))
             && self.bucket.is_none_or(|bound| bucket_bound(labels).is_some_and(|le| le.total_cmp(&bound).is_eq()))
     }
+}
+
+/// How many compiled expressions are kept for the next matcher with the same one.
+const KEPT: usize = 1_024;
+
+thread_local! {
+    /// SLOs are alike: `5..` is compiled once and shared, for it takes tens of kilobytes and microseconds each time.
+    static COMPILED: RefCell<BTreeMap<String, Regex>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// A value as an expression, anchored at both ends.
+fn compiled(value: &str) -> Result<Regex, regex::Error> {
+    if let Some(regex) = COMPILED.with_borrow(|kept| kept.get(value).cloned()) {
+        return Ok(regex);
+    }
+    // By itself first: `a)|(b` would be one within the group.
+    Regex::new(value)?;
+    let regex = Regex::new(&format!("^(?s:{value})$"))?;
+    COMPILED.with_borrow_mut(|kept| {
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(value.to_owned(), regex.clone());
+    });
+    Ok(regex)
 }
 
 /// The value of `le` as a number.
@@ -124,5 +147,29 @@ impl fmt::Display for Selector {
         }
         let matchers: Vec<String> = self.matchers.iter().map(ToString::to_string).collect();
         write!(f, "{{{}}}", matchers.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_are_anchored_and_a_missing_label_is_empty() {
+        let code = Matcher::new("code", Operation::Match, "5..|a").unwrap();
+        assert!(code.matches(&Labels::from([("code", "503")])));
+        assert!(!code.matches(&Labels::from([("code", "1503")])) && !code.matches(&Labels::from([("code", "ab")])));
+        assert!(!code.matches(&Labels::new()));
+        let other = Matcher::new("code", Operation::NotMatch, "5..").unwrap();
+        assert!(other.matches(&Labels::new()) && !other.matches(&Labels::from([("code", "503")])));
+        assert!(Matcher::new("code", Operation::Match, "a)|(b").is_err());
+    }
+
+    #[test]
+    fn a_bucket_is_chosen_by_the_number_of_its_bound() {
+        let selector = Selector { metric: "h_bucket".into(), matchers: Vec::new(), bucket: Some(0.3) };
+        let matches = |le: &str| selector.matches(&Labels::from([("__name__", "h_bucket"), ("le", le)]));
+        assert!(matches("0.3") && matches("3e-01") && matches("0.30"));
+        assert!(!matches("0.30000000000000004") && !matches("+Inf") && !matches("x"));
     }
 }

@@ -241,7 +241,7 @@ fn read_alive(reader: &mut Reader<'_>, node: NodeId, written: Option<&str>, targ
         Some("none") => Some(Alive::None),
         Some(text) => {
             let query = query(reader, node, "alive", Some(text))?;
-            let selector = query.plain().filter(|_| !query.windowed);
+            let selector = query.plain().filter(|_| !query.windowed).cloned();
             if selector.is_none() {
                 let finding =
                     Diagnostic::error(codes::BAD_SLI, "`alive` has to be a metric name with matchers, or `none`");

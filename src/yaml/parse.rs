@@ -97,6 +97,8 @@ fn events(mut builder: Builder, text: &str) -> Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
     use crate::yaml::{NodeId, Shape};
 
@@ -206,7 +208,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
         for level in 1..10 {
             let uses = vec![format!("*a{}", level - 1); 10].join(",");
-            bomb.push_str(&format!("a{level}: &a{level} [{uses}]\n"));
+            writeln!(bomb, "a{level}: &a{level} [{uses}]").unwrap();
         }
         let stopped = read(&bomb).stopped.unwrap();
         assert_eq!((stopped.code, stopped.place.map(|place| place.line)), (codes::LIMIT, Some(6)));

@@ -105,8 +105,18 @@ impl<'a> Reader<'a> {
         self.findings.push(Diagnostic { slo, ..finding });
     }
 
-    /// Says that `key` has to be there; the place is the mapping's first line.
+    /// Says that `key` has to be there; the place is the mapping's first line. A value of a wrong shape is not missing,
+    /// and was noted already.
     pub fn missing(&mut self, node: NodeId, key: &str, help: &str) {
+        let document = self.document;
+        let is_empty = |child: NodeId| match document.shape(child) {
+            Shape::Nothing => true,
+            Shape::Text => false,
+            Shape::List | Shape::Mapping => document.children(child).is_empty(),
+        };
+        if document.child(node, key).is_some_and(|child| !is_empty(child)) {
+            return;
+        }
         let finding = Diagnostic::error(codes::MISSING_KEY, format!("`{key}` is missing")).with_help(help);
         self.report(node, finding);
     }

@@ -155,7 +155,7 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
     let lengths = ["5m", "30m", "1h", "2h", "6h", "1d", "3d", "30d"];
     let windows: Vec<WindowFigures> =
         lengths.iter().zip(counts).map(|(over, (bad, total))| figures(over, bad, total, coverage, b)).collect();
-    let [w5m, w30m, w1h, w2h, w6h, w1d, w3d, w30d] = windows.try_into().unwrap();
+    let [w5m, w30m, w1h, w2h, w6h, w1d, w3d, month] = windows.try_into().unwrap();
     InstanceView {
         id,
         owner: Some("payments".into()),
@@ -170,7 +170,7 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
         as_of: time(AS_OF),
         mode: "exact".into(),
         condition: Condition::Measured,
-        budget: budget(w30d, b),
+        budget: budget(month, b),
         counted: Counted { good: w1h.total - w1h.bad, bad: w1h.bad },
         burn: vec![w1h, w6h, w1d, w3d],
         tiers: vec![

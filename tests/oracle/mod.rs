@@ -14,6 +14,7 @@ pub mod drive;
 pub mod exact;
 pub mod judge;
 pub mod ledger;
+pub mod policy;
 pub mod random;
 pub mod scene;
 pub mod traffic;

@@ -125,11 +125,17 @@ pub enum Judge {
     Oracle,
     /// The engine, fed as in life.
     Engine,
+    /// The engine, fed as in life, and the real policy in place of the model of alerts.
+    Policy,
 }
 
 /// Lives through every slice end of `(from, to]`; what is older is known from the start.
 pub fn live(judged_by: Judge, world: &World, setting: &Setting, from: i64, to: i64) -> Alerts {
     let mut alerts = Alerts::new(setting);
+    if judged_by == Judge::Policy {
+        alerts.all = super::policy::live(world, setting, from, to);
+        return alerts;
+    }
     let mut engine = engine(setting);
     if judged_by == Judge::Engine {
         engine.prepend(&past(world, from - 40 * DAY, from));
@@ -138,7 +144,7 @@ pub fn live(judged_by: Judge, world: &World, setting: &Setting, from: i64, to: i
     while w <= to {
         let said = match judged_by {
             Judge::Oracle => said(&judge(world, setting, &Labels::new(), w)),
-            Judge::Engine => {
+            Judge::Engine | Judge::Policy => {
                 engine.advance(&answer(world, w - setting.slice - setting.gap, w, w), time(w));
                 engine_said(&engine_verdict(&engine, &Labels::new()).unwrap())
             }

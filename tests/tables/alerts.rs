@@ -9,7 +9,7 @@ use crate::oracle::world::{HOUR, Kind, MINUTE, SECOND, Setting, Tier};
 
 use Phase::{Bad, Dead, Hidden, Quiet};
 
-/// Each table through both judges.
+/// Each table through the model, the engine, and engine and policy together.
 macro_rules! tables {
     ($($name:ident),* $(,)?) => {
         mod oracle_says {
@@ -19,6 +19,10 @@ macro_rules! tables {
         mod engine_says {
             use crate::oracle::scene::Judge;
             $(#[test] fn $name() { super::$name(Judge::Engine); })*
+        }
+        mod policy_says {
+            use crate::oracle::scene::Judge;
+            $(#[test] fn $name() { super::$name(Judge::Policy); })*
         }
     };
 }

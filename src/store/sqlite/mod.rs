@@ -139,3 +139,28 @@ impl Store for SqliteStore {
         self.thread.run(WRITING, move |connection| write::prune(connection, now, keep)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_keeps_nothing_half_and_heals() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("slo.db")).await.unwrap();
+        let limit = |pages: i64| {
+            move |connection: &mut rusqlite::Connection| Ok(connection.pragma_update(None, "max_page_count", pages)?)
+        };
+        store.thread.run(WRITING, limit(40)).await.unwrap();
+        let commit = Commit {
+            states: (0..200).map(|index| (format!("service/{index}"), "x".repeat(4_000))).collect(),
+            ..Commit::default()
+        };
+        let error = store.commit(commit.clone()).await.unwrap_err();
+        assert!(error.problem.starts_with("the disk is full") && error.doing.contains("slo.db"), "{error}");
+        assert_eq!(store.snapshot().await.unwrap(), Snapshot::default());
+        store.thread.run(WRITING, limit(100_000)).await.unwrap();
+        store.commit(commit).await.unwrap();
+        assert_eq!(store.snapshot().await.unwrap().states.len(), 200);
+    }
+}

@@ -71,9 +71,11 @@ fn write_alert(transaction: &Transaction<'_>, alert: &Alert) -> Result<(), Failu
 }
 
 fn write_delivery(transaction: &Transaction<'_>, new: &NewDelivery) -> Result<(), Failure> {
+    // Not `ON CONFLICT DO NOTHING`: that would use up a number of the sequence.
     let mut statement = transaction.prepare_cached(
         "INSERT INTO deliveries (id, sink, dedup_key, alert_id, tells, urgency, state, created_at, shape, record)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7, ?8, ?9
+         WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1)",
     )?;
     statement.execute(params![
         new.id,
