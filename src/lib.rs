@@ -21,6 +21,7 @@ pub mod http;
 pub mod plan;
 pub mod policy;
 pub mod runtime;
+pub mod secret;
 pub mod sink;
 pub mod source;
 pub mod spec;

@@ -3,6 +3,7 @@
 //! Invariant: a finding names the nearest place that is there; lines and columns count from 1, columns in characters.
 //! This module prints nothing by itself and reads no file: renderers get the text of the files handed in.
 
+pub mod codes;
 pub mod concise;
 pub mod human;
 pub mod json;

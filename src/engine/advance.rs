@@ -159,7 +159,11 @@ impl SloState {
         let within = Stretch::of(since, as_of, slice);
         for (number, instance) in (0_u32..).zip(&mut self.instances).filter(|(_, instance)| !instance.anchored) {
             let covered = of_instance(&covered, number);
+            // A pair may begin before what is replaced: where late samples undo a gap, its first slice was a hole.
+            let older = covered.iter().map(|(_, stretch)| *stretch).filter(|stretch| stretch.from < within.from);
+            let older: Vec<Stretch> = older.collect();
             instance.change_coverage(|coverage| {
+                coverage.fill(&older);
                 if let Some((mutable, gaps)) = gaps {
                     coverage.replace_gaps(mutable, of_instance(gaps, number).iter().map(|(_, gap)| *gap));
                 }

@@ -137,9 +137,10 @@ impl SloState {
 fn write_slices(instance: &Instance, hour: Timestamp, writer: &mut Writer) {
     let windows = &instance.windows;
     let begin = hour - HOUR;
-    let step = if begin >= windows.fine_from() { windows.slice() } else { FIVE_MINUTES };
-    let mut booked = Vec::new();
+    // Loading may have begun within the hour; its slices are held all the same.
     let mut from = begin.max(windows.origin());
+    let step = if from >= windows.fine_from() { windows.slice() } else { FIVE_MINUTES };
+    let mut booked = Vec::new();
     while from < hour.min(windows.end()) {
         let to = from.floor_to(step) + step;
         if let Some(sums) = instance.between(from, to)

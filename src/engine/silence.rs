@@ -50,22 +50,22 @@ fn has_recent_events(instance: &Instance) -> bool {
 }
 
 /// Whether the hour of the day (UTC) that holds the newest slice had events on 3 of the last 7 days, or on all of those
-/// with data if fewer; never with less than a day of history.
+/// with data if fewer; never with less than a day of history. A day is the 24 h that end with that hour of the day: one
+/// that was measured, but not in this hour, speaks against it.
 pub(crate) fn usually_has_events(instance: &Instance) -> bool {
     let end = instance.as_of();
     if instance.first_data.is_none_or(|first| end.since(first) < DAY) {
         return false;
     }
     let hour = end.ceil_to(HOUR);
+    let oldest = instance.windows.coarse_from() + HOUR;
     let mut with_data = 0;
     let mut with_events = 0;
     for day in 1..=DAYS {
         let to = hour - DAY * day;
-        let Some(sums) = instance.between(to - HOUR, to) else { continue };
-        if sums.measured.cast_signed() > 0 {
-            with_data += 1;
-            with_events += usize::from(sums.total > 0.0);
-        }
+        let whole = instance.between(to - DAY, to).or_else(|| instance.between(oldest, to));
+        with_data += usize::from(whole.is_some_and(|sums| sums.measured.cast_signed() > 0));
+        with_events += usize::from(instance.between(to - HOUR, to).is_some_and(|sums| sums.total > 0.0));
     }
     with_data > 0 && with_events >= USUAL.min(with_data)
 }

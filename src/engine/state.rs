@@ -127,6 +127,24 @@ impl SloState {
         self.definition.gap
     }
 
+    /// Series that are alive.
+    #[must_use]
+    pub fn series_count(&self) -> usize {
+        self.registry.all().count()
+    }
+
+    /// Whether an answer comes from another replica than what is held: it has a series that is held, and lacks time
+    /// stamps of it that lie in the answer's range (SEMANTICS 2, *Asking*).
+    #[must_use]
+    pub fn differs(&self, observation: &Observation) -> bool {
+        observation.series.iter().any(|series| {
+            self.registry.find(series.fingerprint).is_some_and(|tracker| {
+                let held = tracker.held_after(observation.from).iter().filter(|sample| sample.at <= observation.to);
+                held.into_iter().any(|held| series.samples.binary_search_by_key(&held.at, |sample| sample.at).is_err())
+            })
+        })
+    }
+
     /// All instances, in the order of their births.
     pub fn instances(&self) -> impl Iterator<Item = (&Labels, &Instance)> {
         self.instances.iter().map(|instance| (&instance.labels, instance))

@@ -4,9 +4,24 @@
 //! gives a verdict. Rendering is a pure function of the notification. Doing it twice with the same notification is
 //! harmless where the receiver honours the id. Secrets appear in no outcome and no log.
 
+pub mod alertmanager;
+pub mod body;
+pub mod client;
+pub mod stdout;
+pub mod verdict;
+pub mod webhook;
+
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
+use crate::config::meant::{Server, SinkConfig};
 use crate::policy::notification::Notification;
+use crate::secret::Secrets;
+use crate::sink::alertmanager::{Alertmanager, Shape};
+use crate::sink::client::{Bounds, Client};
+use crate::sink::stdout::Stdout;
+use crate::sink::webhook::Webhook;
 use crate::units::{Length, Timestamp};
 
 /// What one attempt came to.
@@ -53,4 +68,37 @@ pub trait Sink: Send + Sync {
 
     /// Refresh sinks: posts the present state of many at once. Event sinks have nothing to do.
     async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome;
+}
+
+/// A sink cannot be made from its configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("sink `{sink}`: {problem}")]
+pub struct SinkError {
+    /// Its name.
+    pub sink: String,
+    /// What is wrong; no secret in it.
+    pub problem: String,
+}
+
+/// Every sink that there is. Secrets are resolved once here, so that a missing one is found at start.
+/// `server` gives the address for people that alerts link to.
+pub fn build(
+    name: &str,
+    config: &SinkConfig,
+    server: &Server,
+    secrets: &Arc<Secrets>,
+) -> Result<Arc<dyn Sink>, SinkError> {
+    let client = || Client::new(Bounds::default());
+    let sink: Result<Arc<dyn Sink>, String> = match config {
+        SinkConfig::Alertmanager { urls, expires, severity } => client().and_then(|client| {
+            let external_url = server.external_url.clone();
+            let shape = Shape { expires: *expires, severity: severity.clone(), external_url };
+            Ok(Arc::new(Alertmanager::new(client, urls, shape)?) as Arc<dyn Sink>)
+        }),
+        SinkConfig::Webhook { url, secret } => client().and_then(|client| {
+            Ok(Arc::new(Webhook::new(client, url.clone(), secret.clone(), Arc::clone(secrets))?) as Arc<dyn Sink>)
+        }),
+        SinkConfig::Stdout => Ok(Arc::new(Stdout::of_process())),
+    };
+    sink.map_err(|problem| SinkError { sink: name.to_owned(), problem })
 }

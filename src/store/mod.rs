@@ -2,7 +2,10 @@
 //!
 //! Invariants: a commit is whole or not there at all; an alert's transition and its outbox rows are in the same commit;
 //! the row of a delivery is never deleted while its alert is open; records carry a version; a second process on the same
-//! store is refused at once.
+//! store is refused at once. It reads no clock: every time is an argument or comes from the data.
+
+pub mod memory;
+pub mod sqlite;
 
 use std::collections::BTreeMap;
 
@@ -10,18 +13,18 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::verdict::HourBucket;
-use crate::policy::alert::Alert;
+use crate::policy::alert::{Alert, AlertState};
 use crate::policy::notification::Notification;
 use crate::units::{Length, Timestamp};
 
 /// One transaction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Commit {
-    /// Alerts that changed, whole.
+    /// Alerts that changed, whole. One that is `inactive` again (it only waited, and never fired) is dropped.
     pub alerts: Vec<Alert>,
     /// Policy state of instances that changed: instance id as text, then opaque versioned JSON.
     pub states: Vec<(String, String)>,
-    /// Policy states to forget.
+    /// Policy states to forget; those written by the same commit stay.
     pub forgotten: Vec<String>,
     /// New outbox rows.
     pub deliveries: Vec<NewDelivery>,
@@ -88,7 +91,7 @@ pub struct Delivery {
     pub attempts: Vec<Attempt>,
     /// When it was decided.
     pub created_at: Timestamp,
-    /// When it is tried next, while pending.
+    /// When it is tried next, while pending; `None` before its first try: at once.
     pub next_attempt_at: Option<Timestamp>,
     /// Place in the order of the outbox.
     pub sequence: i64,
@@ -97,7 +100,7 @@ pub struct Delivery {
 /// What is there at start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// Alerts that have not ended, and those that ended less than 7 d ago.
+    /// Alerts that have not ended, and those that ended less than 7 d before the newest time in the store; oldest first.
     pub alerts: Vec<Alert>,
     /// Policy states by instance id.
     pub states: BTreeMap<String, String>,
@@ -127,6 +130,73 @@ pub struct AlertFilter {
     pub slo: Option<String>,
 }
 
+/// Waits of the outbox are at most 1 h; a minute more for clocks that are being corrected. What seems to wait longer was
+/// written by a clock that has been set back since, and is due.
+pub const LONGEST_WAIT: Length = Length::from_minutes(61);
+
+/// How long ended alerts that a [`Snapshot`] holds may be over.
+pub const RECENTLY_ENDED: Length = Length::from_days(7);
+
+/// Message of an attempt whose end is not written yet.
+pub const UNDER_WAY: &str = "under way, or the service stopped before the answer was recorded";
+
+/// The SLO of an instance id: what stands before the group.
+#[must_use]
+pub fn slo_of(instance: &str) -> &str {
+    instance.split_once('{').map_or(instance, |(slo, _)| slo)
+}
+
+/// Whether an alert of `instance` is meant by `slo`: that instance itself, or any instance of that SLO.
+#[must_use]
+pub fn is_of_slo(instance: &str, slo: &str) -> bool {
+    instance == slo || slo_of(instance) == slo
+}
+
+/// A state as the API writes it.
+#[must_use]
+pub const fn state_name(state: AlertState) -> &'static str {
+    match state {
+        AlertState::Inactive => "inactive",
+        AlertState::Pending => "pending",
+        AlertState::Firing => "firing",
+        AlertState::Resolved => "resolved",
+    }
+}
+
+impl DeliveryState {
+    /// As the API writes it: `pending`, `done`, `failed`, `superseded`, `expired`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Superseded => "superseded",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What waits for one sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Pending rows.
+    pub pending: u64,
+    /// When the oldest of them was decided.
+    pub oldest: Option<Timestamp>,
+    /// The next time after now at which one of them is due.
+    pub next: Option<Timestamp>,
+}
+
+/// How long what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Hours and packed slices: at least the longest period of any SLO, and 7 d.
+    pub hours: Length,
+    /// Days, ended alerts and their deliveries: `storage.history`.
+    pub history: Length,
+}
+
 /// The store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{doing}: {problem}")]
@@ -144,15 +214,27 @@ pub struct StoreError {
 pub trait Store: Send + Sync {
     /// What is there at start.
     async fn snapshot(&self) -> Result<Snapshot, StoreError>;
-    /// Writes all of it, or nothing.
+
+    /// Writes all of it, or nothing. A delivery whose id is there already is left as it is.
     async fn commit(&self, commit: Commit) -> Result<(), StoreError>;
-    /// Hours of an SLO's generation newer than `after`: instance id and hour, ascending.
+
+    /// Hours of an SLO's generation newer than `after`: instance id and hour, by time, then by instance.
     async fn hours(
         &self,
         slo: &str,
         generation: &str,
         after: Timestamp,
     ) -> Result<Vec<(String, HourBucket)>, StoreError>;
+
+    /// Days (of UTC) of an SLO's generation that end after `after`, the unfinished one too: instance id and day, by time,
+    /// then by instance. They reach back beyond the hours.
+    async fn days(
+        &self,
+        slo: &str,
+        generation: &str,
+        after: Timestamp,
+    ) -> Result<Vec<(String, HourBucket)>, StoreError>;
+
     /// Packed slices of an SLO's generation newer than `after`, ascending.
     async fn slices(
         &self,
@@ -160,9 +242,20 @@ pub trait Store: Send + Sync {
         generation: &str,
         after: Timestamp,
     ) -> Result<Vec<(Timestamp, Vec<u8>)>, StoreError>;
-    /// Pending deliveries of one sink that may be sent: for each dedup key only the oldest, in order of `sequence`.
-    async fn heads(&self, sink: &str, limit: usize) -> Result<Vec<Delivery>, StoreError>;
-    /// Writes a try and what follows from it.
+
+    /// Pending deliveries of one sink that may be sent at `due`: for each dedup key only the oldest. Those never tried
+    /// come first, among equals pages first, then by time and `sequence`. A firing whose alert has told its end to the
+    /// outbox since is due at once: it is not to be sent late.
+    async fn heads(&self, sink: &str, due: Timestamp, limit: usize) -> Result<Vec<Delivery>, StoreError>;
+
+    /// What waits for a sink.
+    async fn backlog(&self, sink: &str, now: Timestamp) -> Result<Backlog, StoreError>;
+
+    /// A try begins. Until its end is written it counts as ambiguous, because a service that is killed meanwhile cannot
+    /// know whether the receiver was reached.
+    async fn attempting(&self, delivery: &str, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Writes a try and what follows from it. Takes the place of the begin of the same try.
     async fn attempted(
         &self,
         delivery: &str,
@@ -170,12 +263,25 @@ pub trait Store: Send + Sync {
         state: DeliveryState,
         next_attempt_at: Option<Timestamp>,
     ) -> Result<(), StoreError>;
+
+    /// Ends a delivery without a try.
+    async fn settled(&self, delivery: &str, state: DeliveryState) -> Result<(), StoreError>;
+
+    /// What a sink that is refreshed should hold: of each dedup key the newest notification that was told to it, if it is
+    /// of an alert that still fires, or of an end decided at or after `ended_since`. A firing counts as told if a try was
+    /// accepted or is ambiguous. Where something newer still waits in the outbox, nothing. In order of `sequence`.
+    async fn standing(&self, sink: &str, ended_since: Timestamp) -> Result<Vec<Notification>, StoreError>;
+
     /// Deliveries, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError>;
-    /// Alerts, newest first.
+
+    /// Alerts, newest first (by `started_at`, then by id).
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError>;
+
     /// One alert.
     async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError>;
-    /// Drops what is older than its keep: daily buckets, ended alerts, finished deliveries.
-    async fn prune(&self, now: Timestamp, history: Length) -> Result<(), StoreError>;
+
+    /// Folds whole days of hours into days, and drops what is older than its keep. Alerts that have not ended, their
+    /// deliveries, and what waits in the outbox stay whatever their age.
+    async fn prune(&self, now: Timestamp, keep: Keep) -> Result<(), StoreError>;
 }

@@ -257,6 +257,41 @@ impl Event for DeliveryAttempt<'_> {
     }
 }
 
+/// A delivery that ended without being sent: its alert was over before, or the receiver was never told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct DeliverySuperseded<'a> {
+    /// The sink's name.
+    pub sink: &'a str,
+    /// The delivery.
+    pub delivery: &'a str,
+}
+
+impl Event for DeliverySuperseded<'_> {
+    fn tell(&self, metrics: &Metrics) {
+        metrics.delivered(self.sink, "superseded");
+        let Self { sink, delivery } = *self;
+        tracing::info!(sink, delivery, "delivery superseded");
+    }
+}
+
+/// A sink that is told the state of its alerts again and again did not take it. No metric: the next time is a minute away.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshFailed<'a> {
+    /// The sink's name.
+    pub sink: &'a str,
+    /// How many alerts there were to tell.
+    pub alerts: usize,
+    /// What the receiver said, redacted.
+    pub message: &'a str,
+}
+
+impl Event for RefreshFailed<'_> {
+    fn tell(&self, _metrics: &Metrics) {
+        let Self { sink, alerts, message } = *self;
+        tracing::warn!(sink, alerts, message, "the state of alerts was not taken, it is told again within a minute");
+    }
+}
+
 /// What waits for a sink. Told after every change of the outbox and every tick.
 #[derive(Clone, Copy, Debug)]
 pub struct OutboxState<'a> {

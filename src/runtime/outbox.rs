@@ -1,0 +1,151 @@
+//! The outbox: from rows that were committed to receivers that were told.
+//!
+//! One task for each sink, woken by a signal after a commit and by time. Promises (INTERFACES 5): a row is tried until it
+//! is accepted, refused or 24 h old; rows of one dedup key to one sink go out in the order in which they were decided; a
+//! firing whose alert is over is not sent late; an end goes only to receivers that were, or may have been, told of the
+//! begin. All of it goes by rows, so a restart continues where it was, with the same ids. Nothing is decided here but
+//! when and whether a row is sent (`rule`); what is told was frozen when it was decided.
+
+mod rule;
+mod worker;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::policy::alert::AlertState;
+use crate::policy::notification::Notification;
+use crate::runtime::outbox::rule::HORIZON;
+use crate::runtime::outbox::worker::{Shared, Worker};
+use crate::sink::Sink;
+use crate::store::{DeliveryFilter, DeliveryState, NewDelivery, Store, StoreError};
+use crate::telemetry::Telemetry;
+use crate::units::Timestamp;
+
+/// Rows of one alert that are looked at; more sinks than that nobody has.
+const ROWS_OF_AN_ALERT: usize = 10_000;
+
+/// The rows of a notification, one for each sink; a sink named twice gets one. `now` is the wall clock.
+#[must_use]
+pub fn deliveries_for(notification: &Notification, sinks: &[String], now: Timestamp) -> Vec<NewDelivery> {
+    let sinks: BTreeSet<&String> = sinks.iter().collect();
+    let row = |sink: &String| NewDelivery {
+        id: format!("{}@{sink}", notification.id),
+        sink: sink.clone(),
+        notification: notification.clone(),
+        created_at: now,
+    };
+    sinks.into_iter().map(row).collect()
+}
+
+/// The sinks to which the end of an alert is told: those that have a row of its begin, whatever the routes say now. The
+/// outbox drops the end again where the begin never went out.
+pub async fn sinks_of_end(store: &dyn Store, alert_id: &str) -> Result<Vec<String>, StoreError> {
+    let filter = DeliveryFilter { alert_id: Some(alert_id.to_owned()), ..DeliveryFilter::default() };
+    let rows = store.deliveries(&filter, ROWS_OF_AN_ALERT).await?;
+    let firing = rows.into_iter().filter(|row| row.notification.state == AlertState::Firing);
+    Ok(firing.map(|row| row.sink).collect::<BTreeSet<_>>().into_iter().collect())
+}
+
+/// Ends rows to sinks that are no longer configured once they are older than the horizon; until then the sink may come
+/// back with the next reload. To be called now and then, with every prune.
+pub async fn expire_orphans(store: &dyn Store, sinks: &BTreeSet<String>, now: Timestamp) -> Result<usize, StoreError> {
+    let filter = DeliveryFilter { state: Some(DeliveryState::Pending), ..DeliveryFilter::default() };
+    let mut ended = 0;
+    for row in store.deliveries(&filter, usize::MAX).await? {
+        if !sinks.contains(&row.sink) && row.created_at + HORIZON <= now {
+            store.settled(&row.id, DeliveryState::Expired).await?;
+            ended += 1;
+        }
+    }
+    Ok(ended)
+}
+
+/// The running workers.
+pub struct Outbox {
+    shared: Shared,
+    workers: BTreeMap<String, Running>,
+    /// Workers of sinks that were taken out, ending.
+    leaving: Vec<Running>,
+}
+
+struct Running {
+    sink: watch::Sender<Arc<dyn Sink>>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("sinks", &self.workers.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Outbox {
+    /// Starts a worker for each of these sinks, by name. `wake` is notified after every commit with deliveries.
+    #[must_use]
+    pub fn start(
+        store: Arc<dyn Store>,
+        sinks: BTreeMap<String, Arc<dyn Sink>>,
+        clock: Clock,
+        telemetry: Telemetry,
+        wake: Arc<Notify>,
+    ) -> Self {
+        let shared = Shared { store, clock, telemetry, wake };
+        let mut outbox = Self { shared, workers: BTreeMap::new(), leaving: Vec::new() };
+        outbox.take(sinks);
+        outbox
+    }
+
+    /// Takes these sinks in place of the present ones: new ones get a worker, changed ones serve from the next try on,
+    /// those no longer there end what is under way. Rows of theirs stay.
+    pub fn take(&mut self, sinks: BTreeMap<String, Arc<dyn Sink>>) {
+        let gone: Vec<String> = self.workers.keys().filter(|name| !sinks.contains_key(*name)).cloned().collect();
+        for worker in gone.iter().filter_map(|name| self.workers.remove(name)) {
+            worker.stop.cancel();
+            self.leaving.push(worker);
+        }
+        for name in &gone {
+            self.shared.telemetry.forget_sink(name);
+        }
+        self.leaving.retain(|worker| !worker.task.is_finished());
+        for (name, sink) in sinks {
+            match self.workers.get(&name) {
+                Some(worker) => drop(worker.sink.send_replace(sink)),
+                None => drop(self.workers.insert(name.clone(), self.spawn(name, sink))),
+            }
+        }
+    }
+
+    fn spawn(&self, name: String, sink: Arc<dyn Sink>) -> Running {
+        let (sender, receiver) = watch::channel(sink);
+        let stop = CancellationToken::new();
+        let worker = Worker::new(name, receiver, self.shared.clone(), stop.clone());
+        Running { sink: sender, stop, task: tokio::spawn(worker.run()) }
+    }
+
+    /// Ends gracefully: tries that are under way, and rows that were never tried, have until `deadline` (life time); what
+    /// is cut off then is sent again after the next start, under the same id. Says whether nothing was cut off.
+    pub async fn stop(&mut self, deadline: Duration) -> bool {
+        let workers = std::mem::take(&mut self.workers).into_values().chain(self.leaving.drain(..));
+        let workers: Vec<Running> = workers.collect();
+        for worker in &workers {
+            worker.stop.cancel();
+        }
+        let end = tokio::time::Instant::now() + deadline;
+        let mut clean = true;
+        for mut worker in workers {
+            if tokio::time::timeout_at(end, &mut worker.task).await.is_err() {
+                worker.task.abort();
+                clean = false;
+            }
+        }
+        clean
+    }
+}

@@ -1,0 +1,275 @@
+//! Alertmanager's v2 API: the state of alerts, posted to every peer, again and again.
+//!
+//! Alertmanager keeps alerts in memory and identifies them by their labels, so it is told states and not events: what
+//! fires is posted again each minute with an `endsAt` ahead of now, an end goes on being posted for a while. Peers share
+//! silences and not alerts: every one of them gets everything, and one that accepts is enough for success. A 400 names no
+//! alert (and may have stored the good ones), a 422 stores none: the batch is halved until the bad one is found.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use crate::policy::alert::{AlertKind, AlertState};
+use crate::policy::notification::Notification;
+use crate::sink::client::Client;
+use crate::sink::{DeliveryVerdict, Outcome, Sink, SinkKind, verdict};
+use crate::spec::policy::AlertSeverity;
+use crate::units::{Length, Timestamp};
+
+/// Alerts in one POST.
+const BATCH: usize = 256;
+
+/// How a notification becomes an alert of Alertmanager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// `endsAt` is now plus this while it fires.
+    pub expires: Length,
+    /// What our severities are called there.
+    pub severity: BTreeMap<AlertSeverity, String>,
+    /// Address of this service for people, without a slash at its end.
+    pub external_url: Option<String>,
+}
+
+/// One alert as it is posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PostedAlert {
+    /// Its identity.
+    pub labels: BTreeMap<String, String>,
+    /// What it says.
+    pub annotations: BTreeMap<String, String>,
+    /// When it fired, data time.
+    pub starts_at: Timestamp,
+    /// Ahead of now while it fires; now when it ended.
+    pub ends_at: Timestamp,
+    /// The SLO's page.
+    #[serde(rename = "generatorURL", skip_serializing_if = "Option::is_none")]
+    pub generator_url: Option<String>,
+}
+
+/// The alert of a notification; pure. A resolve has the labels of its firing, and annotations under the same names.
+#[must_use]
+pub fn render(notification: &Notification, shape: &Shape, now: Timestamp) -> PostedAlert {
+    let severity = shape.severity.get(&notification.severity);
+    let severity = severity.map_or(notification.severity.name(), String::as_str);
+    let mut labels = notification.labels.clone();
+    labels.insert("severity".to_owned(), severity.to_owned());
+    // An empty value is no label there; left out, what we say we sent is what stands there.
+    labels.retain(|_, value| !value.is_empty());
+    let starts_at = notification.fired_at;
+    let ends_at = if notification.state == AlertState::Resolved { now } else { now + shape.expires };
+    PostedAlert {
+        labels: valid_names(labels),
+        annotations: valid_names(annotations(notification)),
+        starts_at,
+        // Our clock may be behind the data's; an end before the begin would be refused.
+        ends_at: ends_at.max(starts_at),
+        generator_url: shape.external_url.as_deref().and_then(|base| page(base, notification)),
+    }
+}
+
+/// Ours first, then links and what the files say, which win.
+fn annotations(notification: &Notification) -> BTreeMap<String, String> {
+    let what = match notification.kind {
+        AlertKind::Burn => "burns its error budget too fast",
+        AlertKind::Budget => "is running out of its error budget",
+        AlertKind::Down => "has no target that is up",
+        AlertKind::NoData => "has no data where there usually is some",
+        AlertKind::Source => "does not answer",
+    };
+    let mut all = BTreeMap::from([
+        ("summary".to_owned(), format!("{} {what}", notification.slo)),
+        ("reason".to_owned(), notification.reason.clone()),
+        ("alert_id".to_owned(), notification.alert_id.clone()),
+        ("episode".to_owned(), notification.episode.to_string()),
+    ]);
+    if let Some(runbook) = notification.links.get("runbook") {
+        // The name under which tools around Alertmanager look for it.
+        all.insert("runbook_url".to_owned(), runbook.clone());
+    }
+    all.extend(notification.links.clone());
+    all.extend(notification.annotations.clone());
+    all
+}
+
+/// Names that every version of Alertmanager accepts: `[a-zA-Z_][a-zA-Z0-9_]*`. Where two become one, the one that was
+/// valid as written keeps the name and the other gets `_` at its end.
+fn valid_names(pairs: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let (mut valid, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        pairs.into_iter().partition(|(name, _)| valid_name(name) == *name);
+    for (name, value) in others {
+        let mut name = valid_name(&name);
+        while valid.contains_key(&name) {
+            name.push('_');
+        }
+        valid.insert(name, value);
+    }
+    valid
+}
+
+fn valid_name(name: &str) -> String {
+    let inner = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
+    let text: String = name.chars().map(inner).collect();
+    if text.starts_with(|c: char| c.is_ascii_digit()) || text.is_empty() { format!("_{text}") } else { text }
+}
+
+/// The SLO's page; `None` where there is none (a source's alert), or where the address is no URL.
+fn page(base: &str, notification: &Notification) -> Option<String> {
+    if notification.kind == AlertKind::Source {
+        return reqwest::Url::parse(base).ok().map(String::from);
+    }
+    let mut url = reqwest::Url::parse(&format!("{base}/slo/{}/{}", notification.service, notification.name)).ok()?;
+    if !notification.group.is_empty() {
+        url.query_pairs_mut().append_pair("group", &notification.group.to_string());
+    }
+    Some(url.into())
+}
+
+/// One set of peers.
+#[derive(Debug)]
+pub struct Alertmanager {
+    client: Client,
+    /// Address of the API's `alerts`, and the peer's own for people.
+    peers: Vec<(String, String)>,
+    shape: Shape,
+}
+
+impl Alertmanager {
+    /// Fails where an address is none.
+    pub fn new(client: Client, urls: &[String], shape: Shape) -> Result<Self, String> {
+        let mut peers = Vec::new();
+        for url in urls {
+            let base = reqwest::Url::parse(url).map_err(|why| format!("`{url}` is no address: {why}"))?;
+            if !matches!(base.scheme(), "http" | "https") {
+                return Err(format!("`{url}` is neither http nor https"));
+            }
+            let host = base.host_str().unwrap_or_default();
+            let shown = base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+            peers.push((format!("{}/api/v2/alerts", url.trim_end_matches('/')), shown));
+        }
+        if peers.is_empty() {
+            return Err("it has no `urls`".to_owned());
+        }
+        Ok(Self { client, peers, shape })
+    }
+
+    /// Posts to every peer at once; one that accepts all is success.
+    async fn post(&self, notifications: &[Notification], now: Timestamp) -> Outcome {
+        let outcomes = join_all(self.peers.iter().map(|(url, _)| self.post_to(url, notifications, now))).await;
+        let told = self.peers.iter().zip(outcomes).map(|((_, peer), outcome)| (peer.as_str(), outcome));
+        combine(&told.collect::<Vec<_>>())
+    }
+
+    /// Everything to one peer, in batches.
+    async fn post_to(&self, url: &str, notifications: &[Notification], now: Timestamp) -> Outcome {
+        let mut batches: Vec<&[Notification]> = notifications.chunks(BATCH).rev().collect();
+        let mut refused = Vec::new();
+        while let Some(batch) = batches.pop() {
+            let alerts: Vec<PostedAlert> = batch.iter().map(|one| render(one, &self.shape, now)).collect();
+            // Text in maps: there is nothing in it that JSON could refuse.
+            let body = serde_json::to_vec(&alerts).unwrap_or_default();
+            let exchange = self.client.post(url, &[], body).await;
+            let outcome = verdict::judge(&exchange, now);
+            match (outcome.verdict, batch) {
+                (DeliveryVerdict::Done, _) => {}
+                (DeliveryVerdict::Refused, [one]) => refused.push(format!("`{}`: {}", one.alert_id, outcome.message)),
+                (DeliveryVerdict::Refused, _) => {
+                    let (first, second) = batch.split_at(batch.len() / 2);
+                    batches.extend([second, first]);
+                }
+                _ => return outcome,
+            }
+        }
+        if refused.is_empty() {
+            Outcome { verdict: DeliveryVerdict::Done, message: "accepted".to_owned() }
+        } else {
+            Outcome { verdict: DeliveryVerdict::Refused, message: refused.join("; ") }
+        }
+    }
+}
+
+/// The best of the peers' outcomes, with what each of the others said. Pure.
+fn combine(outcomes: &[(&str, Outcome)]) -> Outcome {
+    let rank = |verdict: DeliveryVerdict| match verdict {
+        DeliveryVerdict::Done => 0,
+        DeliveryVerdict::Ambiguous => 1,
+        DeliveryVerdict::Retry(_) => 2,
+        DeliveryVerdict::Refused => 3,
+        DeliveryVerdict::Misconfigured => 4,
+    };
+    let mut best = DeliveryVerdict::Misconfigured;
+    for (_, outcome) in outcomes {
+        best = match (best, outcome.verdict) {
+            // The first peer that wants to be asked again says when.
+            (DeliveryVerdict::Retry(one), DeliveryVerdict::Retry(other)) => {
+                DeliveryVerdict::Retry(one.zip(other).map(|(one, other)| one.min(other)))
+            }
+            (one, other) => {
+                if rank(other) < rank(one) {
+                    other
+                } else {
+                    one
+                }
+            }
+        };
+    }
+    let message = match outcomes {
+        [(_, only)] => only.message.clone(),
+        all => all.iter().map(|(peer, outcome)| format!("{peer}: {}", outcome.message)).collect::<Vec<_>>().join("; "),
+    };
+    Outcome { verdict: best, message }
+}
+
+#[async_trait]
+impl Sink for Alertmanager {
+    fn kind(&self) -> SinkKind {
+        SinkKind::Refresh
+    }
+
+    async fn deliver(&self, notification: &Notification, now: Timestamp) -> Outcome {
+        self.post(std::slice::from_ref(notification), now).await
+    }
+
+    async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome {
+        if notifications.is_empty() {
+            return Outcome { verdict: DeliveryVerdict::Done, message: "nothing to tell".to_owned() };
+        }
+        self.post(notifications, now).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_valid_and_stay_apart() {
+        let pairs =
+            [("team-name", "1"), ("team_name", "2"), ("team.name", "3"), ("9lives", "4"), ("ä", "5"), ("", "6")];
+        let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let valid: Vec<String> =
+            valid_names(pairs).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(valid, ["_=6", "_9lives=4", "__=5", "team_name=2", "team_name_=1", "team_name__=3"]);
+    }
+
+    #[test]
+    fn one_peer_that_accepts_is_enough_and_the_other_is_told() {
+        let outcome = |verdict, message: &str| Outcome { verdict, message: message.into() };
+        let retry = |seconds| DeliveryVerdict::Retry(Some(Length::from_seconds(seconds)));
+        let both = combine(&[
+            ("a:9093", outcome(DeliveryVerdict::Retry(None), "refused")),
+            ("b:9093", outcome(DeliveryVerdict::Done, "accepted")),
+        ]);
+        assert_eq!(both, outcome(DeliveryVerdict::Done, "a:9093: refused; b:9093: accepted"));
+        let waits = combine(&[("a", outcome(retry(60), "429")), ("b", outcome(retry(5), "429"))]);
+        assert_eq!(waits.verdict, retry(5));
+        let bad = combine(&[
+            ("a", outcome(DeliveryVerdict::Refused, "400")),
+            ("b", outcome(DeliveryVerdict::Retry(None), "down")),
+        ]);
+        assert_eq!(bad.verdict, DeliveryVerdict::Retry(None), "the one that is down may accept it later");
+        assert_eq!(combine(&[("a", outcome(DeliveryVerdict::Ambiguous, "x"))]).message, "x");
+    }
+}

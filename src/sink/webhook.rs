@@ -1,0 +1,192 @@
+//! A webhook: the body of INTERFACES 5 by POST, with the headers of Standard Webhooks and an `Idempotency-Key`.
+//!
+//! The id is the same on every try, the time stamp is that of the try; the signature covers id, time and the exact bytes
+//! sent. After a 401 or 403 secrets that come from files are read again and the request is made once more at once. Where
+//! the address is a secret no part of the answer is shown, since servers like to repeat the path in it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+
+use crate::config::meant::{SecretRef, WebhookUrl};
+use crate::policy::notification::Notification;
+use crate::secret::Secrets;
+use crate::sink::client::{Answer, Client, NoAnswer};
+use crate::sink::{DeliveryVerdict, Outcome, Sink, SinkKind, body, verdict};
+use crate::units::Timestamp;
+
+/// In front of a key that is written in base64.
+const KEY_PREFIX: &str = "whsec_";
+
+/// One webhook.
+#[derive(Debug)]
+pub struct Webhook {
+    client: Client,
+    url: WebhookUrl,
+    key: Option<SecretRef>,
+    secrets: Arc<Secrets>,
+}
+
+/// A request as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Header names in lower case, and their values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The bytes that are signed and sent.
+    pub body: String,
+}
+
+/// The request of a notification; pure. `key` signs it; without one the signature is left out.
+#[must_use]
+pub fn render(notification: &Notification, key: Option<&[u8]>, now: Timestamp) -> Request {
+    let body = body::render(notification);
+    let id = encoded(&notification.id, |byte| byte == b'.');
+    let seconds = now.millis().div_euclid(1_000).to_string();
+    let mut headers = vec![
+        ("idempotency-key", encoded(&notification.id, |_| false)),
+        ("webhook-id", id.clone()),
+        ("webhook-timestamp", seconds.clone()),
+    ];
+    if let Some(signature) = key.and_then(|key| sign(key, &id, &seconds, &body)) {
+        headers.push(("webhook-signature", signature));
+    }
+    Request { headers, body }
+}
+
+/// `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` (Standard Webhooks). `None` does not happen: HMAC takes
+/// a key of any length.
+fn sign(key: &[u8], id: &str, seconds: &str, body: &str) -> Option<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    for part in [id, ".", seconds, ".", body] {
+        mac.update(part.as_bytes());
+    }
+    Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
+}
+
+/// The id with everything that a header cannot hold percent-encoded, and what `also` says; `%` always, so that decoding
+/// gives the id back.
+fn encoded(id: &str, also: impl Fn(u8) -> bool) -> String {
+    let mut text = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if !(b' '..=b'~').contains(&byte) || byte == b'%' || also(byte) {
+            let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'A' + value - 10 });
+            text.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        } else {
+            text.push(char::from(byte));
+        }
+    }
+    text
+}
+
+/// The bytes of a key: base64 after `whsec_`, else as they are.
+fn key_bytes(secret: &SecretString) -> Result<Vec<u8>, String> {
+    match secret.expose_secret().strip_prefix(KEY_PREFIX) {
+        Some(text) => {
+            STANDARD.decode(text).map_err(|_| "the secret begins with `whsec_`, and is not base64 after it".to_owned())
+        }
+        None => Ok(secret.expose_secret().as_bytes().to_vec()),
+    }
+}
+
+impl Webhook {
+    /// Fails where a secret is missing, the key is not what its prefix says, or the address is none.
+    pub fn new(client: Client, url: WebhookUrl, key: Option<SecretRef>, secrets: Arc<Secrets>) -> Result<Self, String> {
+        let sink = Self { client, url, key, secrets };
+        sink.key()?;
+        let address = sink.address()?;
+        let address =
+            reqwest::Url::parse(address.expose_secret()).map_err(|why| format!("its address is none: {why}"))?;
+        if matches!(address.scheme(), "http" | "https") {
+            Ok(sink)
+        } else {
+            Err("its address is neither http nor https".to_owned())
+        }
+    }
+
+    fn address(&self) -> Result<SecretString, String> {
+        match &self.url {
+            WebhookUrl::Plain(url) => Ok(SecretString::from(url.clone())),
+            WebhookUrl::Secret(reference) => self.secrets.resolve(reference).map_err(|why| why.to_string()),
+        }
+    }
+
+    fn key(&self) -> Result<Option<Vec<u8>>, String> {
+        let Some(reference) = &self.key else { return Ok(None) };
+        let secret = self.secrets.resolve(reference).map_err(|why| why.to_string())?;
+        key_bytes(&secret).map(Some)
+    }
+
+    /// Reads secrets again that come from files; says whether there are any.
+    fn reread(&self) -> bool {
+        let url = match &self.url {
+            WebhookUrl::Secret(reference) => Some(reference),
+            WebhookUrl::Plain(_) => None,
+        };
+        let references = url.into_iter().chain(&self.key);
+        references.filter(|reference| matches!(self.secrets.reread(reference), Ok(Some(_)))).count() > 0
+    }
+
+    async fn post(&self, notification: &Notification, now: Timestamp) -> Result<Answer, NoAnswer> {
+        let unusable = |message| NoAnswer { perhaps_read: false, unusable: true, message };
+        let key = self.key().map_err(unusable)?;
+        let address = self.address().map_err(unusable)?;
+        let request = render(notification, key.as_deref(), now);
+        let mut exchange = self.client.post(address.expose_secret(), &request.headers, request.body.into_bytes()).await;
+        if let (Ok(answer), WebhookUrl::Secret(_)) = (&mut exchange, &self.url) {
+            answer.body.clear();
+        }
+        exchange
+    }
+}
+
+#[async_trait]
+impl Sink for Webhook {
+    fn kind(&self) -> SinkKind {
+        SinkKind::Event
+    }
+
+    async fn deliver(&self, notification: &Notification, now: Timestamp) -> Outcome {
+        let mut exchange = self.post(notification, now).await;
+        if exchange.as_ref().is_ok_and(|answer| matches!(answer.status, 401 | 403)) && self.reread() {
+            exchange = self.post(notification, now).await;
+        }
+        verdict::judge(&exchange, now)
+    }
+
+    async fn refresh(&self, _notifications: &[Notification], _now: Timestamp) -> Outcome {
+        Outcome { verdict: DeliveryVerdict::Done, message: String::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signature_is_that_of_the_published_vector() {
+        // Example of the Standard Webhooks specification and its reference libraries.
+        let key = key_bytes(&SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).unwrap();
+        let signature = sign(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", r#"{"test": 2432232314}"#);
+        assert_eq!(signature.unwrap(), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn keys_are_base64_after_their_prefix_and_raw_otherwise() {
+        assert_eq!(key_bytes(&SecretString::from("whsec_AAEC")).unwrap(), [0, 1, 2]);
+        assert_eq!(key_bytes(&SecretString::from("plain")).unwrap(), b"plain");
+        let error = key_bytes(&SecretString::from("whsec_canary!")).unwrap_err();
+        assert!(!error.contains("canary"), "{error}");
+    }
+
+    #[test]
+    fn ids_are_encoded_only_where_a_header_or_the_signed_text_needs_it() {
+        let id = "checkout.v2/a{zone=\"ü\n%\"}/page";
+        assert_eq!(encoded(id, |_| false), "checkout.v2/a{zone=\"%C3%BC%0A%25\"}/page");
+        assert_eq!(encoded(id, |byte| byte == b'.'), "checkout%2Ev2/a{zone=\"%C3%BC%0A%25\"}/page");
+    }
+}
