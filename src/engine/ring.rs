@@ -37,11 +37,6 @@ impl Ring {
         Self { step, newest: end.floor_to(step), place: 0, cells: vec![[0; 5]; capacity.max(1)] }
     }
 
-    /// Distance of two cells.
-    pub(crate) const fn step(&self) -> Length {
-        self.step
-    }
-
     /// How many cells it holds.
     pub(crate) const fn capacity(&self) -> usize {
         self.cells.len()

@@ -96,11 +96,6 @@ impl WindowStore {
         self.head
     }
 
-    /// Sums up to `origin`: what every window that begins before it is measured from.
-    pub(crate) const fn at_origin(&self) -> Sums {
-        self.at_origin
-    }
-
     /// Length of a slice.
     pub(crate) const fn slice(&self) -> Length {
         self.slice
@@ -277,4 +272,75 @@ fn is_on(time: Timestamp, step: Length) -> bool {
 
 fn cells(length: Length, step: Length) -> usize {
     usize::try_from(length.count_of(step)).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(end: i64) -> WindowStore {
+        let end = Timestamp::from_seconds(end);
+        WindowStore::new(Step::DEFAULT, Length::from_days(30), end, end)
+    }
+
+    #[test]
+    fn windows_begin_where_semantics_1_says() {
+        let end: Timestamp = "2026-11-21T12:34:30Z".parse().unwrap();
+        let mut store = store(end.millis() / 1_000 - 40 * 86_400);
+        store.extend(end);
+        for (length, from) in [
+            (Length::from_hours(1), "2026-11-21T11:34:30Z"),
+            (Length::from_hours(6), "2026-11-21T06:34:30Z"),
+            (Length::from_days(3), "2026-11-18T12:30:00Z"),
+            (Length::from_days(4), "2026-11-17T12:30:00Z"),
+            (Length::from_days(30), "2026-10-22T12:00:00Z"),
+            (Length::from_seconds(45), "2026-11-21T12:33:30Z"),
+        ] {
+            let from: Timestamp = from.parse().unwrap();
+            let (begin, sums) = store.begin(length);
+            assert_eq!(begin, from, "{length}");
+            assert_eq!(store.boundary(length, end), from, "{length}");
+            let measured = store.head().minus(sums).measured;
+            assert_eq!(i64::from(measured), end.since(from).count_of(Length::from_seconds(30)), "{length}");
+        }
+        // Longer than what is held: from the oldest hour that is. Longer than what was ever loaded: all of it.
+        let (begin, _) = store.begin(Length::from_days(35));
+        assert_eq!(begin, "2026-10-22T11:00:00Z".parse().unwrap());
+        let (_, sums) = store.begin(Length::from_days(90));
+        assert_eq!(store.head().minus(sums).measured, 40 * 2_880);
+    }
+
+    #[test]
+    fn a_change_reaches_every_later_cell() {
+        let mut store = store(0);
+        store.extend(Timestamp::from_seconds(100_000));
+        let at = Timestamp::from_seconds(90_000);
+        store.adjust(at, |_| Sums { events: 1.0, total: 2.0, measured: 0 });
+        for (from, expected) in
+            [(89_700, 2.0), (89_970, 2.0), (90_000, 0.0), (90_300, 0.0), (86_400, 2.0), (93_600, 0.0)]
+        {
+            let before = store.sums_at(Timestamp::from_seconds(from)).unwrap();
+            let total = store.head().minus(before).total;
+            assert!((total - expected).abs() < f64::EPSILON, "{from}: {total}");
+        }
+    }
+
+    #[test]
+    fn large_sums_are_taken_back_and_windows_stay_the_same() {
+        let mut store = store(0);
+        let mut end = 0;
+        while end < 61 * 86_400 {
+            end += 30;
+            store.extend(Timestamp::from_seconds(end));
+            store.add_newest(100_000.5, 200_000.25);
+        }
+        assert!(store.head().total < 30.0 * 2_880.0 * 200_000.25 * 2.1, "{}", store.head().total);
+        for length in [Length::from_hours(1), Length::from_days(1), Length::from_days(30)] {
+            let (from, before) = store.begin(length);
+            let slices = store.end().since(from).count_of(Length::from_seconds(30)) as f64;
+            let sums = store.head().minus(before);
+            assert!((sums.total - slices * 200_000.25).abs() < f64::EPSILON, "{length}");
+            assert!((sums.events - slices * 100_000.5).abs() < f64::EPSILON, "{length}");
+        }
+    }
 }

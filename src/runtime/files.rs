@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::check::load::{self, Loaded};
-use crate::config::meant::Files;
+use crate::config::meant::{Config, Files};
 use crate::diag::{Diagnostic, Place, Texts, codes};
 use crate::yaml::{MAX_BYTES, SourceText};
 
@@ -91,8 +91,7 @@ impl Request {
 
     /// The default folders, beside the configuration.
     fn beside(&self) -> Files {
-        let folder = self.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        Files { slos: vec![folder.join("slos")], rules: vec![folder.join("rules")] }
+        Config::empty(self.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))).files
     }
 }
 

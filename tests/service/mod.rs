@@ -17,6 +17,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use serde_json::Value;
+use slo::clock::Clock;
+use slo::units::Timestamp;
 use tokio::time::Instant;
 
 /// A port that was free a moment ago.
@@ -102,6 +104,11 @@ impl Slo {
     /// Whether the process is still there.
     pub fn runs(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// What it logged so far.
@@ -204,6 +211,8 @@ async fn page(State(exporter): State<Exporter>) -> (StatusCode, String) {
 /// A webhook that was received.
 #[derive(Clone, Debug)]
 pub struct Received {
+    /// When it came.
+    pub at: Timestamp,
     pub body: Value,
     pub headers: BTreeMap<String, String>,
 }
@@ -251,6 +260,7 @@ impl Receiver {
 }
 
 async fn hook(State(receiver): State<Receiver>, headers: HeaderMap, body: axum::body::Bytes) -> StatusCode {
+    let at = Clock::system().now();
     if let Some(status) = *receiver.failing.lock().unwrap() {
         return StatusCode::from_u16(status).unwrap();
     }
@@ -258,6 +268,6 @@ async fn hook(State(receiver): State<Receiver>, headers: HeaderMap, body: axum::
         .iter()
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
-    receiver.received.lock().unwrap().push(Received { body: serde_json::from_slice(&body).unwrap(), headers });
+    receiver.received.lock().unwrap().push(Received { at, body: serde_json::from_slice(&body).unwrap(), headers });
     StatusCode::OK
 }
