@@ -8,13 +8,17 @@ use std::sync::Arc;
 
 use slo::clock::Clock;
 use slo::config::meant::{Flavour, HistoryMode, SourceConfig, SourceKind};
-use slo::engine::observation::Sample;
+use slo::engine::definition::Definition;
+use slo::engine::observation::{History, Roles, Sample, SeriesHistory, SeriesSamples};
+use slo::engine::state::SloState;
+use slo::engine::verdict::{HourBucket, WindowFigures};
 use slo::secret::Secrets;
 use slo::source::{HistoryPath, HistorySink, Newborn, Source, Stretch, build};
+use slo::spec::meant::Numerator;
 use slo::spec::policy::AlertSeverity;
 use slo::spec::selector::{Matcher, Operation, Selector};
 use slo::telemetry::Telemetry;
-use slo::units::{Labels, Length, Timestamp};
+use slo::units::{Labels, Length, SloId, Step, Timestamp};
 
 use kit::prometheus::{Options, Prometheus};
 use kit::remote_write::{Loaded, STALE};
@@ -162,29 +166,35 @@ async fn evaluations_are_chunked_and_errors_carry_the_servers_words() {
     assert!(error.doing.contains(&server.url()) && error.doing.contains("`sum(x`"), "{error}");
 }
 
-/// Loads two days of series with everything that may happen to a counter.
+/// Six days of series with everything that may happen to a counter, in hours that are read by the hour and in hours
+/// that are read by 5 min.
 fn eventful(base: i64) -> Vec<Loaded> {
-    let end = base + 48 * 3_600;
+    let end = base + 144 * 3_600;
     let h = |hours: i64| base + hours * 3_600;
     let target = |name: &'static str, instance: &'static str, code: &'static str| {
         [("__name__", name), ("job", "shop"), ("instance", instance), ("code", code)]
     };
     let steady = counter(&target("r_total", "a:80", "200"), (base + 7, end, 30), &[]);
     // Aligned on the hour, with a reset exactly on it.
-    let aligned = counter(&target("r_total", "b:80", "200"), (base, end, 30), &[h(9), h(20) + 600]);
+    let aligned =
+        counter(&target("r_total", "b:80", "200"), (base, end, 30), &[h(9), h(20) + 600, h(100), h(110) + 300]);
     let sparse = counter(&target("r_total", "c:80", "200"), (base + 13, end, 60), &[]);
     let mut stale = counter(&target("r_total", "a:80", "500"), (h(5) + 607, h(5) + 1_507, 30), &[]);
     stale.samples.push(((h(5) + 1_537) * 1_000, STALE));
-    vec![
-        without(without(steady, h(12) - 200, h(12) + 300), h(30) + 1_000, h(30) + 2_800),
-        without(aligned, h(40) - 1_900, h(40) + 1_900),
-        without(sparse, h(33) + 100, h(33) + 700),
+    let all = vec![
+        without(
+            without(without(steady, h(12) - 200, h(12) + 300), h(30) + 1_000, h(30) + 2_800),
+            h(90) + 500,
+            h(90) + 2_300,
+        ),
+        without(without(aligned, h(40) - 1_900, h(40) + 1_900), h(120) - 170, h(120) + 170),
+        without(without(sparse, h(33) + 100, h(33) + 700), h(113) - 20, h(113) + 301),
         stale,
         // Born within an hour, died in another, in the newest hours too.
         counter(&target("r_total", "b:80", "503"), (h(14) + 1_000, h(17) + 100, 30), &[]),
-        counter(&target("r_total", "c:80", "500"), (h(46) + 913, end, 60), &[]),
+        counter(&target("r_total", "a:80", "502"), (h(88) + 1_007, h(97) + 107, 30), &[]),
+        counter(&target("r_total", "c:80", "500"), (h(142) + 913, end, 60), &[]),
         counter(&target("failed_total", "a:80", ""), (h(21) + 7, end, 30), &[h(22) + 7]),
-        Loaded::new(&target("r_total", "d:80", "200"), Vec::new()),
         // Its own label has the value of the external one: it is kept.
         counter(
             &[("__name__", "r_total"), ("job", "shop"), ("instance", "e:80"), ("cluster", "eu1")],
@@ -192,7 +202,47 @@ fn eventful(base: i64) -> Vec<Loaded> {
             &[],
         ),
         counter(&[("__name__", "r_total"), ("code", "200")], (base + 20, end, 30), &[h(8)]),
-    ]
+    ];
+    // Two outages of Prometheus, one of them across the full hour.
+    let outage = |series| without(without(series, h(26) - 900, h(26) + 900), h(105) + 100, h(105) + 1_900);
+    all.into_iter().map(outage).collect()
+}
+
+/// What the engine makes of a history: every hour, and windows of every resolution.
+fn figures(series: &BTreeMap<Labels, Woven>, stretch: &Stretch) -> (Vec<HourBucket>, Vec<WindowFigures>) {
+    let definition = Definition {
+        id: SloId::new("shop", "availability"),
+        budget: 0.001,
+        window: Length::from_days(7),
+        by: Vec::new(),
+        numerator: Numerator::Bad,
+        pushdown: None,
+        slice: Step::DEFAULT,
+        gap: GAP,
+        alive: false,
+        instances_limit: 10,
+        tiers: Vec::new(),
+    };
+    let past = |(labels, (samples, continuous)): (&Labels, &Woven)| {
+        let total = labels.get("__name__") == Some("r_total");
+        let failed = labels.get("code").is_some_and(|code| code.starts_with('5'));
+        SeriesHistory {
+            series: SeriesSamples {
+                labels: Arc::new(labels.clone()),
+                fingerprint: labels.fingerprint(),
+                roles: Roles { events: !total || failed, total, alive: false },
+                samples: samples.clone().into(),
+            },
+            continuous: continuous.clone(),
+        }
+    };
+    let series = series.iter().map(past).collect();
+    let mut state = SloState::new(Arc::new(definition));
+    state.prepend(&History { from: stretch.from, to: stretch.to, series, ..History::default() });
+    let hours = state.take_finished_hours().into_iter().map(|(_, hour)| hour).collect();
+    let instance = state.instance(&Labels::new()).unwrap();
+    let minutes = [5, 30, 60, 180, 360, 720, 1_440, 4_320, 5_760, 7_200];
+    (hours, minutes.map(|minutes| instance.window(Length::from_minutes(minutes))).to_vec())
 }
 
 #[tokio::test]
@@ -201,7 +251,7 @@ async fn remote_read_queries_and_raw_json_tell_the_same() {
         return;
     };
     let end = now().floor_to(HOUR);
-    let from = end - Length::from_hours(48);
+    let from = end - Length::from_hours(144);
     let loaded = eventful(from.millis() / 1_000);
     server.write(&loaded).await;
     let total = selector("r_total", &[("code", Operation::NotEqual, "404")]);
@@ -211,8 +261,8 @@ async fn remote_read_queries_and_raw_json_tell_the_same() {
         from: from + Length::from_millis(90_000),
         to: end - Length::from_millis(45_000),
         gap: GAP,
-        fine_after: end - Length::from_hours(20),
-        raw_after: end - Length::from_hours(2),
+        fine_after: end - Length::from_hours(98),
+        raw_after: end - Length::from_hours(7),
     };
     let mut by_chunks = Collected::default();
     let path = source(&server, HistoryMode::Auto).history(&selectors, &stretch, &mut by_chunks).await.unwrap();
@@ -227,7 +277,7 @@ async fn remote_read_queries_and_raw_json_tell_the_same() {
             raw.insert((*series.labels).clone(), (series.samples.to_vec(), Vec::new()));
         }
     }
-    assert_eq!(raw.len(), 9, "{:?}", raw.keys());
+    assert_eq!(raw.len(), 10, "{:?}", raw.keys());
     assert_eq!(by_chunks.series, raw, "remote read gives what the query API gives, label for label");
     assert_eq!(by_queries.series.keys().collect::<Vec<_>>(), raw.keys().collect::<Vec<_>>());
     let (mut given, mut true_ones) = (0, 0);
@@ -238,6 +288,14 @@ async fn remote_read_queries_and_raw_json_tell_the_same() {
         true_ones += truth.0.len();
     }
     assert!(given * 2 < true_ones, "{given} of {true_ones} samples: the queries saved little");
+    let (hours, windows) = figures(&by_queries.series, &stretch);
+    let (true_hours, true_windows) = figures(&by_chunks.series, &stretch);
+    assert!(true_hours.len() > 140 && true_hours.iter().any(|hour| hour.measured < HOUR));
+    for (hour, truth) in hours.iter().zip(&true_hours) {
+        assert_eq!(hour, truth, "the hour that ends at {}", truth.end);
+    }
+    assert_eq!(hours.len(), true_hours.len());
+    assert_eq!(windows, true_windows);
 }
 
 #[tokio::test]

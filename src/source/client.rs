@@ -24,6 +24,8 @@ use crate::units::{Length, Timestamp};
 
 /// As much of a refusal as is looked at for its message.
 const REFUSAL_BYTES: usize = 64 * 1024;
+/// Longest stream: a server that sends a byte now and then must not hold a request for ever.
+const LONGEST_STREAM: Length = Length::from_hours(1);
 /// As much of a foreign text as is shown.
 const SHOWN_CHARACTERS: usize = 200;
 
@@ -159,7 +161,14 @@ impl Client {
         let result = match head {
             Ok(mut reply) => {
                 reply.body.wait_at_most(self.timeout);
-                read(reply).await
+                match timeout(LONGEST_STREAM.to_std(), read(reply)).await {
+                    Ok(result) => result,
+                    Err(_) => Err(SourceError {
+                        doing: doing(request),
+                        problem: format!("the answer did not end within {LONGEST_STREAM}"),
+                        kind: SourceErrorKind::Timeout,
+                    }),
+                }
             }
             Err(error) => Err(error),
         };
