@@ -1,4 +1,5 @@
 //! The `prometheus` source against a real Prometheus: raw samples, evaluations, history three ways.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod kit;
 
@@ -90,7 +91,7 @@ fn without(mut series: Loaded, from: i64, to: i64) -> Loaded {
 /// What the engine may make of samples: increase by bucket, gaps, first and last time.
 #[derive(Debug, PartialEq)]
 struct Meaning {
-    increases: BTreeMap<Timestamp, i64>,
+    increases: BTreeMap<Timestamp, f64>,
     gaps: Vec<(Timestamp, Timestamp)>,
     first: Timestamp,
     last: Timestamp,
@@ -110,14 +111,14 @@ fn meaning((samples, continuous): &Woven, fine_after: Timestamp) -> Meaning {
     for pair in samples.windows(2) {
         let (a, b) = (pair[0], pair[1]);
         let increase = if b.value < a.value { b.value } else { b.value - a.value };
-        *meaning.increases.entry(bucket(b.at)).or_default() += increase as i64;
+        *meaning.increases.entry(bucket(b.at)).or_default() += increase;
         let inside = continuous.iter().any(|(from, to)| a.at >= *from && b.at <= *to);
         assert!(!inside || b.value >= a.value, "a reset within a continuous stretch at {}", b.at);
         if !inside && b.at.since(a.at) > GAP {
             meaning.gaps.push((a.at, b.at));
         }
     }
-    meaning.increases.retain(|_, increase| *increase > 0);
+    meaning.increases.retain(|_, increase| *increase > 0.0);
     meaning
 }
 

@@ -1,4 +1,5 @@
 //! The `scrape` source beside a real Prometheus that scrapes the same pages: the same series, the same values.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod kit;
 
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use slo::clock::Clock;
 use slo::config::meant::{SourceConfig, SourceKind};
 use slo::secret::Secrets;
-use slo::source::{Source, SourceErrorKind, build};
+use slo::source::SourceErrorKind::{self, Malformed, Rejected, Unreachable};
+use slo::source::{Source, build};
 use slo::spec::policy::AlertSeverity;
 use slo::spec::selector::Selector;
 use slo::telemetry::Telemetry;
@@ -61,8 +63,8 @@ async fn stored(server: &Prometheus, job: &str) -> Series {
         let value: f64 = newest[1].as_str().unwrap().parse().unwrap();
         let own = labels.get("__name__").is_some_and(|name| name.starts_with("scrape_"));
         if !own && value.is_finite() && value >= 0.0 {
-            let time = (newest[0].as_f64().unwrap() * 1_000.0).round();
-            series.insert(labels, (value, time as i64));
+            let time = Timestamp::from_seconds_f64(newest[0].as_f64().unwrap());
+            series.insert(labels, (value, time.millis()));
         }
     }
     series
@@ -106,7 +108,7 @@ equals_total{{q="a=b,c=d"}} 6
 escaped_total{{q="say \"hi\" \\ \n end\\"}} 7
 unknown_escape_total{{q="a\d"}} 8
 spaced_total {{ a = "1" , b = "2" , }} 9
-	tabbed_total{{a="1"}}	10
+tabbed_total{{a="1"}}	10
 quoted_ends_total{{a="\"x\""}} 11
 unicode_total{{a="zähler€"}} 12
 empty_total{{a="",b="x"}} 13
@@ -231,7 +233,6 @@ async fn targets_that_fail_are_down_and_told() {
     let at = now();
     let report = source.scrape(at).await;
     let kinds: Vec<SourceErrorKind> = report.failed.iter().map(|error| error.kind).collect();
-    use SourceErrorKind::{Malformed, Rejected, Unreachable};
     assert_eq!(kinds, [Malformed, Malformed, Malformed, Unreachable, Rejected]);
     let up = source.samples(&selector("up"), at - MINUTE, at).await.unwrap().series;
     // Two targets share an instance here; the first one's `up` stands.

@@ -127,7 +127,7 @@ sinks: {out: {type: stdout}}
         assert_eq!(places(&slow), ["SLO037 8:16", "SLO037 11:16"], "{:#?}", found(&slow));
         let policy = "version: policy/v1\npolicies:\n  - name: quick\n    tiers:\n      \
             - {severity: page, burn: {factor: 10, over: 1h, confirm: 30s}}\n";
-        assert_eq!(places(policy), ["SLO037 5:65"], "{:#?}", found(policy));
+        assert_eq!(places(policy), ["SLO037 5:64"], "{:#?}", found(policy));
     }
 
     #[test]

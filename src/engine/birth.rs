@@ -3,6 +3,8 @@
 //! One rule for live answers and for history: both bring the series of a target as `Sibling`s. A relabelled counter
 //! must not count its life again, so a series of the same metric that ends where the new one begins forbids it.
 
+use std::collections::BTreeSet;
+
 use crate::engine::observation::{Roles, Sample};
 use crate::units::{Length, Timestamp};
 
@@ -74,13 +76,11 @@ pub(crate) fn siblings_decide(
     seen
 }
 
+/// Known start times, by the number of the target.
+pub(crate) type Starts = BTreeSet<(u32, Timestamp)>;
+
 /// Rule (a): the newest known start of the target in `(birth - G, birth]`.
-pub(crate) fn start_before(
-    starts: &[(u32, Timestamp)],
-    target: u32,
-    birth: Timestamp,
-    gap: Length,
-) -> Option<Timestamp> {
-    let near = |at: Timestamp| at <= birth && at > birth - gap;
-    starts.iter().filter(|(of, at)| *of == target && near(*at)).map(|(_, at)| *at).max()
+pub(crate) fn start_before(starts: &Starts, target: u32, birth: Timestamp, gap: Length) -> Option<Timestamp> {
+    let newest = starts.range(..=(target, birth)).next_back().copied();
+    newest.filter(|(of, at)| *of == target && *at > birth - gap).map(|(_, at)| at)
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::birth::{Sibling, newest_before, siblings_decide, start_before};
+use crate::engine::birth::{Sibling, Starts, newest_before, siblings_decide, start_before};
 use crate::engine::booking::{Booking, Folds, apply};
 use crate::engine::coverage::{Gap, fold_slice};
 use crate::engine::observation::{Observation, Roles, Sample, SeriesSamples};
@@ -147,6 +147,20 @@ impl SloState {
         gaps
     }
 
+    /// Whether the answer comes from another replica: it lacks time stamps up to the watermark that are held for a
+    /// series that it does return (SEMANTICS 2, *Asking*). Then `[2G + d]` has to be asked, and passed with
+    /// `other_replica`.
+    #[must_use]
+    pub fn is_other_replica(&self, observation: &Observation) -> bool {
+        let Some(loaded) = self.loaded.filter(|_| self.definition.pushdown.is_none()) else { return false };
+        let since = observation.from.max(loaded.end - self.definition.gap);
+        observation.series.iter().filter(|series| !series.samples.is_empty()).any(|series| {
+            let held = self.registry.find(series.fingerprint).map(|tracker| tracker.held_after(since));
+            let known = |sample: &Sample| series.samples.binary_search_by_key(&sample.at, |other| other.at).is_ok();
+            held.is_some_and(|held| !held.iter().all(known))
+        })
+    }
+
     /// Births in `observation`, up to `as_of`, that rule (b) of SEMANTICS 2.4 does not decide: their targets' start
     /// times are worth asking for, to be passed as `observation.starts` to `advance`.
     #[must_use]
@@ -155,6 +169,10 @@ impl SloState {
             return Vec::new();
         }
         let counted = |series: &&SeriesSamples| series.roles.events || series.roles.total;
+        let newborn = |series: &SeriesSamples| self.registry.find(series.fingerprint).is_none();
+        if !observation.series.iter().filter(counted).any(newborn) {
+            return Vec::new();
+        }
         let series: Vec<(&SeriesSamples, &[Sample])> = observation
             .series
             .iter()
@@ -162,10 +180,6 @@ impl SloState {
             .map(|series| (series, within(&series.samples, observation.from, as_of)))
             .filter(|(_, samples)| !samples.is_empty())
             .collect();
-        let newborn = |series: &SeriesSamples| self.registry.find(series.fingerprint).is_none();
-        if !series.iter().any(|(series, _)| newborn(series)) {
-            return Vec::new();
-        }
         // Names get numbers in a copy: asking changes nothing.
         let mut names = Registry::default();
         names.restore_names(self.registry.metrics().to_vec(), self.registry.targets.clone());
@@ -214,7 +228,7 @@ fn families(registry: &Registry) -> Families<'_> {
 fn judge_birth(
     tracker: &Tracker,
     siblings: &[Sibling<'_>],
-    starts: &[(u32, Timestamp)],
+    starts: &Starts,
     gap: Length,
 ) -> (Option<Timestamp>, Option<Timestamp>) {
     let at = tracker.first.at;

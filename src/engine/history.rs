@@ -14,7 +14,7 @@ use crate::engine::seam::Entry;
 use crate::engine::state::{Birth, Loaded, SloState, asked_target};
 use crate::engine::tracker::{Registry, within};
 use crate::engine::windows::FIVE_MINUTES;
-use crate::units::Timestamp;
+use crate::units::{Length, Timestamp};
 
 impl SloState {
     /// Takes a stretch of the past that ends where what is loaded begins. Afterwards the cells equal what a single pass
@@ -23,7 +23,7 @@ impl SloState {
     pub fn prepend(&mut self, history: &History) {
         let slice = self.definition.slice;
         if self.loaded.is_none() {
-            let end = slice.floor(history.to);
+            let end = self.whole_steps(slice.floor(history.to));
             self.begin(Loaded { from: end, end });
         }
         let Some(loaded) = self.loaded.filter(|loaded| history.from < loaded.from && !self.restored) else { return };
@@ -31,20 +31,20 @@ impl SloState {
             self.alive.take(&series.series, &self.definition.by, history.from, loaded.end);
         }
         // Slices are needed as far back as they are held one by one; before that sums of five minutes will do.
-        let cut = self.fine_from(loaded.end).floor_to(FIVE_MINUTES);
-        if history.from < cut && cut < loaded.from {
-            self.prepend_part(history, cut, loaded.from);
-            self.prepend_part(history, history.from, cut);
-        } else {
-            self.prepend_part(history, history.from, loaded.from);
+        let cut = self.whole_steps(self.fine_from(loaded.end).floor_to(FIVE_MINUTES));
+        let from = self.whole_steps(history.from);
+        if cut < loaded.from {
+            self.prepend_part(history, from.max(cut), loaded.from, slice.length());
+        }
+        if from < cut {
+            self.prepend_part(history, from, cut.min(loaded.from), FIVE_MINUTES);
         }
     }
 
-    /// Takes what `history` holds in `(from, to]`, `to` being where what is loaded begins.
-    fn prepend_part(&mut self, history: &History, from: Timestamp, to: Timestamp) {
-        let Some(loaded) = self.loaded else { return };
+    /// Takes what `history` holds in `(from, to]`, `to` being where what is loaded begins, in buckets of `step`.
+    fn prepend_part(&mut self, history: &History, from: Timestamp, to: Timestamp, step: Length) {
+        let Some(loaded) = self.loaded.filter(|_| from < to) else { return };
         let slice = self.definition.slice;
-        let step = if from < self.fine_from(loaded.end).floor_to(FIVE_MINUTES) { FIVE_MINUTES } else { slice.length() };
         let piece =
             Piece { from: slice.floor(from), to: slice.floor(to), step, mutable: loaded.end - self.definition.gap };
         if self.definition.pushdown.is_some() {

@@ -9,7 +9,7 @@ use crate::engine::coverage::{Balance, Coverage};
 use crate::engine::definition::Definition;
 use crate::engine::sums::Sums;
 use crate::engine::verdict::{Budget, WindowFigures};
-use crate::engine::windows::{HOUR, WindowStore};
+use crate::engine::windows::WindowStore;
 use crate::spec::meant::Numerator;
 use crate::units::{Labels, Length, Timestamp};
 
@@ -107,16 +107,13 @@ impl Instance {
     /// there, and its true length is `to - from`.
     #[must_use]
     pub fn window(&self, length: Length) -> WindowFigures {
-        let end = self.windows.end();
-        let from = self.windows.boundary(length, end);
-        let (from, before) = self.windows.sums_at(from).map_or_else(
-            || {
-                let from = self.windows.coarse_from().floor_to(HOUR) + HOUR;
-                (from, self.windows.sums_at(from).unwrap_or(self.windows.at_origin()))
-            },
-            |before| (from, before),
-        );
-        self.figures(length, from, end, before, self.windows.head())
+        self.window_from(length, None)
+    }
+
+    /// The same, where its begin and the sums up to there may have been looked up already.
+    pub(crate) fn window_from(&self, length: Length, begin: Option<(Timestamp, Sums)>) -> WindowFigures {
+        let (from, before) = begin.unwrap_or_else(|| self.windows.begin(length));
+        self.figures(length, from, self.windows.end(), before, self.windows.head())
     }
 
     /// The window of `length` that ends at `end`; `None` where `end` or its begin is no boundary that is still held.
@@ -181,11 +178,14 @@ impl Instance {
         let bad = self.bad(sums);
         let measured = self.measured(sums);
         let true_length = to.since(from);
-        let coverage =
-            if true_length == Length::ZERO { 0.0 } else { measured.seconds_f64() / true_length.seconds_f64() };
-        let share = if sums.total > 0.0 { (bad / sums.total).min(1.0) } else { 0.0 };
-        let rate = share / self.definition.budget;
-        WindowFigures { length, from, to, bad, total: sums.total, measured, coverage: coverage.min(1.0), share, rate }
+        let coverage = if measured >= true_length {
+            f64::from(u8::from(true_length > Length::ZERO))
+        } else {
+            measured.millis() as f64 / true_length.millis() as f64
+        };
+        let share = if bad > 0.0 && sums.total > 0.0 { (bad / sums.total).min(1.0) } else { 0.0 };
+        let rate = if share > 0.0 { share / self.definition.budget } else { 0.0 };
+        WindowFigures { length, from, to, bad, total: sums.total, measured, coverage, share, rate }
     }
 
     /// Notes that slices from `first` to `last` changed.

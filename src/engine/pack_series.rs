@@ -63,7 +63,7 @@ pub(crate) fn read_series(state: &mut SloState, reader: &mut Reader<'_>) -> Resu
         state.registry.insert(tracker, asleep);
     }
     for _ in 0..reader.count()? {
-        state.starts.push((reader.small()?, reader.time()?));
+        state.starts.insert((reader.small()?, reader.time()?));
     }
     for _ in 0..reader.count()? {
         state.folds.insert((reader.number()?, reader.time()?), reader.time()?);

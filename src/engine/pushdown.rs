@@ -41,7 +41,8 @@ impl SloState {
             }
             instance.windows.extend(as_of);
             // Steps evaluated at or before `mutable` stand, and with them their slices.
-            let within = Stretch::of(mutable.min(loaded.end).floor_to(step), as_of, slice);
+            let since = mutable.min(loaded.end).floor_to(step).max(instance.windows.origin());
+            let within = Stretch::of(since, as_of, slice);
             let covered = measured.iter().map(|(at, _)| Stretch::of(*at - step, *at, slice)).collect();
             instance.change_coverage(|coverage| coverage.cover(within, covered));
         }
@@ -83,4 +84,97 @@ fn counts(point: &Point) -> Option<(f64, f64)> {
     let total = point.total.filter(|total| usable(*total))?;
     let events = point.events.unwrap_or(0.0);
     usable(events).then(|| (round_to_grid(events, COUNT_GRID), round_to_grid(total, COUNT_GRID)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::definition::Definition;
+    use crate::engine::fixture::{at, cells, definition, remarkable, state};
+    use crate::engine::observation::History;
+    use crate::units::Labels;
+
+    fn pushdown() -> Definition {
+        Definition { pushdown: Some(Length::from_seconds(60)), ..definition() }
+    }
+
+    fn point(seconds: i64, events: Option<f64>, total: Option<f64>) -> Point {
+        Point { at: at(seconds), group: Labels::new(), events, total }
+    }
+
+    fn answer(from: i64, to: i64, points: &[Point]) -> Observation {
+        let points = points.iter().filter(|point| point.at > at(from) && point.at <= at(to)).cloned().collect();
+        Observation { from: at(from), to: at(to), points, ..Observation::default() }
+    }
+
+    #[test]
+    fn a_point_belongs_to_the_slice_that_ends_at_it_and_measures_its_step() {
+        let points = [
+            point(60, Some(1.0), Some(10.0)),
+            point(120, None, Some(20.0)),
+            point(180, Some(f64::NAN), Some(30.0)),
+            point(240, Some(1.0), None),
+            point(300, Some(1.0), Some(f64::NAN)),
+            point(360, Some(-1.0), Some(5.0)),
+            point(420, Some(0.1), Some(0.3)),
+        ];
+        let mut state = state(pushdown());
+        for end in [60, 120, 180, 240, 300, 360, 420] {
+            state.advance(&answer((end - 360).max(0), end, &points), at(end));
+        }
+        let instance = state.instance(&Labels::new()).unwrap();
+        let grid = |value: f64| (value * 1_048_576.0).round() / 1_048_576.0;
+        let mut expected = vec![(60, 1.0, 10.0, 1), (120, 0.0, 20.0, 1)];
+        expected.extend((5..=12).map(|number| (number * 30, 0.0, 0.0, 0)));
+        expected.push((420, grid(0.1), grid(0.3), 1));
+        assert_eq!(remarkable(instance, 0, 420), expected);
+        assert!(instance.budget().estimated);
+        assert_eq!(instance.window(Length::from_minutes(7)).measured, Length::from_minutes(3));
+    }
+
+    #[test]
+    fn a_re_read_replaces() {
+        let mut state = state(pushdown());
+        state.advance(&answer(0, 120, &[point(60, Some(1.0), Some(10.0)), point(120, Some(1.0), Some(10.0))]), at(120));
+        state.advance(&answer(0, 180, &[point(60, Some(3.0), Some(40.0)), point(180, Some(2.0), Some(20.0))]), at(180));
+        let instance = state.instance(&Labels::new()).unwrap();
+        let window = instance.window(Length::from_minutes(3));
+        assert_eq!((window.bad, window.total, window.measured), (5.0, 60.0, Length::from_minutes(2)));
+    }
+
+    #[test]
+    fn backfill_equals_a_single_pass() {
+        let to = 30 * 3_600;
+        let points: Vec<Point> = (1..=to / 60)
+            .filter(|number| number % 97 > 3)
+            .map(|number| point(number * 60, Some((number % 7) as f64), Some((number % 50) as f64 + 7.0)))
+            .collect();
+        let mut passed = state(pushdown());
+        passed.advance(&answer(-1, to, &points), at(to));
+        let mut filled = state(pushdown());
+        filled.advance(&answer(to - 21_600, to, &points), at(to));
+        let mut reached = to - 21_600;
+        for from in [to - 22_000, to - 50_000, -1] {
+            let piece = answer(from, reached, &points);
+            filled.prepend(&History { from: piece.from, to: piece.to, points: piece.points, ..History::default() });
+            reached = from;
+        }
+        let (filled, passed) = (filled.instance(&Labels::new()).unwrap(), passed.instance(&Labels::new()).unwrap());
+        assert_eq!(filled.coverage, passed.coverage);
+        assert!(cells(filled) == cells(passed));
+    }
+
+    #[test]
+    fn groups_beyond_the_limit_are_summed() {
+        let definition = Definition { by: vec!["region".to_owned()], instances_limit: 1, ..pushdown() };
+        let mut state = state(definition);
+        let points: Vec<Point> = ["eu", "us", "af"]
+            .into_iter()
+            .map(|region| Point { group: Labels::from([("region", region)]), ..point(60, Some(1.0), Some(10.0)) })
+            .collect();
+        state.advance(&answer(0, 60, &points), at(60));
+        let other = state.instance(&Labels::from([("region", "other")])).unwrap();
+        let window = other.window(Length::from_minutes(5));
+        assert_eq!((window.bad, window.total, window.measured), (2.0, 20.0, Length::from_minutes(1)));
+    }
 }

@@ -8,22 +8,33 @@ use crate::units::{Length, Timestamp};
 
 type Cell = [u32; 5];
 
-/// Cells at multiples of `step`; a new one overwrites the one `capacity` steps older.
+/// A cell that has been found and not been read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unread<'a>(&'a Cell);
+
+impl Unread<'_> {
+    /// Reads it.
+    #[inline]
+    pub(crate) const fn read(self) -> Sums {
+        unpack(*self.0)
+    }
+}
+
+/// Cells at multiples of `step`, a whole number of seconds; a new one overwrites the one `capacity` steps older.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ring {
     step: Length,
+    /// End of the newest cell; it and the `capacity - 1` before it are held.
+    newest: Timestamp,
+    /// Place of the newest cell.
+    place: usize,
     cells: Vec<Cell>,
 }
 
 impl Ring {
-    /// A ring of `capacity` cells, all zero (memory that is not written costs nothing until then).
-    pub(crate) fn new(step: Length, capacity: usize) -> Self {
-        Self { step, cells: vec![[0; 5]; capacity.max(1)] }
-    }
-
-    /// Distance of two cells.
-    pub(crate) const fn step(&self) -> Length {
-        self.step
+    /// A ring of `capacity` cells up to `end`, all zero (memory that is not written costs nothing until then).
+    pub(crate) fn new(step: Length, capacity: usize, end: Timestamp) -> Self {
+        Self { step, newest: end.floor_to(step), place: 0, cells: vec![[0; 5]; capacity.max(1)] }
     }
 
     /// How many cells it holds.
@@ -31,28 +42,86 @@ impl Ring {
         self.cells.len()
     }
 
-    /// The newest cell end at which the cell for `newest` has been overwritten: cells after it, up to `newest`, are held.
-    pub(crate) fn horizon(&self, newest: Timestamp) -> Timestamp {
-        newest.floor_to(self.step) - self.step * i64::try_from(self.cells.len()).unwrap_or(i64::MAX)
+    /// Cells that end after this are held, up to the newest.
+    pub(crate) fn horizon(&self) -> Timestamp {
+        self.newest - self.step * i64::try_from(self.cells.len()).unwrap_or(i64::MAX)
     }
 
-    /// The cell at `end`, a multiple of the step.
-    pub(crate) fn get(&self, end: Timestamp) -> Sums {
-        unpack(self.cells.get(self.index(end)).copied().unwrap_or_default())
+    /// The cell at `end`; `None` where no cell ends there, or not any more.
+    #[inline]
+    pub(crate) fn get(&self, end: Timestamp) -> Option<Sums> {
+        self.index(end).and_then(|index| self.cells.get(index)).map(|cell| unpack(*cell))
     }
 
-    /// Overwrites the cell at `end`, a multiple of the step.
+    /// Overwrites the cell at `end`, if there is one.
+    #[inline]
     pub(crate) fn set(&mut self, end: Timestamp, sums: Sums) {
-        let index = self.index(end);
-        if let Some(cell) = self.cells.get_mut(index) {
+        if let Some(cell) = self.index(end).and_then(|index| self.cells.get_mut(index)) {
             *cell = pack(sums);
         }
     }
 
-    fn index(&self, end: Timestamp) -> usize {
-        let number = end.millis().div_euclid(self.step.millis());
-        let capacity = i64::try_from(self.cells.len()).unwrap_or(i64::MAX);
-        usize::try_from(number.rem_euclid(capacity)).unwrap_or_default()
+    /// Changes the cells that end in `[from, to]`.
+    pub(crate) fn change(&mut self, from: Timestamp, to: Timestamp, change: impl Fn(Timestamp, Sums) -> Sums) {
+        let mut end = from.max(self.horizon() + self.step).ceil_to(self.step);
+        while end <= to.min(self.newest) {
+            if let Some(cell) = self.index(end).and_then(|index| self.cells.get_mut(index)) {
+                *cell = pack(change(end, unpack(*cell)));
+            }
+            end = end + self.step;
+        }
+    }
+
+    /// Appends the cell that ends one step after the newest.
+    #[inline]
+    pub(crate) fn push(&mut self, sums: Sums) {
+        self.newest = self.newest + self.step;
+        self.place = if self.place + 1 < self.cells.len() { self.place + 1 } else { 0 };
+        if let Some(cell) = self.cells.get_mut(self.place) {
+            *cell = pack(sums);
+        }
+    }
+
+    /// The newest cell end at or before `end - length`, and its cell, not read yet; `None` where it is not held any
+    /// more. `end` is not older than the newest cell, and less than a step newer.
+    #[inline]
+    pub(crate) fn begin(&self, end: Timestamp, length: Length) -> Option<(Timestamp, Unread<'_>)> {
+        let (back, rest) = self.steps(length.millis() - (end.millis() - self.newest.millis()))?;
+        let back = back + u32::from(rest > 0);
+        let cell = self.cells.get(self.before(back)?)?;
+        Some((self.newest - self.step * i64::from(back), Unread(cell)))
+    }
+
+    #[inline]
+    fn index(&self, end: Timestamp) -> Option<usize> {
+        match self.steps(self.newest.millis() - end.millis())? {
+            (back, 0) => self.before(back),
+            _ => None,
+        }
+    }
+
+    /// Place of the cell `back` steps before the newest.
+    #[inline]
+    const fn before(&self, back: u32) -> Option<usize> {
+        let back = back as usize;
+        if back >= self.cells.len() {
+            None
+        } else if back <= self.place {
+            Some(self.place - back)
+        } else {
+            Some(self.place + self.cells.len() - back)
+        }
+    }
+
+    /// Whole steps in `millis`, and the seconds left, begun ones too; `None` where it is negative or beyond everything
+    /// held. In 32 bits, because this division is what a window costs.
+    #[inline]
+    fn steps(&self, millis: i64) -> Option<(u32, u32)> {
+        let seconds = u32::try_from((millis + 999) / 1_000).ok().filter(|_| millis >= 0)?;
+        let step = u32::try_from(self.step.millis() / 1_000).ok()?;
+        let (steps, rest) = (seconds.checked_div(step)?, seconds.checked_rem(step)?);
+        // A fraction of a second that was rounded up to a whole step is not one.
+        if rest == 0 && millis % 1_000 > 0 { Some((steps.checked_sub(1)?, step)) } else { Some((steps, rest)) }
     }
 }
 
@@ -80,18 +149,49 @@ const fn unpack([events_low, events_high, total_low, total_high, measured]: Cell
 mod tests {
     use super::*;
 
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn sums(number: i32) -> Sums {
+        Sums { events: f64::from(number) / 3.0, total: 1e300, measured: u32::MAX }
+    }
+
     #[test]
     fn cells_come_back_as_they_were_written() {
-        let mut ring = Ring::new(Length::from_seconds(30), 4);
-        for number in -3_i32..=0 {
-            let sums = Sums { events: f64::from(number) / 3.0, total: 1e300, measured: u32::MAX };
-            ring.set(Timestamp::from_seconds(i64::from(number) * 30), sums);
+        let mut ring = Ring::new(Length::from_seconds(30), 4, at(14));
+        for number in 1..=6 {
+            ring.push(sums(number));
         }
-        for number in -3_i32..=0 {
-            let sums = Sums { events: f64::from(number) / 3.0, total: 1e300, measured: u32::MAX };
-            assert_eq!(ring.get(Timestamp::from_seconds(i64::from(number) * 30)), sums);
+        assert_eq!(ring.horizon(), at(60));
+        for number in 3..=6 {
+            assert_eq!(ring.get(at(i64::from(number) * 30)), Some(sums(number)));
         }
-        assert_eq!(ring.horizon(Timestamp::from_seconds(14)), Timestamp::from_seconds(-120));
+        for none in [60, 61, 91, 210, -30] {
+            assert_eq!(ring.get(at(none)), None);
+        }
+        assert_eq!(ring.get(Timestamp::from_millis(119_500)), None);
+        assert_eq!(ring.get(Timestamp::from_millis(120_500)), None);
+        ring.set(at(120), sums(40));
+        ring.change(at(0), at(100), |_, old| Sums { measured: 1, ..old });
+        assert_eq!(ring.get(at(90)), Some(Sums { measured: 1, ..sums(3) }));
+        assert_eq!(ring.get(at(120)), Some(sums(40)));
+    }
+
+    #[test]
+    fn a_window_begins_on_a_cell_at_or_before_its_length() {
+        let mut ring = Ring::new(Length::from_seconds(300), 4, at(0));
+        for number in 1..=6 {
+            ring.push(sums(number));
+        }
+        let begin = |end: i64, length: Length| ring.begin(at(end), length).map(|(from, cell)| (from, cell.read()));
+        assert_eq!(begin(1_800, Length::from_seconds(600)), Some((at(1_200), sums(4))));
+        assert_eq!(begin(1_830, Length::from_seconds(600)), Some((at(1_200), sums(4))));
+        assert_eq!(begin(1_830, Length::from_seconds(630)), Some((at(1_200), sums(4))));
+        assert_eq!(begin(1_830, Length::from_seconds(631)), Some((at(900), sums(3))));
+        assert_eq!(begin(1_830, Length::from_millis(629_500)), Some((at(1_200), sums(4))));
+        assert_eq!(begin(1_830, Length::from_millis(630_500)), Some((at(900), sums(3))));
+        assert_eq!(begin(1_830, Length::from_seconds(1_000)), None);
     }
 
     #[test]

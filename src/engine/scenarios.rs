@@ -362,3 +362,63 @@ fn no_data_wants_a_day_of_history_and_an_hour_that_usually_has_events() {
         assert_eq!(verdict.tiers[0].matches, told, "{days} days, {hours:?}");
     }
 }
+
+/// A state that has seen `bad` of `total` events (numerator, total) in each of the hours given.
+fn hours(definition: Definition, counts: &[(f64, f64)]) -> SloState {
+    let mut sums = (0.0, 0.0);
+    let (mut numerators, mut totals) = (vec![(0, 0.0)], vec![(0, 0.0)]);
+    for (hour, (numerator, total)) in (0_i64..).zip(counts) {
+        sums = (sums.0 + numerator, sums.1 + total);
+        for slice in 1..=120 {
+            numerators.push((hour * 3_600 + slice * 30, sums.0));
+            totals.push((hour * 3_600 + slice * 30, sums.1));
+        }
+    }
+    let all = [
+        series(&[("__name__", "part_total")], EVENTS, &numerators),
+        series(&[("__name__", "all_total")], TOTAL, &totals),
+    ];
+    let end = i64::try_from(counts.len()).unwrap() * 3_600;
+    let mut state = state(definition);
+    state.advance(&answer(&all, -30, end), at(end));
+    state
+}
+
+#[test]
+fn sums_are_of_events_never_averages_of_ratios() {
+    let mut counts = vec![(10.0, 100_000.0); 23];
+    counts.push((50.0, 100.0));
+    let state = hours(definition(), &counts);
+    let window = only(&state).window(Length::from_days(1));
+    assert!((window.share - 0.000_122).abs() < 5e-7, "{}", window.share);
+}
+
+#[test]
+fn one_failure_trips_the_page_when_the_hour_has_at_most_69_events() {
+    for (events, matches) in [(69.0, true), (70.0, false)] {
+        let tier = burn(14.4, Length::from_hours(1), None, Gates::default());
+        let state = hours(Definition { tiers: vec![tier], ..definition() }, &[(0.0, events), (1.0, events)]);
+        assert_eq!(verdict(&state, TierSet::default()).tiers[0].matches, matches);
+    }
+}
+
+#[test]
+fn bad_is_total_less_good_per_window_and_never_below_zero() {
+    let good = Definition { numerator: crate::spec::meant::Numerator::Good, ..definition() };
+    let state = hours(good, &[(90.0, 100.0), (105.0, 100.0)]);
+    let windows = [Length::from_hours(1), Length::from_hours(2)].map(|length| only(&state).window(length));
+    assert_eq!((windows[0].bad, windows[1].bad), (0.0, 5.0));
+    assert_eq!(windows[1].total, 200.0);
+}
+
+#[test]
+fn half_the_budget_of_a_fully_measured_period_is_half_spent() {
+    let day = Definition { window: Length::from_days(1), ..definition() };
+    let mut counts = vec![(0.0, 1_000.0); 24];
+    counts[3] = (12.0, 1_000.0);
+    let state = hours(day, &counts);
+    let budget = only(&state).budget();
+    assert!((budget.spent - 0.5).abs() < 1e-12 && (budget.spent_so_far - 0.5).abs() < 1e-12);
+    assert!((budget.allowed - 24.0).abs() < 1e-9 && (budget.remaining_events - 12.0).abs() < 1e-9);
+    assert!(!budget.estimated);
+}

@@ -202,20 +202,27 @@ impl SloState {
                 samples: Arc::from([]),
             };
             let entry = loaded_entry(&stand_in, tracker);
-            if let Some(slice) = tracker.birth.slice {
-                seams.bookings.push(entry.booking(slice, -on_grid(tracker.first.value)));
+            let at = tracker.first.at;
+            let base = seams.base(families, tracker.target, at, rules);
+            let mut birth = Birth { base, ..tracker.birth };
+            if let Some(base) = base.filter(|base| is_decided(&entry, families, *base, at)) {
+                // It may have counted from its target's start: siblings come first.
+                if let Some(slice) = tracker.birth.slice {
+                    seams.bookings.push(entry.booking(slice, -on_grid(tracker.first.value)));
+                }
+                let slice = seams.slice_of(&entry, base, at, rules);
+                seams.bookings.push(entry.booking(slice, on_grid(tracker.first.value)));
+                birth.slice = Some(slice);
             }
-            self.judge_first(seams, &entry, families, tracker.first, rules);
+            seams.births.push((tracker.fingerprint, birth));
         }
     }
 
     /// Judges the first sample of a series (SEMANTICS 2.4).
     fn judge_first(&self, seams: &mut Seams, entry: &Entry<'_>, families: &Families<'_>, first: Sample, rules: &Rules) {
         let base = seams.base(families, entry.target, first.at, rules);
-        let siblings = families.get(&entry.target).map(Vec::as_slice).unwrap_or_default();
-        let me = (entry.series.fingerprint, entry.metric, entry.series.roles);
         let counted = base
-            .filter(|base| siblings_decide(siblings, me, *base, first.at))
+            .filter(|base| is_decided(entry, families, *base, first.at))
             .or_else(|| start_before(&self.starts, entry.target, first.at, rules.gap));
         let slice = counted.map(|base| seams.slice_of(entry, base, first.at, rules));
         if let Some(slice) = slice {
@@ -260,6 +267,12 @@ impl SloState {
             instance.newest_total = instance.newest_total.max(newest);
         }
     }
+}
+
+/// Rule (b) for a series of the piece, or of its targets.
+fn is_decided(entry: &Entry<'_>, families: &Families<'_>, base: Timestamp, at: Timestamp) -> bool {
+    let siblings = families.get(&entry.target).map(Vec::as_slice).unwrap_or_default();
+    siblings_decide(siblings, (entry.series.fingerprint, entry.metric, entry.series.roles), base, at)
 }
 
 /// A loaded series, in the form of one of the piece.

@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::alive::AliveSet;
+use crate::engine::birth::Starts;
 use crate::engine::booking::Folds;
 use crate::engine::definition::Definition;
 use crate::engine::instance::Instance;
 use crate::engine::observation::{Observation, Start};
 use crate::engine::tracker::{Registry, target_labels};
+use crate::engine::windows::HOUR;
 use crate::units::{Labels, Length, Timestamp};
 
 /// Everything the engine knows about one SLO.
@@ -24,7 +26,7 @@ pub struct SloState {
     pub(crate) registry: Registry,
     pub(crate) alive: AliveSet,
     /// Known start times of targets, by their number.
-    pub(crate) starts: Vec<(u32, Timestamp)>,
+    pub(crate) starts: Starts,
     /// Where pairs over a gap were booked, as long as they may be replaced.
     pub(crate) folds: Folds,
     pub(crate) instances: Vec<Instance>,
@@ -80,7 +82,7 @@ impl SloState {
             loaded: None,
             registry: Registry::default(),
             alive: AliveSet::default(),
-            starts: Vec::new(),
+            starts: Starts::new(),
             folds: Folds::new(),
             instances: Vec::new(),
             places: BTreeMap::new(),
@@ -160,11 +162,14 @@ impl SloState {
         let slice = self.definition.slice;
         let as_of = slice.floor(as_of);
         if self.loaded.is_none() {
-            let origin = slice.floor(observation.from);
+            // What nobody can ask for is not walked through, however far back the answer says it reaches.
+            let reach = self.definition.window.max(Length::from_days(7)) + HOUR;
+            let from = self.whole_steps(observation.from.max(as_of - reach));
+            let origin = slice.floor(from);
             if as_of < origin {
                 return;
             }
-            self.begin(Loaded { from: observation.from, end: origin });
+            self.begin(Loaded { from, end: origin });
         }
         let Some(loaded) = self.loaded.filter(|loaded| as_of >= loaded.end) else { return };
         for series in observation.series.iter().filter(|series| series.roles.alive) {
@@ -178,7 +183,7 @@ impl SloState {
         for instance in self.instances.iter_mut().filter(|instance| instance.lived_from.is_none()) {
             instance.lived_from = Some(as_of);
         }
-        if as_of.floor_to(HOUSEKEEPING) > loaded.end.floor_to(HOUSEKEEPING) {
+        if as_of.floor_to(HOUR) > loaded.end.floor_to(HOUR) {
             self.keep_house(as_of);
         }
     }
@@ -199,13 +204,15 @@ impl SloState {
         }
     }
 
-    /// Groups without measured time in the whole period: they may leave the lists once nothing of theirs fires.
+    /// Groups known for a whole period and without measured time in it: they may leave the lists once nothing of theirs
+    /// fires (SEMANTICS 6, *Groups*).
     pub fn vanished(&self) -> impl Iterator<Item = &Labels> {
         let grouped = !self.definition.by.is_empty();
-        self.instances
-            .iter()
-            .filter(move |instance| grouped && instance.window(self.definition.window).measured == Length::ZERO)
-            .map(Instance::labels)
+        let gone = |instance: &&Instance| {
+            let period = instance.window(instance.definition.window);
+            period.measured == Length::ZERO && instance.first_data.is_none_or(|first| first <= period.from)
+        };
+        self.instances.iter().filter(move |instance| grouped && gone(instance)).map(Instance::labels)
     }
 
     fn place_of(&self, group: &Labels) -> Option<usize> {
@@ -252,16 +259,20 @@ impl SloState {
         place
     }
 
+    /// The begin of the step that holds `time` in pushdown mode: loaded time begins with a whole step there, because a
+    /// point measures all of its step.
+    pub(crate) fn whole_steps(&self, time: Timestamp) -> Timestamp {
+        self.definition.pushdown.map_or(time, |step| time.floor_to(step))
+    }
+
     /// Takes start times for the targets known so far.
     pub(crate) fn take_starts(&mut self, starts: &[Start]) {
         for start in starts {
-            for number in 0..self.registry.targets.len() {
-                let Some(target) = self.registry.targets.get(number) else { continue };
-                let Ok(number) = u32::try_from(number) else { continue };
-                let named = target.labels == start.target || is_unnamed(&target.labels) && start.target.is_empty();
-                if named && !self.starts.contains(&(number, start.at)) {
-                    self.starts.push((number, start.at));
-                }
+            if start.target.is_empty() {
+                let unnamed = (0_u32..).zip(&self.registry.targets).filter(|(_, target)| is_unnamed(&target.labels));
+                self.starts.extend(unnamed.map(|(number, _)| (number, start.at)));
+            } else if let Some(number) = self.registry.known_target(&start.target) {
+                self.starts.insert((number, start.at));
             }
         }
     }
@@ -280,9 +291,6 @@ impl SloState {
 
 /// The group that takes what is beyond the limit of instances.
 const OTHER: &str = "other";
-
-/// How often what is too old is forgotten.
-const HOUSEKEEPING: Length = Length::from_hours(1);
 
 /// Whether a target is named by its metric only.
 pub(crate) fn is_unnamed(target: &Labels) -> bool {

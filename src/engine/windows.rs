@@ -5,7 +5,7 @@
 //! holds the sums up to its end; times before `origin` are not loaded and hold nothing; slices before their events are
 //! known are taken as measured, and `coverage` takes back what is not.
 
-use crate::engine::ring::Ring;
+use crate::engine::ring::{Ring, Unread};
 use crate::engine::sums::Sums;
 use crate::units::{Length, Step, Timestamp};
 
@@ -39,6 +39,30 @@ pub(crate) struct WindowStore {
     coarse: Ring,
 }
 
+/// The begin of a window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begin<'a> {
+    from: Timestamp,
+    sums: Either<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Either<'a> {
+    Known(Sums),
+    Unread(Unread<'a>),
+}
+
+impl Begin<'_> {
+    /// Time, and the sums up to it.
+    #[inline]
+    pub(crate) const fn read(self) -> (Timestamp, Sums) {
+        match self.sums {
+            Either::Known(sums) => (self.from, sums),
+            Either::Unread(cell) => (self.from, cell.read()),
+        }
+    }
+}
+
 impl WindowStore {
     /// An empty store whose loaded time is `(origin, end]`, with nothing in it and nothing measured.
     pub(crate) fn new(slice: Step, period: Length, origin: Timestamp, end: Timestamp) -> Self {
@@ -50,10 +74,10 @@ impl WindowStore {
             at_origin: Sums::ZERO,
             end,
             head: Sums::ZERO,
-            fine: Ring::new(slice, cells(FINE_HELD, slice)),
+            fine: Ring::new(slice, cells(FINE_HELD, slice), end),
             // Two more than the length: one for the boundary at its begin, one for a begin within a step.
-            middle: Ring::new(FIVE_MINUTES, cells(MIDDLE, FIVE_MINUTES) + 1),
-            coarse: Ring::new(HOUR, cells(coarse + HOUR, HOUR) + 1),
+            middle: Ring::new(FIVE_MINUTES, cells(MIDDLE, FIVE_MINUTES) + 1, end),
+            coarse: Ring::new(HOUR, cells(coarse + HOUR, HOUR) + 1, end),
         }
     }
 
@@ -72,11 +96,6 @@ impl WindowStore {
         self.head
     }
 
-    /// Sums up to `origin`: what every window that begins before it is measured from.
-    pub(crate) const fn at_origin(&self) -> Sums {
-        self.at_origin
-    }
-
     /// Length of a slice.
     pub(crate) const fn slice(&self) -> Length {
         self.slice
@@ -90,17 +109,17 @@ impl WindowStore {
 
     /// Slice ends after this are held one by one.
     pub(crate) fn fine_from(&self) -> Timestamp {
-        self.fine.horizon(self.end).max(self.origin)
+        self.fine.horizon().max(self.origin)
     }
 
     /// Multiples of five minutes after this are held.
     pub(crate) fn middle_from(&self) -> Timestamp {
-        self.middle.horizon(self.end).max(self.origin)
+        self.middle.horizon().max(self.origin)
     }
 
     /// Hours after this are held.
     pub(crate) fn coarse_from(&self) -> Timestamp {
-        self.coarse.horizon(self.end).max(self.origin)
+        self.coarse.horizon().max(self.origin)
     }
 
     /// Where a window of `length` that ends at `end` begins (SEMANTICS 1).
@@ -127,10 +146,33 @@ impl WindowStore {
         if time <= self.origin {
             return Some(self.at_origin);
         }
-        [&self.fine, &self.middle, &self.coarse]
-            .into_iter()
-            .find(|ring| is_on(time, ring.step()) && time > ring.horizon(self.end))
-            .map(|ring| ring.get(time))
+        self.fine.get(time).or_else(|| self.middle.get(time)).or_else(|| self.coarse.get(time))
+    }
+
+    /// Where the window of `length` that ends at the watermark begins, and the sums up to there. Where that is not held
+    /// any more it begins at the oldest hour that is.
+    pub(crate) fn begin(&self, length: Length) -> (Timestamp, Sums) {
+        self.find_begin(length).read()
+    }
+
+    /// The same, with the cell not read yet: cells lie far apart, and are best all found before the first is read.
+    pub(crate) fn find_begin(&self, length: Length) -> Begin<'_> {
+        let ring = if length <= FINE {
+            &self.fine
+        } else if length <= MIDDLE {
+            &self.middle
+        } else {
+            &self.coarse
+        };
+        match ring.begin(self.end, length) {
+            Some((from, cell)) if from > self.origin => Begin { from, sums: Either::Unread(cell) },
+            Some((from, _)) => Begin { from, sums: Either::Known(self.at_origin) },
+            None => {
+                let from = self.boundary(length, self.end);
+                let from = if from > self.origin { self.coarse_from().floor_to(HOUR) + HOUR } else { from };
+                Begin { from, sums: Either::Known(self.sums_at(from).unwrap_or(self.at_origin)) }
+            }
+        }
     }
 
     /// Takes time up to `to`, a slice end, as loaded and measured, without events.
@@ -138,11 +180,11 @@ impl WindowStore {
         while self.end < to {
             self.end = self.end + self.slice;
             self.head.measured = self.head.measured.wrapping_add(1);
-            self.fine.set(self.end, self.head);
+            self.fine.push(self.head);
             if is_on(self.end, FIVE_MINUTES) {
-                self.middle.set(self.end, self.head);
+                self.middle.push(self.head);
                 if is_on(self.end, HOUR) {
-                    self.coarse.set(self.end, self.head);
+                    self.coarse.push(self.head);
                     self.rebase();
                 }
             }
@@ -164,17 +206,11 @@ impl WindowStore {
 
     /// Adds `delta(end)` to every cell whose end is at or after `from`. `delta` gives the change of the cumulative sums.
     pub(crate) fn adjust(&mut self, from: Timestamp, delta: impl Fn(Timestamp) -> Sums) {
-        let end = self.end;
+        let from = from.max(self.origin + Length::from_millis(1));
         for ring in [&mut self.fine, &mut self.middle, &mut self.coarse] {
-            let step = ring.step();
-            let mut at = from.max(self.origin + Length::from_millis(1)).max(ring.horizon(end) + step).ceil_to(step);
-            while at <= end {
-                let sums = ring.get(at).plus(delta(at));
-                ring.set(at, sums);
-                at = at + step;
-            }
+            ring.change(from, self.end, |end, sums| sums.plus(delta(end)));
         }
-        self.head = self.head.plus(delta(end));
+        self.head = self.head.plus(delta(self.end));
     }
 
     /// Makes `(origin, old origin]` loaded: `behind(end)` gives what lies in `(end, old origin]`.
@@ -184,14 +220,8 @@ impl WindowStore {
             return;
         }
         let base = self.at_origin;
-        let end = self.end;
         for ring in [&mut self.fine, &mut self.middle, &mut self.coarse] {
-            let step = ring.step();
-            let mut at = (origin + Length::from_millis(1)).max(ring.horizon(end) + step).ceil_to(step);
-            while at <= old && at <= end {
-                ring.set(at, base.minus(behind(at)));
-                at = at + step;
-            }
+            ring.change(origin + Length::from_millis(1), old, |end, _| base.minus(behind(end)));
         }
         self.origin = origin;
         self.at_origin = base.minus(behind(origin));
@@ -223,15 +253,8 @@ impl WindowStore {
             return;
         }
         let down = |sums: Sums| Sums { events: sums.events - base.events, total: sums.total - base.total, ..sums };
-        let end = self.end;
         for ring in [&mut self.fine, &mut self.middle, &mut self.coarse] {
-            let step = ring.step();
-            let mut at = (ring.horizon(end) + step).max(self.origin + Length::from_millis(1)).ceil_to(step);
-            while at <= end {
-                let sums = down(ring.get(at));
-                ring.set(at, sums);
-                at = at + step;
-            }
+            ring.change(self.origin + Length::from_millis(1), self.end, |_, sums| down(sums));
         }
         self.head = down(self.head);
         self.at_origin = down(self.at_origin);
@@ -249,4 +272,75 @@ fn is_on(time: Timestamp, step: Length) -> bool {
 
 fn cells(length: Length, step: Length) -> usize {
     usize::try_from(length.count_of(step)).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(end: i64) -> WindowStore {
+        let end = Timestamp::from_seconds(end);
+        WindowStore::new(Step::DEFAULT, Length::from_days(30), end, end)
+    }
+
+    #[test]
+    fn windows_begin_where_semantics_1_says() {
+        let end: Timestamp = "2026-11-21T12:34:30Z".parse().unwrap();
+        let mut store = store(end.millis() / 1_000 - 40 * 86_400);
+        store.extend(end);
+        for (length, from) in [
+            (Length::from_hours(1), "2026-11-21T11:34:30Z"),
+            (Length::from_hours(6), "2026-11-21T06:34:30Z"),
+            (Length::from_days(3), "2026-11-18T12:30:00Z"),
+            (Length::from_days(4), "2026-11-17T12:30:00Z"),
+            (Length::from_days(30), "2026-10-22T12:00:00Z"),
+            (Length::from_seconds(45), "2026-11-21T12:33:30Z"),
+        ] {
+            let from: Timestamp = from.parse().unwrap();
+            let (begin, sums) = store.begin(length);
+            assert_eq!(begin, from, "{length}");
+            assert_eq!(store.boundary(length, end), from, "{length}");
+            let measured = store.head().minus(sums).measured;
+            assert_eq!(i64::from(measured), end.since(from).count_of(Length::from_seconds(30)), "{length}");
+        }
+        // Longer than what is held: from the oldest hour that is. Longer than what was ever loaded: all of it.
+        let (begin, _) = store.begin(Length::from_days(35));
+        assert_eq!(begin, "2026-10-22T11:00:00Z".parse().unwrap());
+        let (_, sums) = store.begin(Length::from_days(90));
+        assert_eq!(store.head().minus(sums).measured, 40 * 2_880);
+    }
+
+    #[test]
+    fn a_change_reaches_every_later_cell() {
+        let mut store = store(0);
+        store.extend(Timestamp::from_seconds(100_000));
+        let at = Timestamp::from_seconds(90_000);
+        store.adjust(at, |_| Sums { events: 1.0, total: 2.0, measured: 0 });
+        for (from, expected) in
+            [(89_700, 2.0), (89_970, 2.0), (90_000, 0.0), (90_300, 0.0), (86_400, 2.0), (93_600, 0.0)]
+        {
+            let before = store.sums_at(Timestamp::from_seconds(from)).unwrap();
+            let total = store.head().minus(before).total;
+            assert!((total - expected).abs() < f64::EPSILON, "{from}: {total}");
+        }
+    }
+
+    #[test]
+    fn large_sums_are_taken_back_and_windows_stay_the_same() {
+        let mut store = store(0);
+        let mut end = 0;
+        while end < 61 * 86_400 {
+            end += 30;
+            store.extend(Timestamp::from_seconds(end));
+            store.add_newest(100_000.5, 200_000.25);
+        }
+        assert!(store.head().total < 30.0 * 2_880.0 * 200_000.25 * 2.1, "{}", store.head().total);
+        for length in [Length::from_hours(1), Length::from_days(1), Length::from_days(30)] {
+            let (from, before) = store.begin(length);
+            let slices = store.end().since(from).count_of(Length::from_seconds(30)) as f64;
+            let sums = store.head().minus(before);
+            assert!((sums.total - slices * 200_000.25).abs() < f64::EPSILON, "{length}");
+            assert!((sums.events - slices * 100_000.5).abs() < f64::EPSILON, "{length}");
+        }
+    }
 }

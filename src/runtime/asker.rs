@@ -79,11 +79,34 @@ impl Asker {
         }
         self.add_starts(&mut asked, to).await;
         for (place, _) in &asked.observations {
+            // A pushdown SLO is answered up to its newest evaluation.
+            let to = self.plan.pushdown(*place).map_or(to, |pushdown| to.floor_to(pushdown.step));
             if let Some(answered) = self.answered.get_mut(*place) {
                 *answered = (*answered).max(Some(to));
             }
         }
         asked
+    }
+
+    /// The SLOs that were not answered up to `to`.
+    pub fn behind(&self, to: Timestamp) -> impl Iterator<Item = &SharedEntry> {
+        self.entries.iter().enumerate().filter_map(move |(place, entry)| {
+            let to = self.plan.pushdown(place).map_or(to, |pushdown| to.floor_to(pushdown.step));
+            self.needs(place, to).then_some(entry)
+        })
+    }
+
+    /// What was answered before `oldest` is forgotten: the SLOs concerned begin anew. Says whether there were any.
+    pub fn begin_anew(&mut self, oldest: Timestamp) -> bool {
+        let mut any = false;
+        for (answered, entry) in self.answered.iter_mut().zip(&self.entries) {
+            if answered.is_some_and(|answered| answered < oldest) {
+                entry.begin_anew(oldest);
+                *answered = None;
+                any = true;
+            }
+        }
+        any
     }
 
     /// Whether an SLO has not been answered up to `to` yet.

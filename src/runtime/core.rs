@@ -22,6 +22,9 @@ use crate::store::{Commit, NewDelivery, Store, state_name};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::{AlertChanged, StoreFailure};
 
+/// Alerts whose last logged transition is remembered; beyond it a line may come twice.
+const LOGGED: usize = 100_000;
+
 /// Shared by pollers, backfills, reload and the service's handle.
 pub struct Core {
     /// The service's clock.
@@ -35,6 +38,8 @@ pub struct Core {
     recorder: Recorder,
     config: RwLock<Arc<Config>>,
     health: Mutex<BTreeMap<String, SourceHealth>>,
+    /// The last transition that was logged, by alert.
+    logged: Mutex<BTreeMap<String, String>>,
 }
 
 /// The lock's content, also after a panic elsewhere: what is in there is replaced whole, never left half done.
@@ -48,8 +53,8 @@ impl Core {
     pub fn new(clock: Clock, telemetry: Telemetry, store: Arc<dyn Store>, config: Arc<Config>) -> Self {
         let wake = Arc::new(Notify::new());
         let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&wake));
-        let health = Mutex::new(BTreeMap::new());
-        Self { clock, telemetry, store, wake, recorder, config: RwLock::new(config), health }
+        let (health, logged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
+        Self { clock, telemetry, store, wake, recorder, config: RwLock::new(config), health, logged }
     }
 
     /// The configuration in use.
@@ -89,7 +94,7 @@ impl Core {
     pub async fn record(&self, effects: Vec<Effect>, mut commit: Commit) {
         for effect in effects {
             let alert = &effect.alert;
-            if let Some(transition) = alert.transitions.last() {
+            if let Some(transition) = alert.transitions.last().filter(|last| self.is_news(&alert.id, &last.id)) {
                 self.telemetry.tell(&AlertChanged {
                     alert: &alert.id,
                     from: state_name(transition.from),
@@ -105,6 +110,15 @@ impl Core {
         if let Err(error) = self.recorder.record(commit).await {
             self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
         }
+    }
+
+    /// Whether a transition has not been logged yet: a record changes more often than the alert turns.
+    fn is_news(&self, alert: &str, transition: &str) -> bool {
+        let mut logged = held(&self.logged);
+        if logged.len() > LOGGED {
+            logged.clear();
+        }
+        logged.insert(alert.to_owned(), transition.to_owned()).is_none_or(|before| before != transition)
     }
 
     /// One row for each receiver.

@@ -51,6 +51,8 @@ pub struct Inner {
     pub counts: BTreeMap<Labels, Count>,
     /// Slice ends up to here were decided before this run.
     decided: Option<Timestamp>,
+    /// Its source did not answer its questions at the last tick.
+    pub blind: bool,
     /// A tick has judged it.
     judged: bool,
     /// The past has been read back to here; `None`: not begun.
@@ -118,6 +120,7 @@ impl Entry {
             book,
             counts: BTreeMap::new(),
             decided,
+            blind: false,
             judged: false,
             read_back: None,
             complete: false,
@@ -232,6 +235,8 @@ impl Entry {
     pub fn evaluate(&self, observation: &Observation, to: Timestamp, around: Surroundings<'_>) -> Evaluated {
         let inner = &mut *held(&self.inner);
         let mut effects = Vec::new();
+        // The watermark of a pushdown SLO moves in steps of `p`.
+        let to = inner.state.definition().pushdown.map_or(to, |step| to.floor_to(step));
         let mut at = inner.state.as_of().map_or(observation.from.ceil_to(self.slice), |end| end) + self.slice;
         while at <= to {
             if inner.decided.is_some_and(|decided| at <= decided) {
@@ -246,7 +251,8 @@ impl Entry {
             }
             at = at + self.slice;
         }
-        inner.judged = true;
+        inner.blind = false;
+        inner.judged |= inner.state.as_of().is_some();
         inner.read_back = inner.read_back.or(inner.state.loaded_from());
         Self::let_groups_go(inner);
         let mut commit = self.commit(inner);
@@ -265,6 +271,7 @@ impl Entry {
     /// The source does not answer.
     pub fn mark_blind(&self) -> Evaluated {
         let inner = &mut *held(&self.inner);
+        inner.blind = true;
         let effects = inner.book.mark_blind();
         Evaluated { effects, commit: self.commit(inner) }
     }
@@ -282,6 +289,17 @@ impl Entry {
         };
         let effects = book.withdraw(&setting, at, verdict);
         Evaluated { effects, commit: self.commit(inner) }
+    }
+
+    /// More was missed than is evaluated slice by slice: windows are read anew from the source's history, and alerts go on
+    /// from `oldest`.
+    pub fn begin_anew(&self, oldest: Timestamp) {
+        let inner = &mut *held(&self.inner);
+        inner.state = SloState::new(Arc::clone(inner.state.definition()));
+        inner.book.skip();
+        inner.decided = inner.decided.max(Some(oldest));
+        inner.read_back = None;
+        inner.complete = false;
     }
 
     /// Takes a stretch of the past.

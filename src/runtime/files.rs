@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::check::load::{self, Loaded};
-use crate::config::meant::Files;
+use crate::config::meant::{Config, Files};
 use crate::diag::{Diagnostic, Place, Texts, codes};
 use crate::yaml::{MAX_BYTES, SourceText};
 
@@ -61,7 +61,8 @@ impl Request {
         if beside && Path::new(CONFIG).is_file() {
             reading.named(Path::new(CONFIG));
         }
-        if self.paths.is_empty() || !reading.mentions("policy/v1") {
+        let rules_wanted = reading.mentions("config/v1") && !reading.mentions("policy/v1");
+        if self.paths.is_empty() || rules_wanted {
             self.configured(&mut reading);
         }
         reading.finish()
@@ -90,8 +91,7 @@ impl Request {
 
     /// The default folders, beside the configuration.
     fn beside(&self) -> Files {
-        let folder = self.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        Files { slos: vec![folder.join("slos")], rules: vec![folder.join("rules")] }
+        Config::empty(self.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))).files
     }
 }
 

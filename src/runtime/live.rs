@@ -21,9 +21,9 @@ use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, Evaluated, SharedEntry};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::Poller;
-use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView};
+use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
 use crate::runtime::stored::Stored;
-use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first};
+use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::watch;
 use crate::store::{AlertFilter, Delivery, DeliveryFilter, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
@@ -237,10 +237,8 @@ impl Live {
         pending
     }
 
-    fn views_of(&self, entry: &Entry) -> Vec<InstanceView> {
-        let slo = entry.slo();
-        let blind = self.core.health(&slo.source, |health| health.failing_since.is_some());
-        let around = Around { blind, judged: entry.is_judged(), backfilled: entry.backfilled() };
+    fn views_of(entry: &Entry) -> Vec<InstanceView> {
+        let around = Around { judged: entry.is_judged(), backfilled: entry.backfilled() };
         entry.with(|inner| {
             inner.count();
             inner.state.instances().map(|(_, instance)| instance_view(inner, instance, around)).collect()
@@ -252,9 +250,20 @@ impl Live {
 impl Service for Live {
     fn instances(&self) -> Vec<InstanceView> {
         let mut views: Vec<InstanceView> =
-            self.loaded().entries.values().flat_map(|entry| self.views_of(entry)).collect();
+            self.loaded().entries.values().flat_map(|entry| Self::views_of(entry)).collect();
         sort_worst_first(&mut views);
         views
+    }
+
+    fn summaries(&self) -> Vec<Summary> {
+        let loaded = self.loaded();
+        let of = |entry: &SharedEntry| {
+            let judged = entry.is_judged();
+            entry.with(|inner| {
+                inner.state.instances().map(|(_, instance)| summary(inner, instance, judged)).collect::<Vec<_>>()
+            })
+        };
+        loaded.entries.values().flat_map(of).collect()
     }
 
     fn groups(&self, slo: &SloId) -> Option<Vec<Labels>> {
@@ -265,7 +274,7 @@ impl Service for Live {
 
     fn instance(&self, id: &InstanceId) -> Option<InstanceView> {
         let loaded = self.loaded();
-        self.views_of(loaded.entries.get(&id.slo)?).into_iter().find(|view| view.id == *id)
+        Self::views_of(loaded.entries.get(&id.slo)?).into_iter().find(|view| view.id == *id)
     }
 
     fn window(&self, id: &InstanceId, over: Length) -> Option<WindowFigures> {

@@ -143,6 +143,8 @@ impl Outbox {
         for mut worker in workers {
             if tokio::time::timeout_at(end, &mut worker.task).await.is_err() {
                 worker.task.abort();
+                // Ends at its next await, and lets go of the store, which may be opened again at once.
+                drop(worker.task.await);
                 clean = false;
             }
         }

@@ -60,6 +60,9 @@ impl Poller {
         let mut backfill = None;
         while !stop.is_cancelled() {
             let newest = self.watermark();
+            if self.source.has_history() && asker.begin_anew(newest - CATCH_UP) {
+                backfill = None;
+            }
             if asker.answered_to().is_none_or(|held| held < newest) {
                 self.tick(&mut asker, newest, &stop).await;
             }
@@ -134,7 +137,7 @@ impl Poller {
             self.evaluate(asked.observations, to, errors.is_empty()).await;
             from = to;
         }
-        self.finish(newest, &errors).await;
+        self.finish(newest, &errors, asker).await;
         let instances = self.entries.iter().map(|entry| entry.with(|inner| inner.state.instances().count())).sum();
         self.core.telemetry.tell(&event::Tick { as_of: newest, instances, took: started.elapsed() });
     }
@@ -198,13 +201,13 @@ impl Poller {
     }
 
     /// How the source is, and its own alert.
-    async fn finish(&mut self, newest: Timestamp, errors: &[SourceError]) {
+    async fn finish(&mut self, newest: Timestamp, errors: &[SourceError], asker: &Asker) {
         let now = self.core.clock.now();
         if errors.is_empty() {
             self.core.health(&self.name, |health| health.succeeded(now, newest));
         } else {
             self.core.health(&self.name, |health| health.failed(now, errors));
-            self.freeze().await;
+            self.freeze(asker.behind(newest)).await;
         }
         let (since, problem) = self
             .core
@@ -243,8 +246,8 @@ impl Poller {
     }
 
     /// The SLOs that stand still say so.
-    async fn freeze(&self) {
-        let still = self.entries.iter().map(|entry| entry.mark_blind()).fold(Evaluated::default(), Evaluated::and);
+    async fn freeze(&self, behind: impl Iterator<Item = &SharedEntry>) {
+        let still = behind.map(|entry| entry.mark_blind()).fold(Evaluated::default(), Evaluated::and);
         if !still.effects.is_empty() || still.commit != Commit::default() {
             self.core.record(still.effects, still.commit).await;
         }

@@ -5,10 +5,10 @@
 
 use crate::engine::definition::Kind;
 use crate::engine::instance::Instance;
-use crate::engine::verdict::{Condition, Verdict, WindowFigures};
+use crate::engine::verdict::{Condition, TierSet, Verdict, WindowFigures};
 use crate::policy::alert::{Alert, AlertState};
 use crate::runtime::entry::Inner;
-use crate::runtime::service::{Counted, InstanceView, SeriesPoint, SeriesView};
+use crate::runtime::service::{Counted, InstanceView, SeriesPoint, SeriesView, Summary};
 use crate::spec::meant::{Mode, Sli};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{InstanceId, Labels, Length, Timestamp};
@@ -16,8 +16,6 @@ use crate::units::{InstanceId, Labels, Length, Timestamp};
 /// What an instance does not know of itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Around {
-    /// Its source does not answer.
-    pub blind: bool,
     /// A tick has judged it.
     pub judged: bool,
     /// How much of the period has been read.
@@ -27,7 +25,8 @@ pub struct Around {
 /// One instance of an entry.
 #[must_use]
 pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> InstanceView {
-    let Around { blind, judged, backfilled } = around;
+    let Around { judged, backfilled } = around;
+    let blind = inner.blind;
     let slo = &inner.slo;
     let definition = inner.state.definition();
     let group = instance.labels();
@@ -63,6 +62,21 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         alerts,
         reason,
         backfilled,
+    }
+}
+
+/// What a list needs of one instance to choose and order it.
+#[must_use]
+pub fn summary(inner: &Inner, instance: &Instance, judged: bool) -> Summary {
+    let mut verdict = Verdict::default();
+    // Tiers that fire are known from the alerts; whether they are known false is the detail's affair.
+    inner.state.judge(instance, TierSet::default(), &mut verdict);
+    Summary {
+        id: InstanceId { slo: inner.slo.id.clone(), group: instance.labels().clone() },
+        owner: inner.slo.owner.clone(),
+        status: status(inner.book.alerts_of(instance.labels()), verdict.condition, judged).to_owned(),
+        remaining: verdict.budget.remaining,
+        burn: verdict.tiers.iter().filter_map(|tier| tier.over).map(|window| window.rate).fold(0.0, f64::max),
     }
 }
 

@@ -74,7 +74,7 @@ pub struct Refused {
 impl Refused {
     /// Whether `value` is a count; where not, it is counted here.
     pub fn admits(&mut self, value: f64) -> bool {
-        if value >= 0.0 && value < f64::INFINITY {
+        if (0.0..f64::INFINITY).contains(&value) {
             return true;
         }
         if value.is_nan() {

@@ -105,8 +105,15 @@ fn compiled(value: &str) -> Result<Regex, regex::Error> {
         return Ok(regex);
     }
     // By itself first: `a)|(b` would be one within the group.
-    Regex::new(value)?;
-    let regex = Regex::new(&format!("^(?s:{value})$"))?;
+    let text = match Regex::new(value) {
+        Ok(_) => value.to_owned(),
+        Err(error) => {
+            let escaped = with_literal_braces(value);
+            Regex::new(&escaped).map_err(|_| error)?;
+            escaped
+        }
+    };
+    let regex = Regex::new(&format!("^(?s:{text})$"))?;
     COMPILED.with_borrow_mut(|kept| {
         if kept.len() >= KEPT {
             kept.clear();
@@ -114,6 +121,33 @@ fn compiled(value: &str) -> Result<Regex, regex::Error> {
         kept.insert(value.to_owned(), regex.clone());
     });
     Ok(regex)
+}
+
+/// The expression with every `{` escaped that begins no repetition: there it stands for itself in the stores' syntax
+/// (`/users/{id}`), and is an error in ours.
+fn with_literal_braces(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len() + 8);
+    let mut rest = value.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' => {
+                escaped.push(character);
+                escaped.extend(rest.next());
+            }
+            '{' if !begins_repetition(rest.as_str()) => escaped.push_str("\\{"),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// Whether what follows a `{` is `3}`, `3,}` or `3,5}`.
+fn begins_repetition(rest: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    rest.split_once('}').is_some_and(|(inside, _)| match inside.split_once(',') {
+        Some((least, most)) => digits(least) && (most.is_empty() || digits(most)),
+        None => digits(inside),
+    })
 }
 
 /// The value of `le` as a number.
@@ -163,6 +197,9 @@ mod tests {
         let other = Matcher::new("code", Operation::NotMatch, "5..").unwrap();
         assert!(other.matches(&Labels::new()) && !other.matches(&Labels::from([("code", "503")])));
         assert!(Matcher::new("code", Operation::Match, "a)|(b").is_err());
+        let route = Matcher::new("route", Operation::Match, "/users/{id}|/x{2,3}").unwrap();
+        let matches = |text: &str| route.matches(&Labels::from([("route", text)]));
+        assert!(matches("/users/{id}") && matches("/xxx") && !matches("/x"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! alias within its own anchor is an error. After a key that is no text (a list, a mapping) reading goes on, so that
 //! the rest of the file is looked at too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use saphyr_parser::{Event, ScalarStyle, Tag};
@@ -303,14 +303,13 @@ impl Builder {
         }
         let mut children: Vec<NodeId> = self.document.children(mapping).to_vec();
         children.retain(|child| *child != merge);
-        let mut known: Vec<Arc<str>> =
+        let mut known: BTreeSet<Arc<str>> =
             children.iter().filter_map(|child| self.document.key(*child)).map(Arc::from).collect();
-        known.sort();
         for base in bases {
             for child in self.document.children(base).to_vec() {
-                let Some(key) = self.document.key(child).map(Arc::<str>::from) else { continue };
-                let Err(position) = known.binary_search(&key) else { continue };
-                known.insert(position, key);
+                if !self.document.key(child).is_some_and(|key| known.insert(key.into())) {
+                    continue;
+                }
                 if let Some(node) = self.document.nodes.get_mut(child.0 as usize) {
                     node.parent = Some(mapping);
                 }

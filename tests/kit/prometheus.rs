@@ -88,6 +88,12 @@ impl Prometheus {
         self.process = None;
     }
 
+    /// Its process id; 0 while it is stopped.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().map_or(0, Process::id)
+    }
+
     /// Its address.
     #[must_use]
     pub fn url(&self) -> String {

@@ -143,22 +143,21 @@ fn newest_before(family: &[&Series], at: i64) -> Option<i64> {
 
 /// Rule 4: the base of a first sample that counts from zero; `None` where it is the baseline.
 ///
-/// Reading: where both (a) and (b) hold, the start time is the base, as it says when the counting began.
+/// Reading: where both (a) and (b) hold, (b) gives the base: the start time is asked for only where (b) does not decide,
+/// and whether somebody happened to ask must not change what is booked.
 fn birth(world: &World, setting: &Setting, born: &Series, family: &[&Series], at: i64) -> Option<i64> {
+    let beside_siblings = newest_before(family, at).filter(|base| {
+        let others = || family.iter().filter(|other| other.labels != born.labels && other.has(*base));
+        let same_metric = |other: &Series| other.metric() == born.metric();
+        let other_selector = |other: &Series| (born.events && other.total) || (born.total && other.events);
+        let witness = others().any(|other| (same_metric(other) || other_selector(other)) && other.has(at));
+        let replaced = others().any(|other| same_metric(other) && !other.has(at));
+        witness && !replaced
+    });
     let target = born.target();
     let restarts = world.starts.iter().filter(|(place, _)| *place == target).map(|(_, start)| *start);
     let restart = restarts.filter(|start| at - setting.gap < *start && *start <= at).max();
-    if restart.is_some() {
-        return restart;
-    }
-    let base = newest_before(family, at)?;
-    let others = || family.iter().filter(|other| other.labels != born.labels);
-    let related = |other: &Series| {
-        other.metric() == born.metric() || (born.events && other.total) || (born.total && other.events)
-    };
-    let witness = others().any(|other| related(other) && other.has(base) && other.has(at));
-    let replaced = others().any(|other| other.metric() == born.metric() && other.has(base) && !other.has(at));
-    (witness && !replaced).then_some(base)
+    beside_siblings.or(restart)
 }
 
 /// Rule 5, for one series of `total`.

@@ -17,6 +17,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use serde_json::Value;
+use slo::clock::Clock;
+use slo::units::Timestamp;
 use tokio::time::Instant;
 
 /// A port that was free a moment ago.
@@ -209,6 +211,8 @@ async fn page(State(exporter): State<Exporter>) -> (StatusCode, String) {
 /// A webhook that was received.
 #[derive(Clone, Debug)]
 pub struct Received {
+    /// When it came.
+    pub at: Timestamp,
     pub body: Value,
     pub headers: BTreeMap<String, String>,
 }
@@ -256,6 +260,7 @@ impl Receiver {
 }
 
 async fn hook(State(receiver): State<Receiver>, headers: HeaderMap, body: axum::body::Bytes) -> StatusCode {
+    let at = Clock::system().now();
     if let Some(status) = *receiver.failing.lock().unwrap() {
         return StatusCode::from_u16(status).unwrap();
     }
@@ -263,6 +268,6 @@ async fn hook(State(receiver): State<Receiver>, headers: HeaderMap, body: axum::
         .iter()
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
-    receiver.received.lock().unwrap().push(Received { body: serde_json::from_slice(&body).unwrap(), headers });
+    receiver.received.lock().unwrap().push(Received { at, body: serde_json::from_slice(&body).unwrap(), headers });
     StatusCode::OK
 }

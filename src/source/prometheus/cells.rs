@@ -184,7 +184,9 @@ impl Reading<'_> {
             let until = (next + step * (points - 1)).min(last);
             match self.api.range(promql, next, until, step).await {
                 Ok(values) => {
-                    values.into_iter().for_each(|value| self.take(selector, value, set));
+                    for value in values {
+                        self.take(selector, value, set);
+                    }
                     next = until + step;
                 }
                 Err(error) if error.kind == SourceErrorKind::TooLarge && points > 1 => points /= 2,
@@ -242,14 +244,11 @@ impl Reading<'_> {
             let series = self.targets.get(&name).map_or(0, |target| target.series.len());
             let samples = each.saturating_mul(i64::try_from(series).unwrap_or(i64::MAX));
             let full = |portion: &BTreeSet<Labels>| samples > room || (pays && portion.len() >= TARGETS_PER_QUERY);
-            match portions.last_mut().filter(|portion| !full(portion)) {
-                Some(portion) => {
-                    portion.insert(name);
-                }
-                None => {
-                    portions.push(BTreeSet::from([name]));
-                    room = SAMPLES_PER_GROUP;
-                }
+            if let Some(portion) = portions.last_mut().filter(|portion| !full(portion)) {
+                portion.insert(name);
+            } else {
+                portions.push(BTreeSet::from([name]));
+                room = SAMPLES_PER_GROUP;
             }
             room = room.saturating_sub(samples);
         }

@@ -139,8 +139,11 @@ impl Grid {
             let (here, before) = (cells.count_at(Some(cell)), cells.count_at(cell.checked_sub(1)));
             let is_first = cell == 0;
             let marked = if here == 0 {
+                if before == 0 {
+                    continue;
+                }
                 // Gone: its last true sample is in the cell before.
-                if before == 0 { continue } else { cell - 1 }
+                cell - 1
             } else {
                 let appeared = !is_first && before == 0;
                 let value = cells.last.get(cell).is_some_and(|value| Refused::default().admits(*value));

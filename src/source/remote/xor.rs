@@ -78,19 +78,18 @@ impl Value {
             bits.position += 1;
             return Ok(());
         }
-        let mut head = 2;
+        let mut head = 2_u32;
         if ahead >> 62 == 0b11 {
             head = 13;
-            // Five and six bits: both fit.
-            self.leading = (ahead >> 57) as u32 & 0x1f;
-            let width = (ahead >> 51) as u32 & 0x3f;
+            self.leading = low6(ahead >> 57) & 0x1f;
+            let width = low6(ahead >> 51);
             self.width = if width == 0 { 64 } else { width };
         }
         if self.width == 0 || self.leading + self.width > 64 {
             return Err(Broken);
         }
-        bits.position += head;
-        let meaningful = if head as u32 + self.width <= PEEKED {
+        bits.position += head as usize;
+        let meaningful = if head + self.width <= PEEKED {
             bits.position += self.width as usize;
             ahead << head >> (64 - self.width)
         } else {
@@ -156,15 +155,20 @@ impl Bits<'_> {
     }
 }
 
+/// The lowest six bits.
+#[inline]
+fn low6(bits: u64) -> u32 {
+    (bits & 0x3f) as u32
+}
+
 /// The last bytes of a chunk, fewer than eight, left-aligned.
 #[cold]
 fn tail(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .take(8)
-        .fold(0, |word, byte| word << 8 | u64::from(*byte))
-        .checked_shl(64 - 8 * bytes.len() as u32)
-        .unwrap_or(0)
+    let mut word = [0; 8];
+    for (slot, byte) in word.iter_mut().zip(bytes) {
+        *slot = *byte;
+    }
+    u64::from_be_bytes(word)
 }
 
 #[cfg(test)]

@@ -63,7 +63,9 @@ impl Scrape {
         for text in targets {
             let url = parse_url(&client, text)?;
             let mut all = Labels::from([("job", client.name()), ("instance", instance_of(&url).as_str())]);
-            labels.iter().for_each(|(name, value)| all.insert(name, value));
+            for (name, value) in labels {
+                all.insert(name, value);
+            }
             parsed.push(Target { url, labels: all });
         }
         let held = Held::new(config.gap * 2 + config.lateness + SLACK);
