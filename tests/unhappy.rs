@@ -192,7 +192,6 @@ async fn sources_that_misbehave_are_shown_and_paged_for_and_everything_else_goes
     }
     let up = metric(&shop.slo, "slo_source_up{source=\"app\"}").await;
     assert_eq!(up, Ok(1.0));
-    shop.hook.fail_with(None);
     shop.traffic.set_broken(true);
     let own = |body: &Value| body["slo"] == "checkout/availability" && body["state"] == "firing";
     shop.hook.wait_for("the page of the healthy source", 60, own).await;
