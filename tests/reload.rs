@@ -206,7 +206,8 @@ async fn alerting_switched_off_while_it_fires_ends_the_alert() {
     let end = shop.end_of(&page["alert_id"], 30).await;
     assert_eq!(end["ended_by"], "withdrawn", "{end}");
     // It is still watched.
-    assert!(shop.of("availability").await["sli"]["bad"].as_f64().unwrap() > 0.0);
+    let watched = shop.of("availability").await;
+    assert!(watched["sli"]["bad"].as_f64().unwrap() > 0.0, "{watched}");
     assert_eq!(shop.firings(), 1);
 }
 

@@ -206,6 +206,18 @@ impl Blueprint {
         self.slos.iter().filter(|plan| plan.slo.source == source).map(|plan| Arc::clone(&plan.slo)).collect()
     }
 
+    /// Goes on with the sources of `old` whose configuration did not change: what is scraped has its newest samples
+    /// nowhere else, and a re-read of the last `G` that finds none would take the newest slices away.
+    pub fn keep_sources(&mut self, old: &Self) {
+        for (name, source) in &mut self.sources {
+            if self.config.sources.get(name) == old.config.sources.get(name)
+                && let Some(kept) = old.sources.get(name)
+            {
+                *source = Arc::clone(kept);
+            }
+        }
+    }
+
     /// What each source is.
     #[must_use]
     pub fn source_kinds(&self) -> BTreeMap<String, &'static str> {

@@ -173,9 +173,10 @@ impl Live {
     }
 
     /// Takes a new blueprint in place of the loaded one.
-    async fn replace(&self, blueprint: Blueprint) {
-        let blueprint = Arc::new(blueprint);
+    async fn replace(&self, mut blueprint: Blueprint) {
         let old = self.loaded();
+        blueprint.keep_sources(&old.blueprint);
+        let blueprint = Arc::new(blueprint);
         let mut running = self.running.lock().await;
         running.stop.cancel();
         let mut alerts = BTreeMap::new();
