@@ -1,1 +1,148 @@
-//! Composition root: to be filled in.
+//! Composition root: from a blueprint to a service that listens, and to its end.
+//!
+//! Order: the port, then the store, then the pollers, so that what cannot work fails before anything is done. Reloads
+//! come from three sides (files, SIGHUP, `POST /-/reload`) and take one way. At the end everything gets a deadline.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::http::server::serve;
+use crate::runtime::blueprint::{Blueprint, Launch};
+use crate::runtime::live::Live;
+use crate::runtime::service::Service;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Keep, Store, StoreError};
+use crate::telemetry::Telemetry;
+use crate::telemetry::event::{Lifecycle, StoreFailure};
+use crate::units::Length;
+
+/// How often old records are dropped.
+const PRUNE_EVERY: Length = Length::from_hours(6);
+/// Hours are kept at least this long, whatever the periods of the SLOs.
+const LEAST_HOURS: Length = Length::from_days(8);
+
+/// Why a service cannot start although its files are fine.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or not ours to take.
+    #[error("cannot listen on `{address}`: {source}; set `server.listen` to a free address")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A service that listens.
+pub struct App {
+    /// Its handle.
+    pub service: Arc<dyn Service>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    live: Arc<Live>,
+    telemetry: Telemetry,
+    closing: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl App {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// Where the port or the store cannot be used.
+    pub async fn start(launch: Launch, blueprint: Blueprint, clock: Clock) -> Result<Self, StartError> {
+        let telemetry = launch.telemetry.clone();
+        let configured = blueprint.config.server.listen;
+        let listener =
+            TcpListener::bind(configured).await.map_err(|source| StartError::Listen { address: configured, source })?;
+        let address = listener.local_addr().unwrap_or(configured);
+        let external_url = blueprint.config.server.external_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let config = Arc::clone(&blueprint.config);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.storage.path).await?);
+        let longest = blueprint.slos.iter().map(|plan| plan.definition.window).max().unwrap_or_default();
+        let keep = Keep { hours: longest.max(LEAST_HOURS) + Length::from_days(1), history: config.storage.history };
+        let live =
+            Live::start(launch, blueprint, Arc::clone(&store), clock.clone(), telemetry.clone(), external_url).await?;
+        let service: Arc<dyn Service> = Arc::clone(&live) as Arc<dyn Service>;
+        let closing = CancellationToken::new();
+        let tasks = vec![
+            tokio::spawn(listen(Arc::clone(&service), telemetry.clone(), listener, closing.clone())),
+            tokio::spawn(follow(Arc::clone(&live))),
+            tokio::spawn(reload_on_hangup(Arc::clone(&service), closing.clone())),
+            tokio::spawn(prune(store, clock, telemetry.clone(), keep, closing.clone())),
+        ];
+        Ok(Self { service, address, live, telemetry, closing, tasks })
+    }
+
+    /// Stops: no new work, what is under way gets its deadline. Says whether nothing was cut off.
+    pub async fn stop(self, why: &str) -> bool {
+        self.telemetry.tell(&Lifecycle::Stopping(why));
+        self.closing.cancel();
+        let clean = self.live.stop().await;
+        for task in self.tasks {
+            // A panic in a task was logged when it happened.
+            let _ = task.await;
+        }
+        self.telemetry.tell(&Lifecycle::Stopped { clean });
+        clean
+    }
+}
+
+/// SIGTERM or Ctrl-C; says which.
+pub async fn told_to_stop() -> &'static str {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without signals there is nothing to wait for but Ctrl-C.
+        let _ = tokio::signal::ctrl_c().await;
+        return "interrupted";
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = tokio::signal::ctrl_c() => "interrupted",
+    }
+}
+
+async fn listen(service: Arc<dyn Service>, telemetry: Telemetry, listener: TcpListener, closing: CancellationToken) {
+    if let Err(error) = serve(service, telemetry, listener, closing.cancelled_owned()).await {
+        tracing::error!(%error, "the HTTP server ended");
+    }
+}
+
+async fn follow(live: Arc<Live>) {
+    live.follow_files().await;
+}
+
+async fn reload_on_hangup(service: Arc<dyn Service>, closing: CancellationToken) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {
+                // What is wrong was told by the reload itself.
+                let _ = service.reload().await;
+            }
+            () = closing.cancelled() => return,
+        }
+    }
+}
+
+async fn prune(store: Arc<dyn Store>, clock: Clock, telemetry: Telemetry, keep: Keep, closing: CancellationToken) {
+    loop {
+        if let Err(error) = store.prune(clock.now(), keep).await {
+            telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
+        }
+        tokio::select! {
+            () = clock.sleep(PRUNE_EVERY) => {}
+            () = closing.cancelled() => return,
+        }
+    }
+}

@@ -34,7 +34,7 @@ const fn layer(
 const LAYERS: &[Layer] = &[
     layer("units", &[], &["chrono"], true),
     layer("diag", &["units"], &["annotate_snippets"], true),
-    layer("yaml", &["units", "diag"], &["serde_yaml", "saphyr_parser"], true),
+    layer("yaml", &["units", "diag"], &["serde_yaml", "saphyr_parser", "strsim"], true),
     layer("spec", &["units", "diag", "yaml"], &["promql_parser", "regex", "strsim", "sha2"], true),
     layer("config", &["units", "diag", "yaml", "spec"], &["strsim"], true),
     layer("plan", &["units", "diag", "yaml", "spec", "config", "engine"], &["promql_parser", "regex"], true),
@@ -101,7 +101,7 @@ const LAYERS: &[Layer] = &[
     layer(
         "http",
         &["units", "diag", "spec", "engine", "policy", "store", "telemetry", "runtime"],
-        &["tokio", "axum", "utoipa", "maud", "futures_util", "tower"],
+        &["tokio", "axum", "utoipa", "maud", "futures_util", "hyper", "hyper_util", "base64"],
         false,
     ),
     layer(
@@ -125,7 +125,7 @@ const LAYERS: &[Layer] = &[
             "runtime",
             "http",
         ],
-        &["tokio", "tokio_util", "anyhow", "rustls"],
+        &["tokio", "tokio_util", "anyhow", "rustls", "tracing"],
         false,
     ),
     layer(

@@ -2,17 +2,28 @@
 //!
 //! Pure: files are read by whoever may, their texts come in. Everything wrong is found in one run; what could be
 //! understood comes along even where other things could not, so that lints can speak about it. Lints are not here.
+//!
+//! Order: the configuration first (it names the sources and the slice), then policies, then SLOs. Decided here: an SLO
+//! that names no source asks the only one, or the one called `prometheus`.
 //! Invariant: where no finding is an error, the SLOs, policies and configuration are complete and fit each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
+use crate::config;
 use crate::config::meant::Config;
-use crate::diag::{Diagnostic, Place, Severity};
-use crate::spec::meant::Slo;
+use crate::config::secrets::literal_secrets;
+use crate::diag::{Diagnostic, Place, Severity, codes};
+use crate::policy::compile;
+use crate::spec::kind::{self, Kind};
+use crate::spec::meant::{Mode, Slo};
 use crate::spec::policy::Policy;
-use crate::units::SloId;
-use crate::yaml::{Document, NodeId, SourceText};
+use crate::spec::preset;
+use crate::spec::rules::{ReadPolicy, read_policies};
+use crate::spec::slos::{Surroundings, read_slos};
+use crate::units::{SloId, Step};
+use crate::yaml::{Document, NodeId, Reader, SourceText, parse};
 
 /// Where something stands: a document of [`Loaded::documents`], and the path of the thing within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,5 +87,213 @@ impl Loaded {
 /// Reads all texts.
 #[must_use]
 pub fn load(texts: &[SourceText]) -> Loaded {
-    Loaded { files: texts.len(), ..Loaded::default() }
+    let mut reading = Loader { loaded: Loaded { files: texts.len(), ..Loaded::default() }, parts: Vec::new() };
+    for text in texts {
+        reading.take(text);
+    }
+    reading.configuration();
+    let names = reading.policies();
+    reading.slos(&names);
+    let mut loaded = reading.loaded;
+    let literal = loaded.findings.iter().filter(|finding| codes::is_masked(finding.code));
+    loaded.masked.extend(literal.filter_map(|finding| finding.place.clone()));
+    loaded.masked.sort();
+    loaded.masked.dedup();
+    sort(&mut loaded.findings, texts);
+    loaded
+}
+
+/// In the order of the files as they came in, then by line.
+fn sort(findings: &mut [Diagnostic], texts: &[SourceText]) {
+    let files: BTreeMap<&str, usize> =
+        texts.iter().enumerate().map(|(index, text)| (text.file.as_ref(), index)).collect();
+    findings.sort_by_key(|finding| {
+        finding.place.as_ref().map(|place| (files.get(place.file.as_ref()).copied(), place.line, place.column))
+    });
+}
+
+/// A document of ours, or an item of a list: where it begins and what it says it is.
+struct Part {
+    document: usize,
+    node: NodeId,
+    kind: Kind,
+}
+
+struct Loader {
+    loaded: Loaded,
+    parts: Vec<Part>,
+}
+
+impl Loader {
+    /// Takes a file in: keeps the documents of ours, skips the others.
+    fn take(&mut self, text: &SourceText) {
+        let stream = parse(text);
+        let parts: Vec<Vec<(NodeId, Kind)>> = stream.documents.iter().map(|(document, _)| parts_of(document)).collect();
+        let holds_ours = parts.iter().flatten().any(|(_, kind)| is_ours(*kind));
+        let strict = text.named || holds_ours;
+        for ((document, within), parts) in stream.documents.into_iter().zip(parts) {
+            let skip = |kind: Kind| kind == Kind::Foreign || (kind == Kind::Unmarked && !strict);
+            self.loaded.skipped += parts.iter().filter(|(_, kind)| skip(*kind)).count();
+            let kept: Vec<(NodeId, Kind)> = parts.into_iter().filter(|(_, kind)| !skip(*kind)).collect();
+            if kept.is_empty() {
+                continue;
+            }
+            self.loaded.findings.extend(within);
+            for (node, kind) in kept {
+                if let Some((finding, key)) = kind::finding(&document, node) {
+                    let mut reader = Reader::new(&document);
+                    reader.report_in(node, key, finding);
+                    self.loaded.findings.extend(reader.into_findings());
+                }
+                self.parts.push(Part { document: self.loaded.documents.len(), node, kind });
+            }
+            self.loaded.documents.push(document);
+        }
+        self.loaded.findings.extend(stream.stopped);
+    }
+
+    /// The parts of one kind with their documents.
+    fn of(&self, kind: Kind) -> Vec<(usize, NodeId)> {
+        self.parts.iter().filter(|part| part.kind == kind).map(|part| (part.document, part.node)).collect()
+    }
+
+    fn configuration(&mut self) {
+        let parts = self.of(Kind::Configuration);
+        for (document_index, node) in parts {
+            let Some(document) = self.loaded.documents.get(document_index) else { continue };
+            self.loaded.masked.extend(literal_secrets(document, node));
+            let mut reader = Reader::new(document);
+            if let Some(first) = &self.loaded.config_origin {
+                let mut finding = Diagnostic::error(codes::TWO_CONFIGURATIONS, "this is the second configuration")
+                    .with_help("keep one `config/v1` document");
+                let first_place = self.loaded.node(first, "").map(|(document, node)| document.place(node));
+                finding.related.extend(first_place.map(|place| (place, "the first".to_owned())));
+                reader.report_in(node, "version", finding);
+                self.loaded.findings.extend(reader.into_findings());
+                continue;
+            }
+            let folder = Path::new(document.file().as_ref()).parent().unwrap_or(Path::new(""));
+            let config = config::read::read_config(&mut reader, node, folder);
+            let origin = Origin { document: document_index, path: document.path(node) };
+            self.loaded.findings.extend(reader.into_findings());
+            self.loaded.config = config;
+            self.loaded.config_origin = Some(origin);
+        }
+    }
+
+    /// Reads the policies; gives the names of all that stand in files, readable or not.
+    fn policies(&mut self) -> BTreeSet<String> {
+        let presets = preset::presets();
+        self.loaded.policies.clone_from(&presets);
+        let mut names = BTreeSet::new();
+        for (document_index, root) in self.of(Kind::Policies) {
+            let Some(document) = self.loaded.documents.get(document_index) else { continue };
+            let mut reader = Reader::new(document);
+            let items = document.child(root, "policies").map_or(&[][..], |list| document.children(list));
+            let name = |item: &NodeId| document.child(*item, "name").and_then(|name| document.text(name));
+            names.extend(items.iter().filter_map(name).map(str::to_owned));
+            for read in read_policies(&mut reader, root) {
+                let origin = Origin { document: document_index, path: document.path(read.node) };
+                if let Some(finding) = self.refuse(&read, &presets) {
+                    reader.report_in(read.node, "name", finding);
+                } else {
+                    self.loaded.policy_origins.insert(read.policy.name.clone(), origin);
+                    self.loaded.policies.insert(read.policy.name.clone(), Arc::new(read.policy));
+                }
+            }
+            self.loaded.findings.extend(reader.into_findings());
+        }
+        names
+    }
+
+    /// Why a policy cannot have its name, if it cannot.
+    fn refuse(&self, read: &ReadPolicy, presets: &BTreeMap<String, Arc<Policy>>) -> Option<Diagnostic> {
+        let name = &read.policy.name;
+        if let Some(first) = self.loaded.policy_origins.get(name) {
+            let mut finding = Diagnostic::error(codes::DUPLICATE_NAME, format!("there are two policies `{name}`"));
+            let place = self.loaded.node(first, "/name").map(|(document, node)| document.place(node));
+            finding.related.extend(place.map(|place| (place, "the first".to_owned())));
+            return Some(finding.with_help("give one of them another name"));
+        }
+        let is_preset = presets.contains_key(name) || preset::NOT_BUILT.contains(&name.as_str());
+        let equal = presets
+            .get(name)
+            .is_some_and(|preset| (&preset.tiers, preset.scale_below) == (&read.policy.tiers, read.policy.scale_below));
+        match (is_preset, read.replaces_preset) {
+            (true, false) if !equal => {
+                let message = format!("`{name}` is the name of a preset, and this differs from it");
+                let help = "give it another name, or say `replaces: preset`";
+                Some(Diagnostic::error(codes::PRESET_TAKEN, message).with_help(help))
+            }
+            (false, true) => {
+                let finding = Diagnostic::error(codes::PRESET_TAKEN, format!("there is no preset `{name}` to replace"));
+                Some(finding.with_help("take `replaces` out"))
+            }
+            _ => None,
+        }
+    }
+
+    fn slos(&mut self, policy_names: &BTreeSet<String>) {
+        let config = self.loaded.config.clone();
+        let source = config.as_ref().map_or(Some(config::DEFAULT_SOURCE), Config::default_source);
+        let slice = config.as_ref().map_or(Step::DEFAULT, |config| config.slice);
+        let mode = config.as_ref().map_or(Mode::default(), |config| config.mode);
+        let policies = self.loaded.policies.clone();
+        let around = Surroundings { policies: &policies, policy_names, source, slice, mode };
+        let mut slos: BTreeMap<SloId, Arc<Slo>> = BTreeMap::new();
+        for (document_index, root) in self.of(Kind::Slos) {
+            let Some(document) = self.loaded.documents.get(document_index) else { continue };
+            let mut reader = Reader::new(document);
+            for (slo, node) in read_slos(&mut reader, root, &around) {
+                reader.slo = Some(slo.id.clone());
+                if let Some(first) = slos.get(&slo.id) {
+                    let mut finding =
+                        Diagnostic::error(codes::DUPLICATE_NAME, format!("there are two SLOs `{}`", slo.id));
+                    finding.related.push((first.place.clone(), "the first".to_owned()));
+                    reader.report_in(node, "name", finding.with_help("give one of them another name"));
+                    continue;
+                }
+                fit(&mut reader, &slo, node, self.loaded.policy_origins.get(&slo.alerting.policy.name), &self.loaded);
+                let origin = Origin { document: document_index, path: document.path(node) };
+                self.loaded.slo_origins.insert(slo.id.clone(), origin);
+                slos.insert(slo.id.clone(), Arc::new(slo));
+            }
+            reader.slo = None;
+            self.loaded.findings.extend(reader.into_findings());
+        }
+        self.loaded.slos = slos.into_values().collect();
+    }
+}
+
+/// Notes where an SLO's policy does not fit it: on `alerting` where it was chosen there, else on `objective`.
+fn fit(reader: &mut Reader<'_>, slo: &Slo, node: NodeId, origin: Option<&Origin>, loaded: &Loaded) {
+    let Err(misfit) = compile::tiers(&slo.alerting.policy, slo.objective, slo.window) else { return };
+    let document = reader.document();
+    let alerting = document.child(node, "alerting");
+    let chosen_there = alerting.is_some_and(|alerting| document.child(alerting, "policy").is_some());
+    let mut finding = Diagnostic::error(codes::POLICY_MISFIT, misfit.message).with_help(misfit.help);
+    let below = misfit.tier.map_or_else(String::new, |tier| format!("/tiers/{tier}"));
+    let place = origin.and_then(|origin| loaded.node(origin, &below)).map(|(document, node)| document.place(node));
+    finding.related.extend(place.map(|place| (place, "the policy says so here".to_owned())));
+    reader.report_in(node, if chosen_there { "alerting" } else { "objective" }, finding);
+}
+
+const fn is_ours(kind: Kind) -> bool {
+    !matches!(kind, Kind::Foreign | Kind::Unmarked | Kind::List)
+}
+
+/// The document itself, or the items of a list of them.
+fn parts_of(document: &Document) -> Vec<(NodeId, Kind)> {
+    let mut parts = Vec::new();
+    let mut open = vec![document.root()];
+    while let Some(node) = open.pop() {
+        match kind::kind_of(document, node) {
+            Kind::List => {
+                let items = document.child(node, "items").map_or(&[][..], |items| document.children(items));
+                open.extend(items.iter().rev());
+            }
+            kind => parts.push((node, kind)),
+        }
+    }
+    parts
 }

@@ -1,11 +1,16 @@
 //! `slo check`: everything wrong or doubtful in the files, all in one run.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::cli::printer::Printer;
+use crate::check;
+use crate::cli::printer::{Paint, Printer};
+use crate::cli::{FAILED, FINDINGS};
+use crate::diag::{Counts, Report, Severity, concise, human, json};
+use crate::runtime::files::Request;
 
 /// Find everything wrong or doubtful in the files, all in one run, with positions and codes
 ///
@@ -54,7 +59,70 @@ pub enum Deny {
 /// Checks and prints.
 ///
 /// # Errors
-/// Where the files cannot be read, or hold no SLO file.
-pub fn run(_arguments: &Arguments, _printer: &Printer) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`slo check` is not built yet")
+/// Where no SLO file is there, or the findings cannot be written.
+pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let request = Request { paths: arguments.paths.clone(), config: arguments.config.clone() };
+    let gathered = request.gather();
+    let report = check::report(&gathered.loaded);
+    // Without a document of ours there was nothing to check; a broken file that might have been one is a finding.
+    if gathered.loaded.documents.is_empty() && report.findings().is_empty() {
+        return Err(nothing_there(arguments, report.counts()));
+    }
+    printer.data(&match arguments.format {
+        Format::Human => human::render(&report, &gathered.texts, &gathered.loaded.masked, printer.out.has_colour()),
+        Format::Concise => concise::render(&report),
+        Format::Json => json::render(&report),
+    })?;
+    printer.say(&last_line(&report, printer));
+    let denied = arguments.deny == Some(Deny::Warnings) && report.count(Severity::Warning) > 0;
+    Ok(if gathered.unreadable {
+        ExitCode::from(FAILED)
+    } else if denied || report.count(Severity::Error) > 0 {
+        ExitCode::from(FINDINGS)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn nothing_there(arguments: &Arguments, counts: Counts) -> anyhow::Error {
+    let place = match arguments.paths.as_slice() {
+        [] => "here".to_owned(),
+        [path] => format!("in `{}`", path.display()),
+        _ => "in any of these paths".to_owned(),
+    };
+    let skipped = match counts.skipped {
+        0 => String::new(),
+        1 => "; one document of another kind was skipped".to_owned(),
+        more => format!("; {more} documents of other kinds were skipped"),
+    };
+    let next = if arguments.paths.is_empty() {
+        "name files or folders, or run `slo init`"
+    } else {
+        "run `slo init` to get some"
+    };
+    anyhow::anyhow!("no SLO files {place}{skipped}; {next}")
+}
+
+/// Counts the result and says what to run next.
+fn last_line(report: &Report, printer: &Printer) -> String {
+    let counts = report.counts();
+    let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
+    let mut line = format!("{}, {}", counted(counts.files, "file"), counted(counts.slos, "SLO"));
+    if counts.skipped > 0 {
+        let _ = write!(line, ", {} skipped", counted(counts.skipped, "document"));
+    }
+    let (paint, verdict, next) = match (errors, warnings) {
+        (0, 0) => (Paint::Green, "nothing wrong".to_owned(), "slo run"),
+        (0, warnings) => (Paint::Yellow, counted(warnings, "warning"), "slo run"),
+        (errors, 0) => (Paint::Red, counted(errors, "error"), "slo check, when they are mended"),
+        (errors, warnings) => {
+            let both = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
+            (Paint::Red, both, "slo check, when they are mended")
+        }
+    };
+    format!("{line}: {}; next: {next}", printer.err.paint(paint, &verdict))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

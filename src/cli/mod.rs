@@ -6,11 +6,13 @@
 
 pub mod alerts;
 pub mod check;
+pub mod client;
 pub mod demo;
 pub mod init;
 pub mod printer;
 pub mod run;
 pub mod status;
+pub mod table;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -5,6 +5,7 @@
 //! so what cannot be written there is dropped.
 //! Invariant: meaning never depends on colour; colour goes to a terminal only and never where `NO_COLOR` is set.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 
 /// Whoever read standard output has closed it.
@@ -82,10 +83,8 @@ impl Printer {
     /// What this process was started with.
     #[must_use]
     pub fn of_process() -> Self {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        let wanted = !set("NO_COLOR") && !dumb;
-        let channel = |terminal: bool| Channel { terminal, colour: terminal && wanted };
+        let colour = wants_colour(std::env::var_os("NO_COLOR").as_deref(), std::env::var_os("TERM").as_deref());
+        let channel = |terminal: bool| Channel { terminal, colour: terminal && colour };
         Self { out: channel(io::stdout().is_terminal()), err: channel(io::stderr().is_terminal()) }
     }
 
@@ -117,9 +116,22 @@ impl Printer {
     }
 }
 
+/// `NO_COLOR` with any value but the empty one switches colour off; so does a terminal that has none.
+fn wants_colour(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    no_color.is_none_or(OsStr::is_empty) && term.is_none_or(|term| term != "dumb")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_color_and_dumb_terminals_are_honoured() {
+        let wants =
+            |no_color: Option<&str>, term: Option<&str>| wants_colour(no_color.map(OsStr::new), term.map(OsStr::new));
+        assert!(wants(None, Some("xterm-256color")) && wants(Some(""), None));
+        assert!(!wants(Some("1"), Some("xterm")) && !wants(Some("0"), None) && !wants(None, Some("dumb")));
+    }
 
     #[test]
     fn paint_is_left_out_where_there_is_no_colour() {

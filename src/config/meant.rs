@@ -223,3 +223,31 @@ pub struct Limits {
     /// Series that one query may return.
     pub series_per_query: usize,
 }
+
+impl SourceKind {
+    /// The `type` as written in files.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Prometheus { flavour, .. } => match flavour {
+                Flavour::Prometheus => "prometheus",
+                Flavour::VictoriaMetrics => "victoriametrics",
+                Flavour::Thanos => "thanos",
+                Flavour::Mimir => "mimir",
+            },
+            Self::Scrape { .. } => "scrape",
+        }
+    }
+}
+
+impl SinkConfig {
+    /// The `type` as written in files.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Alertmanager { .. } => "alertmanager",
+            Self::Webhook { .. } => "webhook",
+            Self::Stdout => "stdout",
+        }
+    }
+}

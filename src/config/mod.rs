@@ -3,3 +3,14 @@
 //! Invariant: a secret is a reference (`{env: NAME}` or `{file: PATH}`), never a value; it is resolved by `app`.
 
 pub mod meant;
+pub mod read;
+pub mod secrets;
+mod sinks;
+mod sources;
+mod written;
+
+/// The source of an SLO where nothing is configured.
+pub const DEFAULT_SOURCE: &str = "prometheus";
+
+/// The sink of an empty configuration.
+pub const DEFAULT_SINK: &str = "stdout";

@@ -70,6 +70,41 @@ pub const TWO_CONFIGURATIONS: &str = "SLO027";
 /// Tiers, gates or routes that contradict themselves.
 pub const BAD_TIER: &str = "SLO028";
 
+/// Bad (or good) and total ask the same.
+pub const SAME_QUERY: &str = "SLO030";
+/// Bad (or good) selects what the total never selects.
+pub const CANNOT_MATCH: &str = "SLO031";
+/// A name that is no counter's, counted.
+pub const GAUGE_AS_COUNTER: &str = "SLO032";
+/// A burn tier that total failure does not reach.
+pub const UNREACHABLE_TIER: &str = "SLO033";
+/// A burn tier that fires while the objective is met.
+pub const LOW_FACTOR: &str = "SLO034";
+/// A burn tier that adds nothing to another one.
+pub const SHADOWED_TIER: &str = "SLO035";
+/// A graver tier that is slower than a lesser one.
+pub const INVERTED_TIERS: &str = "SLO036";
+/// A window of a tier that holds too few slices or samples.
+pub const SHORT_WINDOW: &str = "SLO037";
+/// A window that is no whole number of slices.
+pub const UNEVEN_WINDOW: &str = "SLO038";
+/// Alerts of a severity that nobody would get.
+pub const NO_ROUTE: &str = "SLO039";
+/// A sink that the configuration does not have.
+pub const UNKNOWN_SINK: &str = "SLO040";
+/// A source that the configuration does not have.
+pub const UNKNOWN_SOURCE: &str = "SLO041";
+/// An owner that the configuration does not have.
+pub const UNKNOWN_OWNER: &str = "SLO042";
+/// Alerts sent over plain http to another machine.
+pub const PLAIN_HTTP: &str = "SLO043";
+/// A page that does not say what to do.
+pub const NO_RUNBOOK: &str = "SLO044";
+/// A page that does not say whose it is.
+pub const NO_OWNER: &str = "SLO045";
+/// A label that an alert carries already.
+pub const CLASHING_LABEL: &str = "SLO046";
+
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
     Code { id: SYNTAX, title: "the file is not YAML" },
@@ -100,6 +135,23 @@ pub const LIST: &[Code] = &[
     Code { id: POLICY_MISFIT, title: "policy does not fit the period" },
     Code { id: TWO_CONFIGURATIONS, title: "more than one configuration" },
     Code { id: BAD_TIER, title: "contradicting tier" },
+    Code { id: SAME_QUERY, title: "bad and total are the same query" },
+    Code { id: CANNOT_MATCH, title: "selector cannot match the total's" },
+    Code { id: GAUGE_AS_COUNTER, title: "gauge used as a counter" },
+    Code { id: UNREACHABLE_TIER, title: "tier can never fire" },
+    Code { id: LOW_FACTOR, title: "burn factor below 1" },
+    Code { id: SHADOWED_TIER, title: "tier is shadowed by another" },
+    Code { id: INVERTED_TIERS, title: "tiers are not in order of urgency" },
+    Code { id: SHORT_WINDOW, title: "window is too short" },
+    Code { id: UNEVEN_WINDOW, title: "window is not a multiple of the slice" },
+    Code { id: NO_ROUTE, title: "no route for a severity" },
+    Code { id: UNKNOWN_SINK, title: "unknown sink" },
+    Code { id: UNKNOWN_SOURCE, title: "unknown source" },
+    Code { id: UNKNOWN_OWNER, title: "unknown owner" },
+    Code { id: PLAIN_HTTP, title: "plain http to a remote sink" },
+    Code { id: NO_RUNBOOK, title: "page without a runbook" },
+    Code { id: NO_OWNER, title: "page without an owner" },
+    Code { id: CLASHING_LABEL, title: "label clashes" },
 ];
 
 /// The title of a code, if there is such a code.

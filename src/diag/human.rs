@@ -5,35 +5,35 @@
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
-use crate::diag::texts::secret_places;
 use crate::diag::{Diagnostic, Place, Report, Severity, Texts};
 
 /// Related places further apart than this get an excerpt of their own.
 const FAR: u32 = 60;
+/// A line of more bytes is not shown: nobody reads it, and it would be drawn again for every finding.
+const WIDE: usize = 10_000;
 /// A place that spans more lines than this is shown by its first line.
 const LONG: u32 = 6;
 
-/// All findings, a blank line after each. `secret_code` is the code of findings whose place holds a secret.
+/// All findings, a blank line after each. No excerpt shows what stands at the places in `masked`.
 #[must_use]
-pub fn render(report: &Report, texts: &Texts, secret_code: &str, colour: bool) -> String {
+pub fn render(report: &Report, texts: &Texts, masked: &[Place], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let secrets = secret_places(report.findings(), secret_code);
     let mut text = String::new();
     for finding in report.findings() {
-        text.push_str(&one(finding, texts, &secrets, &renderer));
+        text.push_str(&one(finding, texts, masked, &renderer));
         text.push_str("\n\n");
     }
     text
 }
 
-fn one(finding: &Diagnostic, texts: &Texts, secrets: &[&Place], renderer: &Renderer) -> String {
+fn one(finding: &Diagnostic, texts: &Texts, masked: &[Place], renderer: &Renderer) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
     let mut group = Group::with_title(level.primary_title(finding.message.as_str()).id(finding.code));
-    for element in excerpts(finding, texts, secrets) {
+    for element in excerpts(finding, texts, masked) {
         group = group.element(element);
     }
     if let Some(help) = &finding.help {
@@ -44,22 +44,22 @@ fn one(finding: &Diagnostic, texts: &Texts, secrets: &[&Place], renderer: &Rende
 
 /// A mark: where, what it says, whether it is the finding's own place.
 struct Mark<'a> {
-    place: &'a Place,
+    place: Place,
     label: &'a str,
     primary: bool,
 }
 
-fn excerpts<'a>(finding: &'a Diagnostic, texts: &Texts, secrets: &[&Place]) -> Vec<Element<'a>> {
+fn excerpts<'a>(finding: &'a Diagnostic, texts: &Texts, masked: &[Place]) -> Vec<Element<'a>> {
     let Some(place) = &finding.place else { return Vec::new() };
-    let mut groups: Vec<Vec<Mark<'a>>> = vec![vec![Mark { place, label: "", primary: true }]];
+    let mut groups: Vec<Vec<Mark<'a>>> = vec![vec![Mark { place: trimmed(place, texts), label: "", primary: true }]];
     for (place, label) in &finding.related {
-        let mark = Mark { place, label, primary: false };
-        match groups.iter_mut().find(|group| group.iter().any(|other| near(other.place, mark.place))) {
+        let mark = Mark { place: trimmed(place, texts), label, primary: false };
+        match groups.iter_mut().find(|group| group.iter().any(|other| near(&other.place, &mark.place))) {
             Some(group) => group.push(mark),
             None => groups.push(vec![mark]),
         }
     }
-    groups.iter().map(|marks| excerpt(marks, texts, secrets)).collect()
+    groups.iter().map(|marks| excerpt(marks, texts, masked)).collect()
 }
 
 fn near(a: &Place, b: &Place) -> bool {
@@ -70,13 +70,13 @@ fn last_line(place: &Place) -> u32 {
     if place.end_line.saturating_sub(place.line) > LONG { place.line } else { place.end_line.max(place.line) }
 }
 
-/// The lines around some marks of one file; only the position where the text is not known or does not reach so far.
-fn excerpt<'a>(marks: &[Mark<'a>], texts: &Texts, secrets: &[&Place]) -> Element<'a> {
+/// The lines around some marks of one file; only the position where the text is not known, not so long, or too wide.
+fn excerpt<'a>(marks: &[Mark<'a>], texts: &Texts, masked: &[Place]) -> Element<'a> {
     let first = marks.iter().map(|mark| mark.place.line).min().unwrap_or(1);
-    let last = marks.iter().map(|mark| last_line(mark.place)).max().unwrap_or(first);
+    let last = marks.iter().map(|mark| last_line(&mark.place)).max().unwrap_or(first);
     let file = marks.first().map_or("", |mark| &*mark.place.file);
-    let lines = texts.excerpt(file, first, last, secrets).unwrap_or_default();
-    if lines.iter().all(String::is_empty) {
+    let lines = texts.excerpt(file, first, last, masked);
+    if lines.iter().all(String::is_empty) || lines.iter().any(|line| line.len() > WIDE) {
         let column = marks.first().map_or(1, |mark| mark.place.column);
         return Origin::path(file.to_owned()).line(size(first)).char_column(size(column)).into();
     }
@@ -84,13 +84,30 @@ fn excerpt<'a>(marks: &[Mark<'a>], texts: &Texts, secrets: &[&Place]) -> Element
     for mark in marks {
         let kind = if mark.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
         let label = (!mark.label.is_empty()).then_some(mark.label);
-        snippet = snippet.annotation(kind.span(span(mark.place, &lines, first)).label(label));
+        snippet = snippet.annotation(kind.span(span(&mark.place, &lines, first)).label(label));
     }
     snippet.into()
 }
 
 fn size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// A block of text ends where the next key begins; what is shown ends with its last line.
+fn trimmed(place: &Place, texts: &Texts) -> Place {
+    let mut place = place.clone();
+    if place.end_line.saturating_sub(place.line) > LONG + 1 {
+        return place;
+    }
+    while place.end_line > place.line {
+        let line = texts.line(&place.file, place.end_line);
+        if line.is_some_and(|line| line.chars().take(size(place.end_column.max(1) - 1)).any(|c| !c.is_whitespace())) {
+            break;
+        }
+        place.end_line -= 1;
+        place.end_column = u32::MAX;
+    }
+    place
 }
 
 /// Bytes of `place` within the excerpt that begins at line `first`; at least one character wide where there is one.
@@ -125,7 +142,7 @@ mod tests {
 
     fn shown(finding: Diagnostic, text: &str) -> String {
         let texts: Texts = [("slos/a.yaml", text)].into_iter().collect();
-        render(&Report::new(vec![finding], Counts::default()), &texts, "SLO900", false)
+        render(&Report::new(vec![finding], Counts::default()), &texts, &[], false)
     }
 
     #[test]
@@ -165,6 +182,13 @@ error[SLO007]: unknown key `nmae`
     }
 
     #[test]
+    fn a_block_of_text_ends_with_its_last_line() {
+        let finding = Diagnostic::error("SLO007", "m").at(place(2, 3, 4, 3), "");
+        let shown = shown(finding, "bad: |\n  ab\n  cd\n  total: x\n");
+        assert!(shown.contains("3 | |   cd") && !shown.contains("total"), "{shown}");
+    }
+
+    #[test]
     fn places_that_are_not_there_do_not_panic() {
         for place in [
             place(900, 1, 900, 2),
@@ -181,10 +205,11 @@ error[SLO007]: unknown key `nmae`
 
     #[test]
     fn a_secret_is_masked_in_every_excerpt() {
-        let secret = Diagnostic::error("SLO900", "a secret").at(place(1, 8, 1, 15), "");
+        let hidden = place(1, 8, 1, 15);
+        let secret = Diagnostic::error("SLO020", "a secret").at(hidden.clone(), "");
         let other = Diagnostic::error("SLO007", "unknown key").at(place(1, 17, 1, 18), "");
         let texts: Texts = [("slos/a.yaml", "{keyx: hunter2, b: 1}")].into_iter().collect();
-        let text = render(&Report::new(vec![secret, other], Counts::default()), &texts, "SLO900", false);
+        let text = render(&Report::new(vec![secret, other], Counts::default()), &texts, &[hidden], false);
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(text.matches("{keyx: *******, b: 1}").count(), 2, "{text}");
     }

@@ -25,7 +25,14 @@ impl Report {
     #[must_use]
     pub fn new(mut findings: Vec<Diagnostic>, counts: Counts) -> Self {
         findings.sort_by(|a, b| key(a).cmp(&key(b)));
-        findings.dedup();
+        findings.dedup_by(|next, kept| {
+            let same = key(next) == key(kept) && next.severity == kept.severity && next.path == kept.path;
+            // What a document says for several SLOs is no one's in particular.
+            if same && next.slo != kept.slo {
+                kept.slo = None;
+            }
+            same
+        });
         Self { findings, counts }
     }
 
@@ -63,6 +70,13 @@ mod tests {
     fn finding(code: &'static str, file: &str, line: u32, column: u32) -> Diagnostic {
         let place = Place { file: file.into(), line, column, end_line: line, end_column: column + 1 };
         Diagnostic::error(code, "m").at(place, "")
+    }
+
+    #[test]
+    fn one_place_that_several_slos_share_is_told_once() {
+        let of = |name: &str| finding("SLO017", "a.yaml", 1, 1).of(crate::units::SloId::new("shop", name));
+        let report = Report::new(vec![of("a"), of("b"), finding("SLO017", "a.yaml", 2, 1)], Counts::default());
+        assert_eq!(report.findings(), [finding("SLO017", "a.yaml", 1, 1), finding("SLO017", "a.yaml", 2, 1)]);
     }
 
     #[test]

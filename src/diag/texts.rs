@@ -1,22 +1,36 @@
 //! The texts of the files that findings speak about, for renderers that show excerpts.
 //!
 //! Secrets: what stands where a secret belongs is masked, character for character, so that columns stay true. Two nets:
-//! the places of findings that say "this is a secret", and the values of keys that usually hold one, because a file that
+//! the places that the readers found, and the values of keys that usually hold one, because a file that
 //! does not parse has no such finding.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diag::{Diagnostic, Place};
+use crate::diag::Place;
 
 /// Keys whose plain value is not shown, whatever a finding says about it.
 const SECRET_KEYS: [&str; 8] =
     ["password", "secret", "token", "bearer", "routing_key", "api_key", "authorization", "private_key"];
 
-/// File name as in [`Place::file`], and its text. A file without one (unreadable, not UTF-8) is shown without excerpt.
+/// File name as in [`Place::file`], and its text. A file without one (unreadable) is shown without excerpt.
 #[derive(Clone, Debug, Default)]
 pub struct Texts {
-    files: BTreeMap<Arc<str>, Arc<str>>,
+    files: BTreeMap<Arc<str>, Text>,
+}
+
+/// A text and where its lines begin, so that a line far down costs no more than the first.
+#[derive(Clone, Debug)]
+struct Text {
+    whole: String,
+    starts: Vec<usize>,
+}
+
+impl Text {
+    fn new(whole: String) -> Self {
+        let starts = std::iter::once(0).chain(whole.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { whole, starts }
+    }
 }
 
 impl Texts {
@@ -27,53 +41,38 @@ impl Texts {
     }
 
     /// Adds or replaces the text of a file.
-    pub fn insert(&mut self, file: impl Into<Arc<str>>, text: impl Into<Arc<str>>) {
-        self.files.insert(file.into(), text.into());
+    pub fn insert(&mut self, file: impl Into<Arc<str>>, text: impl Into<String>) {
+        self.files.insert(file.into(), Text::new(text.into()));
     }
 
-    /// The text of a file as it is.
+    /// Line `number` (from 1) of a file, without its end.
     #[must_use]
-    pub fn get(&self, file: &str) -> Option<&str> {
-        self.files.get(file).map(AsRef::as_ref)
+    pub(super) fn line(&self, file: &str, number: u32) -> Option<&str> {
+        let text = self.files.get(file)?;
+        let index = usize::try_from(number.max(1) - 1).ok()?;
+        let from = *text.starts.get(index)?;
+        let to = text.starts.get(index + 1).copied().unwrap_or(text.whole.len());
+        text.whole.get(from..to).map(|line| line.trim_end_matches(['\n', '\r']))
     }
 
-    /// How many files there are.
+    /// Lines `first..=last` of a file (from 1) as far as there are any, every secret masked: those in `masked` and those
+    /// behind telling keys.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
-    }
-
-    /// Lines `first..=last` of a file (from 1), every secret masked: those in `secrets` and those behind telling keys.
-    #[must_use]
-    pub(super) fn excerpt(&self, file: &str, first: u32, last: u32, secrets: &[&Place]) -> Option<Vec<String>> {
-        let text = self.get(file)?;
-        let skip = usize::try_from(first.max(1) - 1).ok()?;
-        let take = usize::try_from(last.saturating_sub(first)).ok()?.saturating_add(1);
-        let lines = text.split('\n').skip(skip).take(take).zip(first..);
-        Some(lines.map(|(line, number)| masked(line.trim_end_matches('\r'), file, number, secrets)).collect())
+    pub(super) fn excerpt(&self, file: &str, first: u32, last: u32, masked: &[Place]) -> Vec<String> {
+        let lines = (first.max(1)..=last.max(1)).map_while(|number| Some((number, self.line(file, number)?)));
+        lines.map(|(number, line)| mask(line, file, number, masked)).collect()
     }
 }
 
-impl<K: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(K, V)> for Texts {
+impl<K: Into<Arc<str>>, V: Into<String>> FromIterator<(K, V)> for Texts {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(files: I) -> Self {
-        Self { files: files.into_iter().map(|(file, text)| (file.into(), text.into())).collect() }
+        Self { files: files.into_iter().map(|(file, text)| (file.into(), Text::new(text.into()))).collect() }
     }
 }
 
-/// Places at which a finding saw a literal secret.
-pub(super) fn secret_places<'a>(findings: &'a [Diagnostic], secret_code: &str) -> Vec<&'a Place> {
-    findings.iter().filter(|finding| finding.code == secret_code).filter_map(|finding| finding.place.as_ref()).collect()
-}
-
-fn masked(line: &str, file: &str, number: u32, secrets: &[&Place]) -> String {
+fn mask(line: &str, file: &str, number: u32, masked: &[Place]) -> String {
     let mut hidden = vec![false; line.chars().count()];
-    for place in secrets {
+    for place in masked {
         if &*place.file == file && (place.line..=place.end_line).contains(&number) {
             let from = if place.line == number { column(place.column) } else { 0 };
             let to = if place.end_line == number { column(place.end_column) } else { hidden.len() };
@@ -122,7 +121,7 @@ mod tests {
     use super::*;
 
     fn shown(line: &str) -> String {
-        masked(line, "a.yaml", 1, &[])
+        mask(line, "a.yaml", 1, &[])
     }
 
     #[test]
@@ -139,7 +138,7 @@ mod tests {
     fn places_of_secrets_are_hidden_over_several_lines() {
         let texts: Texts = [("a.yaml", "key: |\n  ab\n  cd\nx: 1")].into_iter().collect();
         let place = Place { file: "a.yaml".into(), line: 2, column: 3, end_line: 3, end_column: 4 };
-        let lines = texts.excerpt("a.yaml", 1, 4, &[&place]).unwrap();
+        let lines = texts.excerpt("a.yaml", 1, 4, &[place]);
         assert_eq!(lines, ["key: |", "  **", "  *d", "x: 1"]);
     }
 }

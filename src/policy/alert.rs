@@ -21,6 +21,32 @@ pub enum AlertKind {
     Source,
 }
 
+impl AlertKind {
+    /// As written in keys and shown: `burn`, `budget`, `down`, `no_data`, `source`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Burn => "burn",
+            Self::Budget => "budget",
+            Self::Down => "down",
+            Self::NoData => "no_data",
+            Self::Source => "source",
+        }
+    }
+
+    /// The label `alertname` (INTERFACES 5).
+    #[must_use]
+    pub const fn alert_name(self) -> &'static str {
+        match self {
+            Self::Burn => "SLOBurn",
+            Self::Budget => "SLOBudget",
+            Self::Down => "SLODown",
+            Self::NoData => "SLONoData",
+            Self::Source => "SLOSourceDown",
+        }
+    }
+}
+
 /// The states of SEMANTICS 6. `frozen` is a mark beside them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -3,6 +3,27 @@
 //! Pure. Decides and returns what has to be recorded and told, with ids; it sends nothing. Running it twice on the same
 //! verdicts gives the same transitions with the same ids. Invariants: a firing alert never ends by time alone; every
 //! transition has a reason in words and numbers; ids are made of names, the episode's begin and counts.
+//!
+//! `tier` moves one condition, `machine` and `instance` the alerts of one instance, `book` all those of an SLO; `source`
+//! is a source's own alert. `catch_up` thins out what was missed, `state` makes it durable, `route` and `card` are for
+//! those who send.
 
 pub mod alert;
+pub mod book;
+pub mod card;
+pub mod catch_up;
+pub mod compile;
+pub mod episode;
+pub mod facts;
+pub mod figure;
+pub mod group;
+pub mod instance;
+pub mod machine;
 pub mod notification;
+pub mod reason;
+pub mod route;
+pub mod source;
+pub mod state;
+pub mod subject;
+pub mod tier;
+pub mod view;

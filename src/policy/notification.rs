@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView};
+use crate::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView};
+use crate::policy::facts::Facts;
+use crate::policy::subject::{Subject, labels_of, notification_id};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Timestamp};
 
@@ -94,4 +96,61 @@ pub struct MeasuredBudget {
     pub allowed: f64,
     /// `bad / allowed`.
     pub spent_ratio: f64,
+}
+
+/// What a notification is made from, beside the alert itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Telling<'a> {
+    /// Whom it is about.
+    pub subject: &'a Subject,
+    /// The group's labels.
+    pub group: &'a Labels,
+    /// Labels that the alerts of the episode share.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Number of the transition in the episode.
+    pub transition: u32,
+    /// What was judged.
+    pub facts: Facts<'a>,
+}
+
+impl Notification {
+    /// Tells `alert` as it stands. `context` are the ids of the alerts held back under it.
+    #[must_use]
+    pub fn of(alert: &Alert, telling: &Telling<'_>, context: Vec<String>) -> Self {
+        let Telling { subject, group, labels, transition, facts } = telling;
+        let at = facts.at();
+        let fired_at = alert.fired_at.unwrap_or(at);
+        let episode = alert.episode.unwrap_or(fired_at);
+        Self {
+            id: notification_id(&alert.dedup_key, episode, *transition),
+            alert_id: alert.id.clone(),
+            dedup_key: alert.dedup_key.clone(),
+            episode,
+            transition: *transition,
+            state: alert.state,
+            severity: alert.severity,
+            kind: alert.kind,
+            origin: alert.origin.clone(),
+            slo: alert.slo.clone(),
+            service: subject.id.service.clone(),
+            name: subject.id.name.clone(),
+            group: (*group).clone(),
+            owner: subject.owner.clone(),
+            labels: labels_of(labels, alert.severity, alert.kind),
+            annotations: subject.annotations.clone(),
+            links: subject.links.clone(),
+            started_at: alert.started_at,
+            fired_at,
+            resolved_at: alert.resolved_at,
+            as_of: at,
+            ended_by: alert.ended_by,
+            reason: alert.reason.clone(),
+            tiers: alert.tiers.clone(),
+            budget: facts.budget(),
+            forecast: None,
+            evidence: None,
+            context,
+            coverage: facts.coverage(&alert.tiers),
+        }
+    }
 }

@@ -65,6 +65,15 @@ impl SourceHealth {
         self.clock_skew_seconds = source.seconds_f64() - now.seconds_f64();
     }
 
+    /// The clock that the watermark goes by: `now`, or the source's where that is 2 s or more behind (SEMANTICS 1).
+    #[must_use]
+    pub fn data_clock(&self, now: Timestamp) -> Timestamp {
+        if self.clock_skew_seconds > -2.0 {
+            return now;
+        }
+        Timestamp::from_seconds_f64(now.seconds_f64() + self.clock_skew_seconds)
+    }
+
     /// The message of the last failure.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
@@ -111,5 +120,17 @@ mod tests {
         assert_eq!(health.view().requests_failed, 3);
         assert!(health.succeeded(at(120), at(90)));
         assert_eq!((health.view().up, health.view().watermark), (true, Some(at(90))));
+    }
+
+    #[test]
+    fn the_watermark_goes_by_the_slower_clock_once_they_differ() {
+        let at = Timestamp::from_seconds;
+        let mut health = SourceHealth::new("prometheus".into(), "prometheus");
+        health.clock(at(99), at(100));
+        assert_eq!(health.data_clock(at(100)), at(100));
+        health.clock(at(40), at(100));
+        assert_eq!(health.data_clock(at(130)), at(70));
+        health.clock(at(160), at(100));
+        assert_eq!(health.data_clock(at(130)), at(130));
     }
 }

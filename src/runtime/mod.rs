@@ -3,5 +3,18 @@
 //! The shell around the pure core: it asks the sources when a slice is complete, feeds the engine, commits, and wakes
 //! the outbox. `http` and `cli` see it through [`service::Service`] only.
 
+pub mod asker;
+pub mod backfill;
+pub mod blueprint;
+pub mod core;
+pub mod entry;
+pub mod files;
+pub mod health;
+pub mod live;
 pub mod outbox;
+pub mod poller;
+pub mod recorder;
 pub mod service;
+pub mod stored;
+pub mod view;
+pub mod watch;

@@ -1,7 +1,10 @@
 //! An SLO as meant: defaults applied, names resolved, queries parsed.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use crate::diag::Place;
 use crate::spec::policy::Policy;
@@ -37,6 +40,43 @@ pub struct Slo {
     pub alerting: Alerting,
     /// Where it stands in the files.
     pub place: Place,
+}
+
+impl Slo {
+    /// Names the data that the SLO counts: SHA-256, in hex, over its source, queries and `by`. An edit of anything
+    /// else (objective, window, policy) keeps the generation, and with it what is stored (SEMANTICS 6, *Edits*).
+    #[must_use]
+    pub fn generation(&self) -> String {
+        let side = |numerator: &Numerator| match numerator {
+            Numerator::Bad => "bad".to_owned(),
+            Numerator::Good => "good".to_owned(),
+        };
+        let unit = |query: &PushdownQuery| match query.unit {
+            Unit::Rate => "rate".to_owned(),
+            Unit::Count => "count".to_owned(),
+        };
+        let mut parts = vec![self.source.clone()];
+        match &self.sli {
+            Sli::Exact { numerator, events, total } => {
+                parts.extend(["exact".to_owned(), side(numerator), events.to_string(), total.to_string()]);
+            }
+            Sli::Pushdown { numerator, events, total, step } => {
+                parts.extend(["pushdown".to_owned(), side(numerator), step.to_string()]);
+                parts.extend([unit(events), events.text.clone(), unit(total), total.text.clone()]);
+            }
+        }
+        parts.extend(self.by.iter().cloned());
+        let mut hash = Sha256::new();
+        for part in parts {
+            // With its length before it, so that no two lists of parts are one text.
+            hash.update(format!("{}:{part}", part.len()));
+        }
+        hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
 }
 
 /// What is counted, and how the store is asked.

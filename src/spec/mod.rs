@@ -3,6 +3,16 @@
 //! Why two types: what was written keeps every key and position for findings; what is meant has defaults applied,
 //! names resolved and queries parsed, and is all that the layers above see. Validation is pure and its result is kept.
 
+pub mod events;
+pub mod kind;
+pub mod latency;
 pub mod meant;
 pub mod policy;
+pub mod preset;
+pub mod query;
+pub mod rules;
+mod scan;
 pub mod selector;
+pub mod slos;
+pub mod value;
+mod written;

@@ -52,6 +52,18 @@ impl Labels {
         self.0.len()
     }
 
+    /// A number for these labels: equal labels, equal fingerprint, on every machine and in every run, so it may be kept
+    /// in a store. FNV-1a of 64 bits; 0xff, which no UTF-8 text holds, ends each name and value, so that `a="bc"` and
+    /// `ab="c"` differ. Two of a million label sets share one with a chance of 3 in 10^8.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0100_0000_01b3;
+        let texts = self.iter().flat_map(|(name, value)| [name, value]);
+        let bytes = texts.flat_map(|text| text.bytes().chain(std::iter::once(0xff)));
+        bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+    }
+
     /// Only the labels named in `names`; a missing one is the empty value, as in PromQL's `by`.
     #[must_use]
     pub fn project(&self, names: &[String]) -> Self {
@@ -162,6 +174,14 @@ mod tests {
     fn shown_sorted_and_escaped() {
         let labels = Labels::from([("zone", "a\"b"), ("region", "eu")]);
         assert_eq!(labels.to_string(), r#"region="eu",zone="a\"b""#);
+    }
+
+    #[test]
+    fn fingerprints_are_the_same_in_every_run_and_differ_where_names_and_values_meet() {
+        assert_eq!(Labels::new().fingerprint(), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(Labels::from([("region", "eu")]).fingerprint(), Labels::from([("region", "eu")]).fingerprint());
+        assert_ne!(Labels::from([("a", "bc")]).fingerprint(), Labels::from([("ab", "c")]).fingerprint());
+        assert_eq!(Labels::from([("a", "b")]).fingerprint(), 0xd2b3_7181_9297_f98a);
     }
 
     #[test]

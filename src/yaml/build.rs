@@ -4,7 +4,7 @@
 //! alias within its own anchor is an error. After a key that is no text (a list, a mapping) reading goes on, so that
 //! the rest of the file is looked at too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use saphyr_parser::{Event, ScalarStyle, Tag};
@@ -14,7 +14,7 @@ use crate::yaml::document::{Content, Document, Node, NodeId, Segment, Stretch};
 use crate::yaml::parse::{MAX_COPIED_TEXT, MAX_COPIES, MAX_DEPTH, Stream};
 
 /// Outcome of an event; the error ends the reading of the file.
-type Outcome = Result<(), Diagnostic>;
+type Outcome = Result<(), Box<Diagnostic>>;
 
 /// A list or mapping that has begun and not ended.
 struct Frame {
@@ -207,14 +207,12 @@ impl Builder {
             None => (Segment::Index(count(self.document.children(parent).len())), None),
         };
         let id = self.push(Some(parent), segment, stretch, content);
-        match twice {
-            Some((first, second)) => self.duplicate(id, first, second),
-            None => {
-                let list = self.document.nodes.get_mut(parent.0 as usize).map(|node| &mut node.content);
-                if let Some(Content::List(children) | Content::Mapping(children)) = list {
-                    children.push(id);
-                }
-            }
+        if let Some((first, second)) = twice {
+            self.duplicate(id, first, second);
+        } else if let Some(parent) = self.document.nodes.get_mut(parent.0 as usize)
+            && let Content::List(children) | Content::Mapping(children) = &mut parent.content
+        {
+            children.push(id);
         }
         id
     }
@@ -229,15 +227,18 @@ impl Builder {
         self.findings.push(finding);
     }
 
-    fn too_deep(&self, stretch: Stretch) -> Diagnostic {
-        let message = format!("nested deeper than {MAX_DEPTH} levels");
-        Diagnostic::error(codes::LIMIT, message).at(self.place(stretch), "")
+    fn stop(&self, code: &'static str, message: &str, stretch: Stretch) -> Box<Diagnostic> {
+        Box::new(Diagnostic::error(code, message).at(self.place(stretch), ""))
+    }
+
+    fn too_deep(&self, stretch: Stretch) -> Box<Diagnostic> {
+        self.stop(codes::LIMIT, &format!("nested deeper than {MAX_DEPTH} levels"), stretch)
     }
 
     fn alias(&mut self, anchor: usize, stretch: Stretch) -> Outcome {
         let Some(target) = self.anchors.get(&anchor).copied() else {
             let message = "this alias stands within the thing that it means";
-            return Err(Diagnostic::error(codes::SYNTAX, message).at(self.place(stretch), ""));
+            return Err(self.stop(codes::SYNTAX, message, stretch));
         };
         if self.key_is_due() {
             let text = self.document.text(target).unwrap_or("?").into();
@@ -253,7 +254,13 @@ impl Builder {
     }
 
     /// The content of `target` once more, as content of `owner`; `alias` is where it is asked for.
-    fn copy(&mut self, target: NodeId, owner: NodeId, depth: usize, alias: Stretch) -> Result<Content, Diagnostic> {
+    fn copy(
+        &mut self,
+        target: NodeId,
+        owner: NodeId,
+        depth: usize,
+        alias: Stretch,
+    ) -> Result<Content, Box<Diagnostic>> {
         let content = self.document.node(target).map_or(Content::Nothing, |node| node.content.clone());
         self.copies += 1;
         if let Content::Text(text) = &content {
@@ -261,7 +268,7 @@ impl Builder {
         }
         if self.copies > MAX_COPIES || self.copied_text > MAX_COPIED_TEXT {
             let message = "the aliases of this document bring in more than 200,000 values or 10 MiB";
-            return Err(Diagnostic::error(codes::LIMIT, message).at(self.place(alias), ""));
+            return Err(self.stop(codes::LIMIT, message, alias));
         }
         let (Content::List(children) | Content::Mapping(children)) = &content else { return Ok(content) };
         if depth >= MAX_DEPTH {
@@ -296,14 +303,13 @@ impl Builder {
         }
         let mut children: Vec<NodeId> = self.document.children(mapping).to_vec();
         children.retain(|child| *child != merge);
-        let mut known: Vec<Arc<str>> =
+        let mut known: BTreeSet<Arc<str>> =
             children.iter().filter_map(|child| self.document.key(*child)).map(Arc::from).collect();
-        known.sort();
         for base in bases {
             for child in self.document.children(base).to_vec() {
-                let Some(key) = self.document.key(child).map(Arc::<str>::from) else { continue };
-                let Err(position) = known.binary_search(&key) else { continue };
-                known.insert(position, key);
+                if !self.document.key(child).is_some_and(|key| known.insert(key.into())) {
+                    continue;
+                }
                 if let Some(node) = self.document.nodes.get_mut(child.0 as usize) {
                     node.parent = Some(mapping);
                 }

@@ -140,15 +140,29 @@ impl Document {
         self.children(node).iter().copied().find(|child| self.key(*child) == Some(key))
     }
 
-    /// Where the value is; where it is nothing at all, its key.
+    /// Where the value is; where it is nothing at all, its key; of a list or mapping over several lines, the first
+    /// thing on its first line.
     #[must_use]
     pub fn place(&self, node: NodeId) -> Place {
         let Some(found) = self.node(node) else { return self.at(Stretch::START) };
         let empty = (found.stretch.line, found.stretch.column) == (found.stretch.end_line, found.stretch.end_column);
         match &found.segment {
             Segment::Key(_, key) if empty => self.at(*key),
-            _ => self.at(found.stretch),
+            _ => self.at(self.first_line(node, found.stretch)),
         }
+    }
+
+    fn first_line(&self, node: NodeId, stretch: Stretch) -> Stretch {
+        let Some(first) = self.children(node).first().filter(|_| stretch.line != stretch.end_line) else {
+            return stretch;
+        };
+        let begin = match self.node(*first).map(|first| (&first.segment, first.stretch)) {
+            Some((Segment::Key(_, key), _)) => *key,
+            Some((_, item)) => self.first_line(*first, item),
+            None => stretch,
+        };
+        let end_column = if begin.end_line == stretch.line { begin.end_column } else { stretch.column + 1 };
+        Stretch { end_line: stretch.line, end_column, ..stretch }
     }
 
     /// Where the key of a value is; for items of lists and the document itself, the value.
@@ -192,7 +206,7 @@ impl Document {
             }
             next = node.parent.and_then(|parent| self.node(parent));
         }
-        segments.iter().rev().map(|segment| format!("/{segment}")).collect()
+        segments.iter().rev().flat_map(|segment| ["/", segment]).collect()
     }
 
     /// The node at a path, if there is one; the empty path is the document.

@@ -85,12 +85,171 @@ fn events(mut builder: Builder, text: &str) -> Stream {
             Some(Err(error)) => {
                 let stretch = stretch_of(Span::empty(*error.marker()));
                 let message = format!("the file is not YAML: {}", error.info());
-                Err(Diagnostic::error(codes::SYNTAX, message).at(builder.place(stretch), ""))
+                Err(Box::new(Diagnostic::error(codes::SYNTAX, message).at(builder.place(stretch), "")))
             }
         };
         if let Err(stopped) = outcome {
-            return Stream { stopped: Some(stopped), ..builder.finish() };
+            return Stream { stopped: Some(*stopped), ..builder.finish() };
         }
     }
     builder.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+    use crate::yaml::{NodeId, Shape};
+
+    fn read(text: &str) -> Stream {
+        parse(&SourceText::named("a.yaml", text))
+    }
+
+    fn one(text: &str) -> Document {
+        let mut stream = read(text);
+        assert_eq!(stream.stopped, None);
+        let (document, findings) = stream.documents.remove(0);
+        assert_eq!(findings, []);
+        document
+    }
+
+    fn span(document: &Document, node: NodeId) -> (u32, u32, u32, u32) {
+        let place = document.place(node);
+        (place.line, place.column, place.end_line, place.end_column)
+    }
+
+    fn at(document: &Document, path: &str) -> (u32, u32, u32, u32) {
+        span(document, document.find(path).unwrap_or_else(|| panic!("no {path}")))
+    }
+
+    #[test]
+    fn keys_and_values_know_their_places() {
+        let document =
+            one("a: 1\nü: {b: 'x y', c: [q, \"w\\n\"]}\nd:\n  - e: f # comment\n    g: |\n      block\n  - h\n");
+        assert_eq!(at(&document, "/a"), (1, 4, 1, 5));
+        assert_eq!(at(&document, "/ü/b"), (2, 8, 2, 13));
+        assert_eq!(at(&document, "/ü/c"), (2, 18, 2, 28));
+        assert_eq!(at(&document, "/ü/c/1"), (2, 22, 2, 27));
+        assert_eq!(at(&document, "/d/0/e"), (4, 8, 4, 9));
+        assert_eq!(at(&document, "/d/1"), (7, 5, 7, 6));
+        let key = document.key_place(document.find("/d/0/g").unwrap());
+        assert_eq!((key.line, key.column, key.end_column), (5, 5, 6));
+        let item = document.place(document.find("/d/0").unwrap());
+        assert_eq!((item.line, item.column, item.end_line, item.end_column), (4, 5, 4, 6), "its first line only");
+        assert_eq!(document.path(document.find("/d/0/g").unwrap()), "/d/0/g");
+    }
+
+    #[test]
+    fn scalars_keep_what_was_written() {
+        let document = one("a: 99.950\nb: 1_0\nc: no\nd: ~\ne:\nf: '~'\ng: 99.9%\nh: !!str null\ni: 0x10\n");
+        let text = |path: &str| document.find(path).and_then(|node| document.text(node)).map(str::to_owned);
+        assert_eq!(text("/a").as_deref(), Some("99.950"));
+        assert_eq!(text("/b").as_deref(), Some("1_0"));
+        assert_eq!(text("/c").as_deref(), Some("no"));
+        assert_eq!((text("/d"), text("/e")), (None, None));
+        assert_eq!(text("/f").as_deref(), Some("~"));
+        assert_eq!(text("/g").as_deref(), Some("99.9%"));
+        assert_eq!(text("/h").as_deref(), Some("null"));
+        assert_eq!(text("/i").as_deref(), Some("0x10"));
+        assert_eq!(at(&document, "/e"), (5, 1, 5, 2), "nothing at all stands at its key");
+    }
+
+    #[test]
+    fn keys_with_slashes_have_escaped_paths() {
+        let document = one("a/b: {c~d: 1}\n");
+        let node = document.find("/a~1b/c~0d").unwrap();
+        assert_eq!(document.path(node), "/a~1b/c~0d");
+        assert_eq!(document.path(document.nearest("/a~1b/x/y")), "/a~1b");
+    }
+
+    #[test]
+    fn a_stretch_within_a_scalar_can_be_pointed_at() {
+        let document = one("a: 'sum(x)'\nb: sum(x)\nc: \"a\\tb\"\n");
+        let within = |path: &str| {
+            let place = document.place_within(document.find(path).unwrap(), 4, 5);
+            (place.column, place.end_column)
+        };
+        assert_eq!(within("/a"), (9, 10));
+        assert_eq!(within("/b"), (8, 9));
+        assert_eq!(within("/c"), (4, 10), "escapes move characters, so the whole value");
+    }
+
+    #[test]
+    fn duplicate_keys_are_found_with_both_places() {
+        let mut stream = read("a: 1\nb: {c: 1, d: 2, c: 3}\na: 2\n");
+        let (document, findings) = stream.documents.remove(0);
+        let seen: Vec<_> = findings
+            .iter()
+            .map(|finding| {
+                let (second, first) = (finding.place.clone().unwrap(), finding.related[0].0.clone());
+                (finding.code, second.line, second.column, first.line, first.column, finding.path.as_str())
+            })
+            .collect();
+        assert_eq!(seen, [(codes::DUPLICATE_KEY, 2, 17, 2, 5, "/b/c"), (codes::DUPLICATE_KEY, 3, 1, 1, 1, "/a")]);
+        assert_eq!(document.text(document.find("/a").unwrap()), Some("1"));
+    }
+
+    #[test]
+    fn anchors_and_merge_keys_work() {
+        let document = one("a: &a {x: 1, y: 2}\nb: *a\nc: {<<: *a, y: 3}\nd: {<<: [{z: 1}, *a], x: 9}\n\"<<\": q\n");
+        let text = |path: &str| document.find(path).and_then(|node| document.text(node));
+        assert_eq!((text("/b/x"), text("/b/y")), (Some("1"), Some("2")));
+        assert_eq!((text("/c/x"), text("/c/y")), (Some("1"), Some("3")));
+        assert_eq!((text("/d/x"), text("/d/y"), text("/d/z")), (Some("9"), Some("2"), Some("1")));
+        assert_eq!(text("/<<"), Some("q"));
+        assert_eq!(at(&document, "/b"), (2, 4, 2, 6), "the alias itself");
+        assert_eq!(at(&document, "/b/x"), (1, 11, 1, 12), "what it means");
+        assert_eq!(document.path(document.find("/c/x").unwrap()), "/c/x");
+    }
+
+    #[test]
+    fn alias_bombs_and_deep_nesting_are_errors_with_a_place() {
+        let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for level in 1..10 {
+            let uses = vec![format!("*a{}", level - 1); 10].join(",");
+            writeln!(bomb, "a{level}: &a{level} [{uses}]").unwrap();
+        }
+        let stopped = read(&bomb).stopped.unwrap();
+        assert_eq!((stopped.code, stopped.place.map(|place| place.line)), (codes::LIMIT, Some(6)));
+
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(20));
+        assert_eq!(read(&long).stopped.map(|stopped| stopped.code), Some(codes::LIMIT));
+
+        let deep = |levels: usize| read(&format!("{}{}", "[".repeat(levels), "]".repeat(levels))).stopped;
+        assert_eq!(deep(MAX_DEPTH), None);
+        let stopped = deep(MAX_DEPTH + 1).unwrap();
+        assert_eq!((stopped.code, stopped.place.map(|place| place.column)), (codes::LIMIT, Some(65)));
+        assert_eq!(read("a: &a [*a]\n").stopped.map(|stopped| stopped.code), Some(codes::SYNTAX));
+    }
+
+    #[test]
+    fn a_file_that_breaks_keeps_the_documents_before_it() {
+        let stream = read("a: 1\n---\nb: 2\n---\nc: [1,\nd: 2\n");
+        assert_eq!(stream.documents.len(), 2);
+        assert_eq!(stream.stopped.map(|stopped| stopped.code), Some(codes::SYNTAX));
+    }
+
+    #[test]
+    fn empty_documents_are_no_documents() {
+        assert_eq!(read("---\n---\n# only a comment\n---\n~\n").documents.len(), 0);
+        assert_eq!(read("").documents.len(), 0);
+    }
+
+    #[test]
+    fn rubbish_and_large_files_say_what_they_are() {
+        let stopped = parse(&SourceText::named("x", b"a: 1\nb: \xff\n")).stopped.unwrap();
+        let place = stopped.place.unwrap();
+        assert_eq!((stopped.code, place.line, place.column), (codes::SYNTAX, 2, 4));
+        let stopped = parse(&SourceText::named("x", vec![b' '; MAX_BYTES + 1])).stopped.unwrap();
+        assert_eq!(stopped.code, codes::LIMIT);
+    }
+
+    #[test]
+    fn keys_that_are_no_text_and_tags_are_findings() {
+        let stream = read("? [a, b]\n: 1\nc: !thing x\n");
+        let codes: Vec<_> = stream.documents[0].1.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [codes::SHAPE, codes::SHAPE]);
+        assert_eq!(stream.documents[0].0.shape(stream.documents[0].0.root()), Shape::Mapping);
+    }
 }

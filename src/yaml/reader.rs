@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_yaml::{Mapping, Value};
 
-use crate::diag::{Diagnostic, codes};
+use crate::diag::{Diagnostic, Place, codes};
 use crate::units::SloId;
 use crate::yaml::document::{Document, NodeId, Shape};
 
@@ -94,13 +94,29 @@ impl<'a> Reader<'a> {
         self.note(finding.at(self.document.key_place(node), path));
     }
 
+    /// Notes a finding at a place that belongs to a value.
+    pub fn report_at(&mut self, place: Place, node: NodeId, finding: Diagnostic) {
+        let path = self.document.path(node);
+        self.note(finding.at(place, path));
+    }
+
     fn note(&mut self, finding: Diagnostic) {
         let slo = finding.slo.clone().or_else(|| self.slo.clone());
         self.findings.push(Diagnostic { slo, ..finding });
     }
 
-    /// Says that `key` has to be there; the place is the mapping's first line.
+    /// Says that `key` has to be there; the place is the mapping's first line. A value of a wrong shape is not missing,
+    /// and was noted already.
     pub fn missing(&mut self, node: NodeId, key: &str, help: &str) {
+        let document = self.document;
+        let is_empty = |child: NodeId| match document.shape(child) {
+            Shape::Nothing => true,
+            Shape::Text => false,
+            Shape::List | Shape::Mapping => document.children(child).is_empty(),
+        };
+        if document.child(node, key).is_some_and(|child| !is_empty(child)) {
+            return;
+        }
         let finding = Diagnostic::error(codes::MISSING_KEY, format!("`{key}` is missing")).with_help(help);
         self.report(node, finding);
     }
@@ -138,6 +154,9 @@ impl<'a> Reader<'a> {
             if fields.contains(&key) {
                 entries.insert(Value::from(key), self.document.value(*child));
             } else if T::NOT_BUILT.contains(&key) {
+                if self.document.shape(*child) == Shape::Nothing {
+                    continue; // `tls: null` asks for nothing
+                }
                 let finding = Diagnostic::error(codes::NOT_BUILT, format!("`{key}` is not built yet"));
                 self.report_key(*child, finding);
             } else if !T::NESTED.contains(&key) && !T::allows(key) {
@@ -185,7 +204,8 @@ impl<'a> Reader<'a> {
 /// The word nearest to `text`, where one is near enough to be meant.
 pub fn suggestion<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let distance = |word: &str| strsim::damerau_levenshtein(text, word);
-    let bound = 1 + text.chars().count() / 4;
+    // A third of the letters may differ: `alertmanger`, `promethues`; not `hook` for `mail`.
+    let bound = (text.chars().count() / 3).max(1);
     words.map(|word| (distance(word), word)).filter(|(distance, _)| *distance <= bound).min().map(|(_, word)| word)
 }
 

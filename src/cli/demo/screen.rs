@@ -13,6 +13,8 @@ use crate::units::{Length, Timestamp};
 const BAR: usize = 24;
 /// Burn rates kept for the little curve.
 const CURVE: usize = 16;
+/// The curve has a point this often, in the demo's time.
+const CURVE_EVERY: Length = Length::from_minutes(2);
 /// Without a terminal: a line of figures this often, in the demo's time.
 const PLAIN_EVERY: Length = Length::from_minutes(15);
 
@@ -23,6 +25,7 @@ pub struct Screen<'a> {
     lines: MultiProgress,
     clock: Option<ProgressBar>,
     slos: Vec<(String, ProgressBar, Vec<f64>)>,
+    curve_at: Timestamp,
     plain_at: Timestamp,
 }
 
@@ -36,6 +39,7 @@ impl<'a> Screen<'a> {
             lines: MultiProgress::new(),
             clock: None,
             slos: Vec::new(),
+            curve_at: opened,
             plain_at: opened + PLAIN_EVERY,
         }
     }
@@ -94,11 +98,14 @@ impl<'a> Screen<'a> {
                 self.slos.push((id.clone(), live_line(&self.lines), Vec::new()));
             }
             let Some((_, bar, curve)) = self.slos.iter_mut().find(|(known, _, _)| *known == id) else { continue };
-            curve.push(view.burn.first().map_or(0.0, |window| window.rate));
-            if curve.len() > CURVE {
-                curve.remove(0);
+            if now >= self.curve_at {
+                curve.push(view.burn.first().map_or(0.0, |window| window.rate));
+                curve.drain(..curve.len().saturating_sub(CURVE));
             }
             bar.set_message(line(err, view, curve));
+        }
+        if now >= self.curve_at {
+            self.curve_at = now + CURVE_EVERY;
         }
     }
 

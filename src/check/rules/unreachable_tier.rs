@@ -1,0 +1,77 @@
+//! `unreachable_tier`: a burn tier that even total failure does not reach.
+
+use crate::check::rule::{Failing, Rule};
+use crate::check::set::{Set, SloAt};
+use crate::check::tiers::{BurnTier, of_slo, shown};
+use crate::diag::{Diagnostic, Severity, codes};
+
+/// A burn tier that total failure does not reach.
+pub const RULE: Rule = Rule {
+    code: codes::UNREACHABLE_TIER,
+    severity: Severity::Warning,
+    page: "A burn rate is the bad share divided by the budget ratio, so it is never above `1 / (1 - objective)`: at 90%
+even a total outage burns only 10 times. A tier whose factor is at or above that can never fire: a tier
+fires only if `factor * (1 - objective) < 1`.
+
+The factors 14.4, 6 and 3 can fire above objectives of 93.06%, 83.33% and 66.67% only. Use a policy with
+lower factors for this SLO, or a tighter objective.",
+    failing: Some(Failing {
+        line: 7,
+        column: 16,
+        text: r#"version: slo/v1
+service: shop
+owner: web
+links: {runbook: https://wiki.example/shop}
+slos:
+  - name: availability
+    objective: 90%
+    sli:
+      events:
+        bad: requests_total{job="shop", code=~"5.."}
+        total: requests_total{job="shop"}
+"#,
+    }),
+    passing: Some(
+        r#"version: slo/v1
+service: shop
+owner: web
+links: {runbook: https://wiki.example/shop}
+slos:
+  - name: availability
+    objective: 99.9%
+    sli:
+      events:
+        bad: requests_total{job="shop", code=~"5.."}
+        total: requests_total{job="shop"}
+"#,
+    ),
+    lint: Some(lint),
+};
+
+fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
+    for slo in set.slos.iter().filter(|slo| slo.alerts()) {
+        for tier in of_slo(slo) {
+            if tier.threshold >= 1.0 {
+                found.push(finding(set, slo, &tier));
+            }
+        }
+    }
+}
+
+fn finding(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier) -> Diagnostic {
+    let policy = &slo.slo.alerting.policy.name;
+    let named = tier.named(policy);
+    let most = shown(1.0 / slo.slo.objective.budget_ratio());
+    let factor = shown(tier.factor);
+    let message = format!(
+        "{named} can never fire: at {} a total outage burns {most} times, and the tier wants more than {factor}",
+        slo.slo.objective
+    );
+    let mut finding = Diagnostic::warning(codes::UNREACHABLE_TIER, message)
+        .with_help("choose a policy with lower factors, or a tighter objective")
+        .of(slo.slo.id.clone());
+    if let Some(policy) = set.policy_of(slo.slo) {
+        finding.related.push((policy.tier(tier.index).place(), "this tier".to_owned()));
+    }
+    slo.policy_place().mark(finding)
+}

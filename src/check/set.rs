@@ -1,0 +1,274 @@
+//! The files as the lints see them: things as meant, each with the node of the document that says it.
+//!
+//! A finding stands on the nearest thing that is there: [`At::nearest`] walks down as far as the file goes, so a rule
+//! names the key that it speaks about and need not care whether it was written.
+
+use crate::check::load::{Loaded, Origin};
+use crate::config::meant::Config;
+use crate::diag::{Diagnostic, Place};
+use crate::spec::meant::{Mode, Slo};
+use crate::spec::policy::{AlertSeverity, Policy};
+use crate::units::{Length, Step};
+use crate::yaml::{Document, NodeId, Shape};
+
+/// A node of a document.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    /// The document.
+    pub document: &'a Document,
+    /// The node.
+    pub node: NodeId,
+}
+
+impl<'a> At<'a> {
+    /// The document's outermost node.
+    #[must_use]
+    pub const fn root(self) -> Self {
+        Self { document: self.document, node: self.document.root() }
+    }
+
+    /// The node below, if it is written: keys of mappings, indices of lists.
+    #[must_use]
+    pub fn find(self, keys: &[&str]) -> Option<Self> {
+        keys.iter().try_fold(self, |at, key| at.child(key))
+    }
+
+    /// The node below, or the deepest above it that is written.
+    #[must_use]
+    pub fn nearest(self, keys: &[&str]) -> Self {
+        let mut at = self;
+        for key in keys {
+            match at.child(key) {
+                Some(child) => at = child,
+                None => break,
+            }
+        }
+        at
+    }
+
+    fn child(self, key: &str) -> Option<Self> {
+        let node = match self.document.shape(self.node) {
+            Shape::List => self.document.children(self.node).get(key.parse::<usize>().ok()?).copied(),
+            _ => self.document.child(self.node, key),
+        };
+        node.map(|node| Self { document: self.document, node })
+    }
+
+    /// Items of a list, values of a mapping.
+    pub fn items(self) -> impl Iterator<Item = Self> {
+        let document = self.document;
+        document.children(self.node).iter().map(move |node| Self { document, node: *node })
+    }
+
+    /// The key of this value in its mapping.
+    #[must_use]
+    pub fn key(self) -> Option<&'a str> {
+        self.document.key(self.node)
+    }
+
+    /// The text of a scalar.
+    #[must_use]
+    pub fn text(self) -> Option<&'a str> {
+        self.document.text(self.node)
+    }
+
+    /// Where a finding about it stands: a scalar itself; of a list or mapping its key.
+    #[must_use]
+    pub fn place(self) -> Place {
+        match self.document.shape(self.node) {
+            Shape::Text => self.document.place(self.node),
+            _ => self.document.key_place(self.node),
+        }
+    }
+
+    /// Where its key stands.
+    #[must_use]
+    pub fn key_place(self) -> Place {
+        self.document.key_place(self.node)
+    }
+
+    /// Path within the document.
+    #[must_use]
+    pub fn path(self) -> String {
+        self.document.path(self.node)
+    }
+
+    /// Puts a finding here.
+    #[must_use]
+    pub fn mark(self, finding: Diagnostic) -> Diagnostic {
+        finding.at(self.place(), self.path())
+    }
+
+    /// Puts a finding on the first occurrence of `word` in this scalar, else on the whole of it.
+    #[must_use]
+    pub fn mark_word(self, finding: Diagnostic, word: &str) -> Diagnostic {
+        let place = self.text().and_then(|text| {
+            let start = word_start(text, word)?;
+            Some(self.document.place_within(self.node, start, start + word.chars().count()))
+        });
+        finding.at(place.unwrap_or_else(|| self.place()), self.path())
+    }
+}
+
+/// Characters before the first occurrence of `word` that is not part of a longer metric name.
+fn word_start(text: &str, word: &str) -> Option<usize> {
+    let inner = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ':'));
+    text.match_indices(word)
+        .find(|(at, _)| {
+            let before = text.get(..*at).and_then(|head| head.chars().next_back());
+            let after = text.get(at + word.len()..).and_then(|tail| tail.chars().next());
+            !inner(before) && !inner(after)
+        })
+        .and_then(|(at, _)| text.get(..at))
+        .map(|head| head.chars().count())
+}
+
+/// An SLO with its node.
+#[derive(Clone, Copy, Debug)]
+pub struct SloAt<'a> {
+    /// As meant.
+    pub slo: &'a Slo,
+    /// Its item of `slos`.
+    pub at: At<'a>,
+}
+
+impl<'a> SloAt<'a> {
+    /// Where `key` was said for this SLO: by itself, by `defaults` or by the document; else the SLO.
+    #[must_use]
+    pub fn said(&self, key: &str) -> At<'a> {
+        let root = self.at.root();
+        self.at.find(&[key]).or_else(|| root.find(&["defaults", key])).or_else(|| root.find(&[key])).unwrap_or(self.at)
+    }
+
+    /// Puts a finding where `key` was said. What the document says for all its SLOs is not this one's finding, so it is
+    /// told once.
+    #[must_use]
+    pub fn blame(&self, key: &str, finding: Diagnostic) -> Diagnostic {
+        let shared = self.at.find(&[key]).is_none() && self.said(key).node != self.at.node;
+        let finding = if shared { finding } else { finding.of(self.slo.id.clone()) };
+        self.said(key).mark(finding)
+    }
+
+    /// Where a policy's finding stands that is seen only through this SLO: on `alerting`, where the policy was chosen
+    /// there, else on `objective`.
+    #[must_use]
+    pub fn policy_place(&self) -> At<'a> {
+        match self.at.find(&["alerting", "policy"]) {
+            Some(_) => self.at.nearest(&["alerting"]),
+            None => self.at.nearest(&["objective"]),
+        }
+    }
+
+    /// Where the side of the SLI stands that is not the total: `bad`, `good`, or what makes it.
+    #[must_use]
+    pub fn events_place(&self) -> At<'a> {
+        let sli = self.at.nearest(&["sli"]);
+        [["events", "bad"], ["events", "good"], ["latency", "good"], ["latency", "histogram"]]
+            .iter()
+            .find_map(|keys| sli.find(keys))
+            .unwrap_or(sli)
+    }
+
+    /// Where the total stands.
+    #[must_use]
+    pub fn total_place(&self) -> At<'a> {
+        let sli = self.at.nearest(&["sli"]);
+        [["events", "total"], ["latency", "histogram"]].iter().find_map(|keys| sli.find(keys)).unwrap_or(sli)
+    }
+
+    /// Whether its policy is evaluated at all.
+    #[must_use]
+    pub fn alerts(&self) -> bool {
+        self.slo.alerting.mode != Mode::Off
+    }
+
+    /// Severities that its tiers use, ascending, each once.
+    #[must_use]
+    pub fn severities(&self) -> Vec<AlertSeverity> {
+        let mut severities: Vec<AlertSeverity> =
+            self.slo.alerting.policy.tiers.iter().map(|tier| tier.severity).collect();
+        severities.sort_unstable();
+        severities.dedup();
+        severities
+    }
+}
+
+/// A policy of the files, with its node.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyAt<'a> {
+    /// As meant.
+    pub policy: &'a Policy,
+    /// Its item of `policies`.
+    pub at: At<'a>,
+}
+
+impl<'a> PolicyAt<'a> {
+    /// The node of a tier.
+    #[must_use]
+    pub fn tier(&self, index: usize) -> At<'a> {
+        self.at.nearest(&["tiers", &index.to_string()])
+    }
+}
+
+/// The configuration with its node.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigAt<'a> {
+    /// As meant.
+    pub config: &'a Config,
+    /// Its document.
+    pub at: At<'a>,
+}
+
+/// Everything that was read.
+#[derive(Clone, Debug, Default)]
+pub struct Set<'a> {
+    /// In the order of the files.
+    pub slos: Vec<SloAt<'a>>,
+    /// Those of the files; presets are not among them.
+    pub policies: Vec<PolicyAt<'a>>,
+    /// Where there is one.
+    pub config: Option<ConfigAt<'a>>,
+}
+
+impl<'a> Set<'a> {
+    /// From what was loaded. Things without an origin (presets) are left out.
+    #[must_use]
+    pub fn of(loaded: &'a Loaded) -> Self {
+        let node = |origin: &Origin| -> Option<At<'a>> {
+            let document = loaded.documents.get(origin.document)?;
+            Some(At { document, node: document.find(&origin.path)? })
+        };
+        let slos = loaded
+            .slos
+            .iter()
+            .filter_map(|slo| Some(SloAt { slo: slo.as_ref(), at: node(loaded.slo_origins.get(&slo.id)?)? }));
+        let policies = loaded.policies.iter().filter_map(|(name, policy)| {
+            Some(PolicyAt { policy: policy.as_ref(), at: node(loaded.policy_origins.get(name)?)? })
+        });
+        let config = loaded.config.as_ref().zip(loaded.config_origin.as_ref().and_then(node));
+        Self {
+            slos: slos.collect(),
+            policies: policies.collect(),
+            config: config.map(|(config, at)| ConfigAt { config, at }),
+        }
+    }
+
+    /// `s`: the configured slice, or the default.
+    #[must_use]
+    pub fn slice(&self) -> Length {
+        self.config.map_or(Step::DEFAULT, |config| config.config.slice).length()
+    }
+
+    /// The scrape interval of a source: the configured one, or the default of 30 s.
+    #[must_use]
+    pub fn interval(&self, source: &str) -> Length {
+        let configured = self.config.and_then(|config| config.config.sources.get(source));
+        configured.map_or(Length::from_seconds(30), |source| source.interval)
+    }
+
+    /// The policy of an SLO, where it stands in the files; `None` for a preset.
+    #[must_use]
+    pub fn policy_of(&self, slo: &Slo) -> Option<&PolicyAt<'a>> {
+        self.policies.iter().find(|policy| policy.policy.name == slo.alerting.policy.name)
+    }
+}

@@ -1,0 +1,283 @@
+//! Reads the configuration: what is written, with every default (FORMATS 3).
+//!
+//! Decided here: without `files.slos` everything below the folder of the configuration is looked at, without
+//! `files.rules` the folder `rules` there, if it is there; without `routes` every
+//! configured sink is told everything, and without sinks standard output is. Paths are relative to the folder of the
+//! file that holds them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::config::meant::{Config, Files, Limits, Owner, Route, SecretRef, Server, SinkConfig, Storage};
+use crate::config::secrets::has_userinfo;
+use crate::config::written::{
+    AlertingItem, ConfigFile, FilesItem, LimitsItem, MatchItem, OwnerItem, RouteItem, SecretItem, ServerItem,
+    StorageItem,
+};
+use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, sinks, sources};
+use crate::diag::{Diagnostic, codes};
+use crate::spec::meant::Mode;
+use crate::spec::policy::AlertSeverity;
+use crate::spec::rules::SEVERITIES;
+use crate::spec::slos::MODES;
+use crate::spec::value;
+use crate::units::{Length, Step, is_name};
+use crate::yaml::{NodeId, Reader, Shape, Written};
+
+/// How long daily buckets are kept: a year and a month (FORMATS 3).
+const HISTORY: Length = Length::from_days(400);
+/// Where the service listens (FORMATS 3): loopback, because everything is open there.
+const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 9777);
+/// FORMATS 3.
+const LIMITS: Limits = Limits { instances_per_slo: 1_000, instances: 100_000, series_per_query: 50_000 };
+
+impl Config {
+    /// An empty configuration in this folder: the SLO files beside it, Prometheus on 127.0.0.1:9090, notifications to
+    /// standard output.
+    #[must_use]
+    pub fn empty(folder: &Path) -> Self {
+        let source = sources::default_source();
+        Self {
+            files: files_beside(folder),
+            slice: Step::DEFAULT,
+            mode: Mode::default(),
+            owners: BTreeMap::new(),
+            sources: BTreeMap::from([(DEFAULT_SOURCE.to_owned(), source)]),
+            sinks: BTreeMap::from([(DEFAULT_SINK.to_owned(), SinkConfig::Stdout)]),
+            routes: vec![Route { to: vec![DEFAULT_SINK.to_owned()], ..Route::default() }],
+            storage: Storage { path: folder.join("data/slo.db"), history: HISTORY },
+            server: Server { listen: SocketAddr::from(LISTEN), external_url: None, external_labels: BTreeMap::new() },
+            limits: LIMITS,
+        }
+    }
+
+    /// The source of an SLO that names none: the only one, or the one called `prometheus`.
+    #[must_use]
+    pub fn default_source(&self) -> Option<&str> {
+        let mut names = self.sources.keys().map(String::as_str);
+        match (names.next(), names.next()) {
+            (Some(only), None) => Some(only),
+            _ => self.sources.contains_key(DEFAULT_SOURCE).then_some(DEFAULT_SOURCE),
+        }
+    }
+}
+
+/// Reads a `config/v1` document that lies in `folder`; what is wrong is noted, and its default stands in.
+pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Option<Config> {
+    let item: ConfigFile = reader.decode(root)?;
+    let mut config = Config::empty(folder);
+    if let Some(slice) = value::positive_length(reader, root, "slice", item.slice.as_deref()) {
+        match Step::new(slice) {
+            Ok(step) => config.slice = step,
+            Err(error) => reader.report_in(root, "slice", Diagnostic::error(codes::BAD_DURATION, error.to_string())),
+        }
+    }
+    if let Some((node, item)) = section::<AlertingItem>(reader, root, "alerting") {
+        config.mode = value::choice(reader, node, "mode", item.mode.as_deref(), MODES).unwrap_or_default();
+    }
+    read_files(reader, root, folder, &mut config.files);
+    for (name, node) in named(reader, root, "owners") {
+        config.owners.extend(read_owner(reader, node).map(|owner| (name, owner)));
+    }
+    let sources = named(reader, root, "sources");
+    if !sources.is_empty() {
+        config.sources.clear();
+    }
+    for (name, node) in sources {
+        config.sources.extend(sources::read_source(reader, node, folder).map(|source| (name, source)));
+    }
+    read_sinks_and_routes(reader, root, folder, &mut config);
+    read_storage(reader, root, folder, &mut config.storage);
+    read_server(reader, root, &mut config.server);
+    read_limits(reader, root, &mut config.limits);
+    Some(config)
+}
+
+/// A mapping of the document, decoded; `None` where there is none.
+pub(super) fn section<T: Written>(reader: &mut Reader<'_>, node: NodeId, key: &str) -> Option<(NodeId, T)> {
+    let document = reader.document();
+    let child = document.child(node, key).filter(|child| document.shape(*child) != Shape::Nothing)?;
+    Some((child, reader.decode(child)?))
+}
+
+/// The things under `key` by name; a name outside the grammar is noted, and its thing left out.
+fn named(reader: &mut Reader<'_>, root: NodeId, key: &str) -> Vec<(String, NodeId)> {
+    let document = reader.document();
+    let Some(mapping) = document.child(root, key) else { return Vec::new() };
+    if document.shape(mapping) == Shape::Nothing || !reader.expect(mapping, Shape::Mapping) {
+        return Vec::new();
+    }
+    let mut named = Vec::new();
+    for child in document.children(mapping) {
+        let name = document.key(*child).unwrap_or_default();
+        if is_name(name) {
+            named.push((name.to_owned(), *child));
+        } else {
+            reader.report_key(*child, value::bad_name(name));
+        }
+    }
+    named
+}
+
+fn files_beside(folder: &Path) -> Files {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    Files { slos: vec![folder.to_owned()], rules: vec![folder.join("rules")] }
+}
+
+fn read_files(reader: &mut Reader<'_>, root: NodeId, folder: &Path, files: &mut Files) {
+    let Some((_, item)) = section::<FilesItem>(reader, root, "files") else { return };
+    let paths = |written: Vec<String>| -> Vec<PathBuf> { written.iter().map(|path| folder.join(path)).collect() };
+    if let Some(slos) = item.slos {
+        files.slos = paths(slos);
+    }
+    if let Some(rules) = item.rules {
+        files.rules = paths(rules);
+    }
+}
+
+fn read_owner(reader: &mut Reader<'_>, node: NodeId) -> Option<Owner> {
+    let item: OwnerItem = reader.decode(node)?;
+    let lists =
+        [(AlertSeverity::Page, item.page), (AlertSeverity::Ticket, item.ticket), (AlertSeverity::Notice, item.notice)];
+    let sinks = lists.into_iter().filter_map(|(severity, sinks)| sinks.map(|sinks| (severity, sinks))).collect();
+    Some(Owner { sinks, contact: item.contact })
+}
+
+fn read_sinks_and_routes(reader: &mut Reader<'_>, root: NodeId, folder: &Path, config: &mut Config) {
+    let written = named(reader, root, "sinks");
+    if !written.is_empty() {
+        config.sinks.clear();
+        config.routes = vec![Route { to: written.iter().map(|(name, _)| name.clone()).collect(), ..Route::default() }];
+    }
+    for (name, node) in written {
+        config.sinks.extend(sinks::read_sink(reader, node, folder).map(|sink| (name, sink)));
+    }
+    let routes = reader.items(root, "routes");
+    if !routes.is_empty() {
+        config.routes = routes.iter().filter_map(|route| read_route(reader, *route)).collect();
+    }
+}
+
+fn read_route(reader: &mut Reader<'_>, node: NodeId) -> Option<Route> {
+    let item: RouteItem = reader.decode(node)?;
+    if item.to.as_ref().is_none_or(Vec::is_empty) {
+        reader.missing(node, "to", "a list of sinks, or `owner`");
+    }
+    let mut route = Route {
+        to: item.to.unwrap_or_default(),
+        continue_: item.continue_.is_some_and(|flag| flag.0),
+        ..Route::default()
+    };
+    if let Some((node, wanted)) = section::<MatchItem>(reader, node, "match") {
+        route.severity = value::choice(reader, node, "severity", wanted.severity.as_deref(), SEVERITIES);
+        route.service = value::name(reader, node, "service", wanted.service);
+        route.owner = value::name(reader, node, "owner", wanted.owner);
+    }
+    Some(route)
+}
+
+fn read_storage(reader: &mut Reader<'_>, root: NodeId, folder: &Path, storage: &mut Storage) {
+    let Some((node, item)) = section::<StorageItem>(reader, root, "storage") else { return };
+    if let Some(path) = item.path {
+        storage.path = folder.join(path);
+    }
+    if let Some(history) = value::positive_length(reader, node, "history", item.history.as_deref()) {
+        storage.history = history;
+    }
+}
+
+fn read_server(reader: &mut Reader<'_>, root: NodeId, server: &mut Server) {
+    let Some((node, item)) = section::<ServerItem>(reader, root, "server") else { return };
+    if let Some(listen) = item.listen {
+        if let Ok(address) = listen.parse() {
+            server.listen = address;
+        } else {
+            let finding = Diagnostic::error(codes::BAD_ADDRESS, format!("`{listen}` is no address to listen on"));
+            reader.report_in(node, "listen", finding.with_help("write an address and a port, such as 127.0.0.1:9777"));
+        }
+    }
+    if item.compat.as_deref() == Some("sloth") {
+        reader.report_in(node, "compat", Diagnostic::error(codes::NOT_BUILT, "`compat: sloth` is not built yet"));
+    } else {
+        value::choice(reader, node, "compat", item.compat.as_deref(), &[("none", ())]);
+    }
+    server.external_url = address(reader, node, "external_url", item.external_url.as_deref());
+    server.external_labels = value::labels(reader, node, "external_labels");
+}
+
+fn read_limits(reader: &mut Reader<'_>, root: NodeId, limits: &mut Limits) {
+    let Some((node, item)) = section::<LimitsItem>(reader, root, "limits") else { return };
+    let mut limit = |key: &str, written: Option<&str>, default: usize| {
+        value::whole(reader, node, key, written, (1, 10_000_000)).unwrap_or(default)
+    };
+    limits.instances_per_slo = limit("instances_per_slo", item.instances_per_slo.as_deref(), limits.instances_per_slo);
+    limits.instances = limit("instances", item.instances.as_deref(), limits.instances);
+    limits.series_per_query = limit("series_per_query", item.series_per_query.as_deref(), limits.series_per_query);
+}
+
+/// The http or https address under `key`, without a slash at its end; with a password in it, it is a literal secret.
+pub(super) fn address(reader: &mut Reader<'_>, node: NodeId, key: &str, written: Option<&str>) -> Option<String> {
+    let value = reader.document().child(node, key).unwrap_or(node);
+    checked_address(reader, value, written?)
+}
+
+/// The same for the text of a node.
+pub(super) fn checked_address(reader: &mut Reader<'_>, node: NodeId, text: &str) -> Option<String> {
+    if has_userinfo(text) {
+        let finding = Diagnostic::error(codes::LITERAL_SECRET, "user and password stand in an address");
+        reader.report(node, finding.with_help("use `auth: {basic: {user: .., password: {env: NAME}}}`"));
+        return None;
+    }
+    if !value::is_http(text) {
+        let finding = Diagnostic::error(codes::BAD_ADDRESS, "this is no http or https address");
+        reader.report(node, finding.with_help("write it like http://127.0.0.1:9090"));
+        return None;
+    }
+    if text.contains('?') || text.contains('#') {
+        let finding = Diagnostic::error(codes::BAD_ADDRESS, "an address here ends with its path");
+        reader.report(node, finding.with_help("take out what follows `?` or `#`"));
+        return None;
+    }
+    Some(text.trim_end_matches('/').to_owned())
+}
+
+/// The secret under `key`; a literal is noted, and its place is masked in every excerpt.
+pub(super) fn secret(reader: &mut Reader<'_>, node: NodeId, key: &str, folder: &Path) -> Option<SecretRef> {
+    const HELP: &str = "write {env: NAME} or {file: PATH}";
+    let document = reader.document();
+    let value = document.child(node, key)?;
+    if document.shape(value) != Shape::Mapping {
+        let finding = match document.shape(value) {
+            Shape::Nothing => Diagnostic::error(codes::MISSING_KEY, format!("`{key}` is empty")),
+            _ => Diagnostic::error(codes::LITERAL_SECRET, format!("`{key}` is a literal secret")),
+        };
+        reader.report(value, finding.with_help(HELP));
+        return None;
+    }
+    let item: SecretItem = reader.decode(value)?;
+    match (item.env, item.file) {
+        (Some(name), None) if is_variable(&name) => Some(SecretRef::Env(name)),
+        (Some(_), None) => {
+            let finding = Diagnostic::error(codes::BAD_NAME, "this is no name of an environment variable");
+            reader.report_in(value, "env", finding.with_help("letters, digits and `_`, no digit first"));
+            None
+        }
+        (None, Some(path)) if !path.is_empty() => Some(SecretRef::File(folder.join(path))),
+        (Some(_), Some(_)) => {
+            let finding =
+                Diagnostic::error(codes::BAD_CHOICE, "a secret comes from `env` or from `file`, not from both");
+            reader.report(value, finding.with_help("keep one of the two"));
+            None
+        }
+        _ => {
+            reader.missing(value, "env", HELP);
+            None
+        }
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit())
+}

@@ -1,0 +1,116 @@
+//! Reads `sinks`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::config::meant::{SinkConfig, WebhookUrl};
+use crate::config::read::{checked_address, secret, section};
+use crate::config::sources::read_urls;
+use crate::config::written::{AlertmanagerItem, SeverityNames, StdoutItem, WebhookItem};
+use crate::diag::{Diagnostic, codes};
+use crate::spec::policy::AlertSeverity;
+use crate::spec::value;
+use crate::units::Length;
+use crate::yaml::{NodeId, Reader, Shape};
+
+/// What `type` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Alertmanager,
+    Webhook,
+    Stdout,
+    NotBuilt,
+}
+
+const TYPES: &[(&str, Type)] = &[
+    ("alertmanager", Type::Alertmanager),
+    ("webhook", Type::Webhook),
+    ("stdout", Type::Stdout),
+    ("pagerduty", Type::NotBuilt),
+    ("opsgenie", Type::NotBuilt),
+    ("slack", Type::NotBuilt),
+    ("teams", Type::NotBuilt),
+    ("email", Type::NotBuilt),
+    ("github", Type::NotBuilt),
+    ("jira", Type::NotBuilt),
+    ("gitlab", Type::NotBuilt),
+    ("servicenow", Type::NotBuilt),
+    ("exec", Type::NotBuilt),
+    ("file", Type::NotBuilt),
+];
+
+/// FORMATS 3.
+const EXPIRES: Length = Length::from_minutes(15);
+/// Alerts are sent again each minute: one missed must not end them.
+const LEAST_EXPIRES: Length = Length::from_minutes(2);
+
+const DEFAULT_URL: &str = "http://127.0.0.1:9093";
+
+/// Reads one sink; what is wrong is noted. `None` where that leaves nothing to use.
+pub(super) fn read_sink(reader: &mut Reader<'_>, node: NodeId, folder: &Path) -> Option<SinkConfig> {
+    if !reader.expect(node, Shape::Mapping) {
+        return None;
+    }
+    let document = reader.document();
+    let Some(child) = document.child(node, "type") else {
+        reader.missing(node, "type", "`alertmanager`, `webhook` or `stdout`");
+        return None;
+    };
+    let text = document.text(child);
+    if text.is_none() {
+        reader.expect(child, Shape::Text);
+    }
+    match value::choice(reader, node, "type", text, TYPES)? {
+        Type::Alertmanager => read_alertmanager(reader, node),
+        Type::Webhook => read_webhook(reader, node, folder),
+        Type::Stdout => reader.decode::<StdoutItem>(node).map(|_| SinkConfig::Stdout),
+        Type::NotBuilt => {
+            let message = format!("sinks of type `{}` are not built yet", text.unwrap_or_default());
+            reader.report(child, Diagnostic::error(codes::NOT_BUILT, message));
+            None
+        }
+    }
+}
+
+fn read_alertmanager(reader: &mut Reader<'_>, node: NodeId) -> Option<SinkConfig> {
+    let item: AlertmanagerItem = reader.decode(node)?;
+    let urls = read_urls(reader, node, "urls").unwrap_or_else(|| vec![DEFAULT_URL.to_owned()]);
+    let expires = value::positive_length(reader, node, "expires", item.expires.as_deref()).unwrap_or(EXPIRES);
+    if expires < LEAST_EXPIRES {
+        let message = format!("`expires` is below {LEAST_EXPIRES}, and alerts are sent again each minute");
+        reader.report_in(node, "expires", Diagnostic::error(codes::BAD_DURATION, message));
+    }
+    let names = section::<SeverityNames>(reader, node, "severity").map(|(_, names)| names).unwrap_or_default();
+    let severity = BTreeMap::from([
+        (AlertSeverity::Page, names.page.unwrap_or_else(|| "page".to_owned())),
+        (AlertSeverity::Ticket, names.ticket.unwrap_or_else(|| "ticket".to_owned())),
+        (AlertSeverity::Notice, names.notice.unwrap_or_else(|| "notice".to_owned())),
+    ]);
+    Some(SinkConfig::Alertmanager { urls, expires, severity })
+}
+
+fn read_webhook(reader: &mut Reader<'_>, node: NodeId, folder: &Path) -> Option<SinkConfig> {
+    reader.decode::<WebhookItem>(node)?;
+    let document = reader.document();
+    let secret_key = secret(reader, node, "secret", folder);
+    let Some(url) = document.child(node, "url") else {
+        reader.missing(node, "url", "the address to post to");
+        return None;
+    };
+    let url = match document.text(url) {
+        Some(text) => checked_webhook(reader, url, text).map(WebhookUrl::Plain),
+        None => secret(reader, node, "url", folder).map(WebhookUrl::Secret),
+    };
+    Some(SinkConfig::Webhook { url: url?, secret: secret_key })
+}
+
+/// Unlike the addresses of servers, a webhook's may have a query.
+fn checked_webhook(reader: &mut Reader<'_>, node: NodeId, text: &str) -> Option<String> {
+    let (address, query) = text.split_once('?').map_or((text, ""), |(address, query)| (address, query));
+    checked_address(reader, node, address)?;
+    if query.contains('#') {
+        reader.report(node, Diagnostic::error(codes::BAD_ADDRESS, "an address here has no `#`"));
+        return None;
+    }
+    Some(text.to_owned())
+}

@@ -1,0 +1,156 @@
+//! `/api/v1/alerts` and `/api/v1/deliveries`: what fires and fired, and what was sent.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde_json::json;
+
+use crate::http::api::page;
+use crate::http::app::App;
+use crate::http::dto::alert::{Alert, Delivery};
+use crate::http::dto::list::List;
+use crate::http::error::{ApiError, ErrorBody};
+use crate::http::listing;
+use crate::http::query::Parameters;
+use crate::policy::alert::Alert as PolicyAlert;
+use crate::store::{AlertFilter, DeliveryFilter, DeliveryState};
+
+/// Rows read from the store for one answer. Older ones are reached by narrower filters: paging through years of rows
+/// is not what an API for people and dashboards is for.
+const ROWS_MOST: usize = 10_000;
+
+/// Deliveries shown with one alert.
+const DELIVERIES_OF_AN_ALERT: usize = 200;
+
+/// States of an alert that can be asked for.
+pub const ALERT_STATES: [&str; 3] = ["pending", "firing", "resolved"];
+
+const SEVERITIES: [&str; 3] = ["page", "ticket", "notice"];
+
+const DELIVERY_STATES: [(&str, DeliveryState); 5] = [
+    ("pending", DeliveryState::Pending),
+    ("done", DeliveryState::Done),
+    ("failed", DeliveryState::Failed),
+    ("superseded", DeliveryState::Superseded),
+    ("expired", DeliveryState::Expired),
+];
+
+/// Alerts in any of these states (all where there are none), newest first.
+pub async fn find(app: &App, states: &[&str], filter: &AlertFilter) -> Result<Vec<PolicyAlert>, ApiError> {
+    if states.is_empty() {
+        return Ok(app.service.alerts(filter, ROWS_MOST).await?);
+    }
+    let mut alerts = Vec::new();
+    for state in states {
+        let filter = AlertFilter { state: Some((*state).to_owned()), ..filter.clone() };
+        alerts.extend(app.service.alerts(&filter, ROWS_MOST).await?);
+    }
+    if states.len() > 1 {
+        alerts.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| a.id.cmp(&b.id)));
+    }
+    Ok(alerts)
+}
+
+/// Alerts with the deliveries that came of them.
+pub async fn with_deliveries(app: &App, alerts: &[PolicyAlert]) -> Result<Vec<Alert>, ApiError> {
+    let mut shown = Vec::with_capacity(alerts.len());
+    for alert in alerts {
+        let filter = DeliveryFilter { alert_id: Some(alert.id.clone()), ..DeliveryFilter::default() };
+        shown.push(Alert::new(alert, &app.service.deliveries(&filter, DELIVERIES_OF_AN_ALERT).await?));
+    }
+    Ok(shown)
+}
+
+/// Alerts, newest first; at most the newest 10,000 that match.
+#[utoipa::path(
+    get, path = "/api/v1/alerts", tag = "alerts",
+    params(
+        ("state" = Option<String>, Query, description = "one state or several with commas between: pending firing resolved"),
+        ("severity" = Option<String>, Query, description = "page, ticket or notice"),
+        ("slo" = Option<String>, Query, description = "an SLO, one of its instances, or `source/NAME`"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 5000, description = "most items of a part, 500 by default"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before"),
+    ),
+    responses(
+        (status = 200, description = "a part of the list", body = List<Alert>),
+        (status = 400, description = "a parameter that is not known or not allowed", body = ErrorBody),
+        (status = 500, description = "the store failed", body = ErrorBody),
+    )
+)]
+pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<List<Alert>>, ApiError> {
+    let parameters = Parameters::strict(&uri, &["state", "severity", "slo", "limit", "cursor"])?;
+    let states = parameters.choices("state", &ALERT_STATES)?;
+    let filter = AlertFilter {
+        state: None,
+        severity: parameters.choice("severity", &SEVERITIES)?.map(str::to_owned),
+        slo: parameters.one("slo")?.map(str::to_owned),
+    };
+    let (limit, cursor) = page(&parameters)?;
+    let alerts = find(&app, &states, &filter).await?;
+    let total = alerts.len();
+    let (alerts, next) = listing::part(alerts, |alert| alert.id.clone(), cursor.as_ref(), limit);
+    Ok(Json(List {
+        items: with_deliveries(&app, &alerts).await?,
+        next_cursor: next.map(|cursor| cursor.write()),
+        total,
+        as_of: app.as_of(),
+    }))
+}
+
+/// One alert. Its id holds slashes, braces and quotes: as it is, or URL-encoded.
+#[utoipa::path(
+    get, path = "/api/v1/alerts/{id}", tag = "alerts",
+    params(("id" = String, Path, description = "the alert's id, URL-encoded or with its slashes as they are")),
+    responses(
+        (status = 200, description = "the alert", body = Alert),
+        (status = 404, description = "no such alert", body = ErrorBody),
+        (status = 500, description = "the store failed", body = ErrorBody),
+    )
+)]
+pub async fn one(State(app): State<App>, Path(id): Path<String>, uri: Uri) -> Result<Json<Alert>, ApiError> {
+    Parameters::strict(&uri, &[])?;
+    let alert = app.service.alert(&id).await?.ok_or_else(|| {
+        ApiError::not_found(
+            "unknown_alert",
+            format!("there is no alert `{id}`; `/api/v1/alerts` lists those there are"),
+        )
+        .with_detail(json!({"alert": id}))
+    })?;
+    let mut shown = with_deliveries(&app, &[alert]).await?;
+    shown.pop().map(Json).ok_or_else(|| ApiError::not_found("unknown_alert", format!("there is no alert `{id}`")))
+}
+
+/// The outbox, newest first; at most the newest 10,000 that match.
+#[utoipa::path(
+    get, path = "/api/v1/deliveries", tag = "alerts",
+    params(
+        ("state" = Option<String>, Query, description = "pending, done, failed, superseded or expired"),
+        ("alert" = Option<String>, Query, description = "an alert's id"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 5000, description = "most items of a part, 500 by default"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before"),
+    ),
+    responses(
+        (status = 200, description = "a part of the list", body = List<Delivery>),
+        (status = 400, description = "a parameter that is not known or not allowed", body = ErrorBody),
+        (status = 500, description = "the store failed", body = ErrorBody),
+    )
+)]
+pub async fn deliveries(State(app): State<App>, uri: Uri) -> Result<Json<List<Delivery>>, ApiError> {
+    let parameters = Parameters::strict(&uri, &["state", "alert", "limit", "cursor"])?;
+    let state = parameters.choice("state", &DELIVERY_STATES.map(|(name, _)| name))?;
+    let filter = DeliveryFilter {
+        state: DELIVERY_STATES.into_iter().find(|(name, _)| Some(*name) == state).map(|(_, state)| state),
+        alert_id: parameters.one("alert")?.map(str::to_owned),
+        sink: None,
+    };
+    let (limit, cursor) = page(&parameters)?;
+    let found = app.service.deliveries(&filter, ROWS_MOST).await?;
+    let total = found.len();
+    let (found, next) = listing::part(found, |delivery| delivery.id.clone(), cursor.as_ref(), limit);
+    Ok(Json(List {
+        items: found.iter().map(Delivery::from).collect(),
+        next_cursor: next.map(|cursor| cursor.write()),
+        total,
+        as_of: app.as_of(),
+    }))
+}

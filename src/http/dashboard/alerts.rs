@@ -1,0 +1,155 @@
+//! `/alerts`: what fires and fired, with transitions and deliveries.
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use maud::{Markup, html};
+
+use crate::http::api::alerts::{ALERT_STATES, find};
+use crate::http::app::App;
+use crate::http::dashboard::format;
+use crate::http::dashboard::layout::{Frame, counted, encoded, mark, pill, problem, words};
+use crate::http::dashboard::tiers;
+use crate::http::dto::alert::{delivery_state_name, kind_name, state_name};
+use crate::http::error::ApiError;
+use crate::http::listing::{self, Cursor};
+use crate::http::query::{Parameters, bad};
+use crate::policy::alert::{Alert, EndedBy};
+use crate::store::{AlertFilter, Delivery, DeliveryFilter};
+
+/// Rows of a part.
+const ROWS: usize = 50;
+
+/// Deliveries shown with an alert.
+const DELIVERIES: usize = 20;
+
+/// Answers `/alerts`.
+pub async fn page(State(app): State<App>, uri: Uri) -> Response {
+    render(&app, &uri).await.unwrap_or_else(|error| problem(&app, &uri, &error))
+}
+
+async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
+    let parameters = Parameters::lenient(uri)?;
+    let frame = Frame::new(app, uri, &parameters)?;
+    let states = parameters.choices("state", &ALERT_STATES)?;
+    let cursor = match parameters.one("cursor")? {
+        None => None,
+        Some(text) => Some(Cursor::read(text).ok_or_else(|| bad("cursor", "this part of the list is not there"))?),
+    };
+    let found = find(app, &states, &AlertFilter::default()).await?;
+    let total = found.len();
+    let (shown, next) = listing::part(found, |alert| alert.id.clone(), cursor.as_ref(), ROWS);
+    let chosen = states.join(",");
+    let content = html! {
+        h1 { "Alerts" }
+        nav.chips aria-label="States" {
+            a href="?" aria-current=[chosen.is_empty().then_some("true")] { "All" }
+            @for state in ["firing", "pending", "resolved"] {
+                @let (sign, word) = words(state);
+                a class=(state) href={ "?state=" (state) } aria-current=[(chosen == state).then_some("true")] {
+                    span.sign aria-hidden="true" { (sign) } (word)
+                }
+            }
+        }
+        @if shown.is_empty() {
+            section.card.empty { p { "No alert " @if !chosen.is_empty() { "is " (chosen) } @else { "so far" } "." } }
+        } @else {
+            section.card { (list(app, &frame, &shown).await?) }
+        }
+        nav.pages aria-label="Parts of the list" {
+            span.quiet { (shown.len()) " of " (total) " shown" }
+            @if cursor.is_some() { a href={ "?state=" (chosen) } { "From the beginning" } }
+            @if let Some(next) = next { a.next href={ "?state=" (encoded(&chosen)) "&cursor=" (next.write()) } { "Next " (ROWS) } }
+        }
+    };
+    Ok(frame.page("Alerts", "/alerts", &content))
+}
+
+/// Alerts as a list; each opens to its tiers, transitions and deliveries.
+pub async fn list(app: &App, frame: &Frame, alerts: &[Alert]) -> Result<Markup, ApiError> {
+    let mut items = Vec::with_capacity(alerts.len());
+    for alert in alerts {
+        let filter = DeliveryFilter { alert_id: Some(alert.id.clone()), ..DeliveryFilter::default() };
+        let deliveries = app.service.deliveries(&filter, DELIVERIES).await?;
+        items.push(item(frame, alert, &deliveries));
+    }
+    Ok(html! { ul.alerts { @for item in &items { (item) } } })
+}
+
+fn item(frame: &Frame, alert: &Alert, deliveries: &[Delivery]) -> Markup {
+    html! {
+        li class={ "alert " (alert.severity.name()) " " (state_name(alert.state)) } {
+            div.line {
+                (pill(alert.severity.name()))
+                (tiers::state(alert.state))
+                a.id href=(frame.subject(&alert.slo)) { (alert.slo) }
+                span.quiet { (tiers::kind_words(kind_name(alert.kind))) }
+                @if alert.frozen { (mark("frozen", "The data can neither confirm nor deny it")) }
+                @if alert.held_back_by.is_some() { (mark("held back", "Not sent while an alert above it fires")) }
+            }
+            p { (alert.reason) }
+            p.quiet { (times(frame, alert)) }
+            details {
+                summary { (counted(alert.transitions.len(), "transition")) ", " (deliveries_counted(deliveries.len())) }
+                @if !alert.tiers.is_empty() { (tiers::table(&alert.tiers)) }
+                ol.steps {
+                    @for step in &alert.transitions {
+                        li { time datetime=(step.at) { (format::moment(step.at)) } " " b { (words(state_name(step.to)).1) } " " (step.reason) }
+                    }
+                }
+                @if let Some(above) = &alert.held_back_by { p { "Held back under " code { (above) } } }
+                @if !deliveries.is_empty() { (delivery_table(deliveries)) }
+                p.quiet { "Id " code { (alert.id) } }
+            }
+        }
+    }
+}
+
+fn deliveries_counted(count: usize) -> String {
+    if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") }
+}
+
+fn times(frame: &Frame, alert: &Alert) -> String {
+    let matched = format!("matched since {}", format::short_moment(alert.started_at));
+    let Some(fired) = alert.fired_at else { return matched };
+    let before = if alert.started_at < fired { format!("{matched}, ") } else { String::new() };
+    let begin = format!("{before}fired {}", format::short_moment(fired));
+    let Some(end) = alert.resolved_at else {
+        return format!("{begin}, for {} now", format::roughly(frame.as_of.since(fired)));
+    };
+    let how = match alert.ended_by {
+        Some(EndedBy::Withdrawn) => "withdrawn",
+        Some(EndedBy::Closed) => "closed by a person",
+        Some(EndedBy::KnownFalse) | None => "ended",
+    };
+    format!("{begin}, {how} {} after {}", format::short_moment(end), format::roughly(end.since(fired)))
+}
+
+/// Deliveries with their last try.
+pub fn delivery_table(deliveries: &[Delivery]) -> Markup {
+    html! {
+        div.scroll {
+            table.deliveries {
+                thead { tr {
+                    th scope="col" { "Sink" } th scope="col" { "Told" } th scope="col" { "State" }
+                    th scope="col" { "Tries" } th scope="col" { "Last answer" }
+                } }
+                tbody {
+                    @for delivery in deliveries {
+                        @let (sign, word) = words(delivery_state_name(delivery.state));
+                        tr {
+                            th scope="row" { (delivery.sink) }
+                            td data-name="Told" { (words(state_name(delivery.notification.state)).1) }
+                            td data-name="State" { span.sign aria-hidden="true" { (sign) " " } (word) }
+                            td data-name="Tries" { (delivery.attempts.len()) }
+                            td data-name="Last answer" {
+                                @if let Some(last) = delivery.attempts.last() { (format::moment(last.at)) " " (last.message) }
+                                @else { span.quiet { "not tried yet" } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

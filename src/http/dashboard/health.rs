@@ -1,0 +1,98 @@
+//! `/health`: sources, files in use, what waits to be delivered.
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use maud::{Markup, html};
+
+use crate::http::app::App;
+use crate::http::dashboard::alerts::delivery_table;
+use crate::http::dashboard::format;
+use crate::http::dashboard::layout::{Frame, mark, problem, words};
+use crate::http::error::ApiError;
+use crate::http::query::Parameters;
+use crate::runtime::service::{ConfigView, SourceView};
+use crate::store::{DeliveryFilter, DeliveryState};
+
+/// Deliveries shown.
+const DELIVERIES: usize = 50;
+
+/// Answers `/health`.
+pub async fn page(State(app): State<App>, uri: Uri) -> Response {
+    render(&app, &uri).await.unwrap_or_else(|error| problem(&app, &uri, &error))
+}
+
+async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
+    let frame = Frame::new(app, uri, &Parameters::lenient(uri)?)?;
+    let of = |state| DeliveryFilter { state: Some(state), ..DeliveryFilter::default() };
+    let pending = app.service.deliveries(&of(DeliveryState::Pending), DELIVERIES).await?;
+    let failed = app.service.deliveries(&of(DeliveryState::Failed), DELIVERIES).await?;
+    let content = html! {
+        h1 { "Health" }
+        @if let Err(missing) = app.service.ready() { p.notice-bar role="status" { "Not ready: " (missing) } }
+        section.card { h2 { "Sources" } (sources(&frame, &app.service.sources())) }
+        section.card { h2 { "Files" } (files(&frame, &app.service.config())) }
+        section.card {
+            h2 { "Waiting to be delivered" }
+            @if pending.is_empty() { p.quiet { "Nothing waits." } } @else { (delivery_table(&pending)) }
+        }
+        @if !failed.is_empty() { section.card { h2 { "Given up" } (delivery_table(&failed)) } }
+    };
+    Ok(frame.page("Health", "/health", &content))
+}
+
+fn sources(frame: &Frame, sources: &[SourceView]) -> Markup {
+    html! {
+        @if sources.is_empty() { p.quiet { "No source is configured." } } @else {
+            div.scroll {
+                table.sources {
+                    thead { tr {
+                        th scope="col" { "Source" } th scope="col" { "State" } th scope="col" { "Data as of" }
+                        th scope="col" { "Last answer" } th scope="col" { "Failed requests" } th scope="col" { "Last error" }
+                    } }
+                    tbody { @for source in sources { (row(frame, source)) } }
+                }
+            }
+        }
+    }
+}
+
+fn row(frame: &Frame, source: &SourceView) -> Markup {
+    let status = if source.up { "up" } else { "down" };
+    let (sign, word) = words(status);
+    html! {
+        tr {
+            th scope="row" { (source.name) " " span.quiet { (source.kind) } }
+            td data-name="State" {
+                span class={ "pill " (if source.up { "ok" } else { "down" }) } { span.sign aria-hidden="true" { (sign) } (word) }
+                @if source.replicas_differ { (mark("replicas differ", "An answer came from another replica than what is held")) }
+                @if source.clock_skew_seconds.abs() > 2.0 {
+                    (mark(&format!("clock {:+.1} s", source.clock_skew_seconds), "Its clock minus ours"))
+                }
+            }
+            td data-name="Data as of" { (source.watermark.map_or_else(|| "never".to_owned(), format::moment)) }
+            td data-name="Last answer" { (source.last_success_at.map_or_else(|| "never".to_owned(), |at| format::ago(frame.now, at))) }
+            td data-name="Failed requests" { (source.requests_failed) }
+            td data-name="Last error" {
+                @match &source.last_error {
+                    Some((at, message)) => { (message) span.quiet { " " (format::ago(frame.now, *at)) } }
+                    None => span.quiet { "none" },
+                }
+            }
+        }
+    }
+}
+
+fn files(frame: &Frame, config: &ConfigView) -> Markup {
+    html! {
+        @if !config.reload_ok {
+            p.notice-bar role="status" { "The last reload was refused: the set before it is in use. " code { "slo check" } " says why." }
+        }
+        dl {
+            div { dt { "Revision" } dd { (config.revision.as_deref().unwrap_or("not in Git")) } }
+            div { dt { "Digest" } dd { code { (config.digest) } } }
+            div { dt { "Loaded" } dd { (format::moment(config.loaded_at)) " " span.quiet { (format::ago(frame.now, config.loaded_at)) } } }
+            div { dt { "Configuration" } dd { a href=(frame.path("/api/v1/config")) { "as in use, secrets redacted" } } }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Alerts with their tiers and transitions, and the deliveries that came of them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::http::dto::figure::Figure;
+use crate::policy::alert::{
+    Alert as PolicyAlert, AlertKind, AlertState, EndedBy, TierView, Transition as PolicyTransition, WindowView,
+};
+use crate::store::{Attempt as StoreAttempt, Delivery as StoreDelivery, DeliveryState};
+use crate::units::Timestamp;
+
+/// One alert, from its first match to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Alert {
+    /// Dedup key, begin of the episode and count of the alert in the episode.
+    pub id: String,
+    /// Constant for the instance, severity and kind.
+    pub dedup_key: String,
+    /// Begin of the episode; `null` while it has only been pending.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub episode: Option<Timestamp>,
+    /// The instance, or `source/NAME`.
+    pub slo: String,
+    /// `page ticket notice`.
+    pub severity: String,
+    /// `burn budget down no_data source`.
+    pub kind: String,
+    /// `pending firing resolved`.
+    pub state: String,
+    /// Firing, and the data can neither confirm nor deny it.
+    pub frozen: bool,
+    /// `native`, or the format of the file that it comes from.
+    pub origin: String,
+    /// First slice end at which a tier matched, data time.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    /// Slice end at which it fired, data time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub fired_at: Option<Timestamp>,
+    /// Slice end at which it ended, data time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub resolved_at: Option<Timestamp>,
+    /// `known_false withdrawn closed`.
+    pub ended_by: Option<String>,
+    /// Why it is in its state, in one sentence.
+    pub reason: String,
+    /// Tiers that fire, or that fired last.
+    pub tiers: Vec<Tier>,
+    /// Who acknowledged it; not built yet.
+    #[schema(value_type = Option<Object>)]
+    pub acked: Option<Value>,
+    /// The alert under which it is held back.
+    pub held_back_by: Option<String>,
+    /// What differs between bad and good; not built yet.
+    #[schema(value_type = Option<Object>)]
+    pub evidence: Option<Value>,
+    /// All its changes, oldest first.
+    pub transitions: Vec<Transition>,
+    /// What was sent, or waits, newest first.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// One change of an alert's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Transition {
+    /// Its id.
+    pub id: String,
+    /// The slice end, data time.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Before.
+    pub from: String,
+    /// After.
+    pub to: String,
+    /// In words and numbers.
+    pub reason: String,
+}
+
+/// One condition of the policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Tier {
+    /// `burn down no_data`.
+    pub kind: String,
+    /// `page ticket notice`.
+    pub severity: String,
+    /// `inactive pending firing`.
+    pub state: String,
+    /// Firing, neither matched nor known false.
+    pub frozen: bool,
+    /// `burning rising recovering ok`.
+    pub trend: String,
+    /// `k`: the burn rate that is too fast; `null` for kinds other than burn.
+    pub factor: Option<Figure>,
+    /// `k*B`: the bad share that is too high.
+    pub threshold_ratio: Option<Figure>,
+    /// The long window.
+    pub over: Option<TierWindow>,
+    /// The short window that confirms it.
+    pub confirm: Option<TierWindow>,
+    /// The window by which it ends, while it fires.
+    pub resolve: Option<TierWindow>,
+}
+
+/// A window of a tier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TierWindow {
+    /// As written.
+    pub length: String,
+    /// Exclusive.
+    #[schema(value_type = String, format = DateTime)]
+    pub from: Timestamp,
+    /// Inclusive.
+    #[schema(value_type = String, format = DateTime)]
+    pub to: Timestamp,
+    /// Bad events.
+    pub bad: Figure,
+    /// All events.
+    pub total: Figure,
+    /// Share of bad events.
+    pub ratio: Figure,
+    /// The burn rate.
+    pub rate: Figure,
+    /// Measured share of the window.
+    pub coverage: Figure,
+}
+
+/// A notification for one receiver, with every try.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Delivery {
+    /// Notification and sink.
+    pub id: String,
+    /// The notification.
+    pub notification_id: String,
+    /// The alert that it tells of.
+    pub alert_id: String,
+    /// The sink's name.
+    pub sink: String,
+    /// `pending done failed superseded expired`.
+    pub state: String,
+    /// Tries, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// When it is tried next, while pending.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_attempt_at: Option<Timestamp>,
+}
+
+/// One try to deliver.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Attempt {
+    /// When, wall clock.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// `done retry ambiguous refused misconfigured`.
+    pub outcome: String,
+    /// What the receiver said, redacted.
+    pub message: String,
+}
+
+/// As in [`Alert::kind`].
+pub const fn kind_name(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::Burn => "burn",
+        AlertKind::Budget => "budget",
+        AlertKind::Down => "down",
+        AlertKind::NoData => "no_data",
+        AlertKind::Source => "source",
+    }
+}
+
+/// As in [`Alert::state`] and [`Tier::state`].
+pub const fn state_name(state: AlertState) -> &'static str {
+    match state {
+        AlertState::Inactive => "inactive",
+        AlertState::Pending => "pending",
+        AlertState::Firing => "firing",
+        AlertState::Resolved => "resolved",
+    }
+}
+
+const fn ended_by_name(ended_by: EndedBy) -> &'static str {
+    match ended_by {
+        EndedBy::KnownFalse => "known_false",
+        EndedBy::Withdrawn => "withdrawn",
+        EndedBy::Closed => "closed",
+    }
+}
+
+/// As in [`Delivery::state`].
+pub const fn delivery_state_name(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Pending => "pending",
+        DeliveryState::Done => "done",
+        DeliveryState::Failed => "failed",
+        DeliveryState::Superseded => "superseded",
+        DeliveryState::Expired => "expired",
+    }
+}
+
+impl Alert {
+    /// An alert with its deliveries.
+    pub fn new(alert: &PolicyAlert, deliveries: &[StoreDelivery]) -> Self {
+        Self {
+            id: alert.id.clone(),
+            dedup_key: alert.dedup_key.clone(),
+            episode: alert.episode,
+            slo: alert.slo.clone(),
+            severity: alert.severity.name().to_owned(),
+            kind: kind_name(alert.kind).to_owned(),
+            state: state_name(alert.state).to_owned(),
+            frozen: alert.frozen,
+            origin: alert.origin.clone(),
+            started_at: alert.started_at,
+            fired_at: alert.fired_at,
+            resolved_at: alert.resolved_at,
+            ended_by: alert.ended_by.map(|by| ended_by_name(by).to_owned()),
+            reason: alert.reason.clone(),
+            tiers: alert.tiers.iter().map(Tier::from).collect(),
+            acked: None,
+            held_back_by: alert.held_back_by.clone(),
+            evidence: None,
+            transitions: alert.transitions.iter().map(Transition::from).collect(),
+            deliveries: deliveries.iter().map(Delivery::from).collect(),
+        }
+    }
+}
+
+impl From<&PolicyTransition> for Transition {
+    fn from(transition: &PolicyTransition) -> Self {
+        Self {
+            id: transition.id.clone(),
+            at: transition.at,
+            from: state_name(transition.from).to_owned(),
+            to: state_name(transition.to).to_owned(),
+            reason: transition.reason.clone(),
+        }
+    }
+}
+
+impl From<&TierView> for Tier {
+    fn from(tier: &TierView) -> Self {
+        Self {
+            kind: tier.kind.clone(),
+            severity: tier.severity.name().to_owned(),
+            state: state_name(tier.state).to_owned(),
+            frozen: tier.frozen,
+            trend: tier.trend.clone(),
+            factor: tier.factor.map(Figure),
+            threshold_ratio: tier.threshold_ratio.map(Figure),
+            over: tier.over.as_ref().map(TierWindow::from),
+            confirm: tier.confirm.as_ref().map(TierWindow::from),
+            resolve: tier.resolve.as_ref().map(TierWindow::from),
+        }
+    }
+}
+
+impl From<&WindowView> for TierWindow {
+    fn from(window: &WindowView) -> Self {
+        Self {
+            length: window.length.clone(),
+            from: window.from,
+            to: window.to,
+            bad: Figure(window.bad),
+            total: Figure(window.total),
+            ratio: Figure(window.ratio),
+            rate: Figure(window.rate),
+            coverage: Figure(window.coverage),
+        }
+    }
+}
+
+impl From<&StoreDelivery> for Delivery {
+    fn from(delivery: &StoreDelivery) -> Self {
+        Self {
+            id: delivery.id.clone(),
+            notification_id: delivery.notification.id.clone(),
+            alert_id: delivery.notification.alert_id.clone(),
+            sink: delivery.sink.clone(),
+            state: delivery_state_name(delivery.state).to_owned(),
+            attempts: delivery.attempts.iter().map(Attempt::from).collect(),
+            next_attempt_at: delivery.next_attempt_at,
+        }
+    }
+}
+
+impl From<&StoreAttempt> for Attempt {
+    fn from(attempt: &StoreAttempt) -> Self {
+        Self { at: attempt.at, outcome: attempt.outcome.clone(), message: attempt.message.clone() }
+    }
+}

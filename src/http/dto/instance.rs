@@ -1,0 +1,269 @@
+//! An SLO instance: the row of the list, and its detail.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::engine::confidence::wilson;
+use crate::engine::verdict::{Budget as EngineBudget, Condition, WindowFigures};
+use crate::http::dto::alert::{Alert, Tier};
+use crate::http::dto::figure::Figure;
+use crate::runtime::service::InstanceView;
+use crate::units::{Labels, Length, Timestamp};
+
+/// One instance with the figures of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Instance {
+    /// `service/name`, or `service/name{region="eu"}`.
+    pub id: String,
+    /// The service.
+    pub service: String,
+    /// The SLO's name.
+    pub name: String,
+    /// Labels of the group; empty without `by`.
+    pub group: BTreeMap<String, String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Share of events that must be good.
+    pub objective: Figure,
+    /// What the objective is judged over, as written.
+    pub window: String,
+    /// `page ticket notice down no_data inconclusive starting ok`, the first that holds.
+    pub status: String,
+    /// The state cannot change: the data can neither confirm nor deny it.
+    pub frozen: bool,
+    /// Evaluated and shown, not sent.
+    pub shadow: bool,
+    /// The budget's events are not all counted ones.
+    pub estimated: bool,
+    /// Spans without a known sampling probability.
+    pub unweighted: bool,
+    /// The slice end that the figures are of.
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Timestamp,
+    /// Measured share of the window.
+    pub coverage: Figure,
+    /// What was measured over the window.
+    pub sli: Sli,
+    /// The error budget.
+    pub budget: Budget,
+    /// Begin of the window, exclusive.
+    #[schema(value_type = String, format = DateTime)]
+    pub window_from: Timestamp,
+    /// `exact` or `pushdown`.
+    pub mode: String,
+    /// Burn rates, one for each distinct `over` of the burn tiers, ascending.
+    pub burn: Vec<BurnRate>,
+    /// When the budget is used up; not worked out yet.
+    #[schema(value_type = Option<Object>)]
+    pub forecast: Option<Value>,
+}
+
+/// What was measured over the window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Sli {
+    /// Share of good events; 1 where there were none.
+    pub good_ratio: Figure,
+    /// Low end of its 95% interval (Wilson); `null` without events.
+    pub low: Option<Figure>,
+    /// High end of its 95% interval (Wilson); `null` without events.
+    pub high: Option<Figure>,
+    /// Bad events.
+    pub bad: Figure,
+    /// All events.
+    pub total: Figure,
+}
+
+/// The error budget.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Budget {
+    /// Bad events that the objective allows over the whole window.
+    pub allowed: Figure,
+    /// Share of them that happened.
+    pub spent_ratio: Figure,
+    /// Share left, negative when overspent.
+    pub remaining_ratio: Figure,
+    /// Events left, negative when overspent.
+    pub remaining_events: Figure,
+    /// From measured events alone.
+    pub measured: MeasuredBudget,
+}
+
+/// The error budget from measured events alone.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MeasuredBudget {
+    /// Bad events that the objective allows among those measured.
+    pub allowed: Figure,
+    /// Share of them that happened.
+    pub spent_ratio: Figure,
+}
+
+/// How fast the budget burns: 1 spends exactly all of it over the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BurnRate {
+    /// Over which length.
+    pub over: String,
+    /// The burn rate.
+    pub rate: Figure,
+}
+
+/// One instance with everything: tiers, alerts, links, the reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Detail {
+    /// The figures of the list.
+    #[serde(flatten)]
+    pub instance: Instance,
+    /// Why it is in its status, in one sentence.
+    pub reason: String,
+    /// In words, as written.
+    pub description: String,
+    /// As written.
+    pub labels: BTreeMap<String, String>,
+    /// As written.
+    pub links: BTreeMap<String, String>,
+    /// What the newest slice says about the data: `measured no_traffic idle down`.
+    pub condition: String,
+    /// Share of the window that has been read from history so far.
+    pub backfilled_ratio: Figure,
+    /// Every tier, in the order of the policy.
+    pub tiers: Vec<Tier>,
+    /// Alerts that have not ended.
+    pub alerts: Vec<Alert>,
+}
+
+/// Any window that ends at the watermark.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Window {
+    /// Exclusive.
+    #[schema(value_type = String, format = DateTime)]
+    pub from: Timestamp,
+    /// Inclusive: the watermark.
+    #[schema(value_type = String, format = DateTime)]
+    pub to: Timestamp,
+    /// Bad events.
+    pub bad: Figure,
+    /// All events.
+    pub total: Figure,
+    /// Measured time.
+    pub measured_seconds: Figure,
+    /// Measured share of the window.
+    pub coverage: Figure,
+    /// Share of good events; 1 where there were none.
+    pub good_ratio: Figure,
+    /// The burn rate.
+    pub burn_rate: Figure,
+}
+
+/// Share of good events, from the counts, so that it is rounded once; 1 where there were none, as `share` is 0 there.
+pub fn good_ratio(bad: f64, total: f64) -> f64 {
+    if total > 0.0 { ((total - bad) / total).max(0.0) } else { 1.0 }
+}
+
+/// A group's labels as an object.
+pub fn group(labels: &Labels) -> BTreeMap<String, String> {
+    labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// As in [`Detail::condition`].
+pub const fn condition_name(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Measured => "measured",
+        Condition::NoTraffic => "no_traffic",
+        Condition::Idle => "idle",
+        Condition::Down => "down",
+    }
+}
+
+impl From<&WindowFigures> for Sli {
+    fn from(window: &WindowFigures) -> Self {
+        let interval = wilson(window.bad, window.total);
+        Self {
+            good_ratio: Figure(good_ratio(window.bad, window.total)),
+            low: interval.map(|(low, _)| Figure(low)),
+            high: interval.map(|(_, high)| Figure(high)),
+            bad: Figure(window.bad),
+            total: Figure(window.total),
+        }
+    }
+}
+
+impl From<&EngineBudget> for Budget {
+    fn from(budget: &EngineBudget) -> Self {
+        Self {
+            allowed: Figure(budget.allowed),
+            spent_ratio: Figure(budget.spent),
+            remaining_ratio: Figure(budget.remaining),
+            remaining_events: Figure(budget.remaining_events),
+            measured: MeasuredBudget {
+                allowed: Figure(budget.measured_allowed),
+                spent_ratio: Figure(budget.spent_so_far),
+            },
+        }
+    }
+}
+
+impl From<&WindowFigures> for Window {
+    fn from(window: &WindowFigures) -> Self {
+        Self {
+            from: window.from,
+            to: window.to,
+            bad: Figure(window.bad),
+            total: Figure(window.total),
+            measured_seconds: Figure(window.measured.seconds_f64()),
+            coverage: Figure(window.coverage),
+            good_ratio: Figure(good_ratio(window.bad, window.total)),
+            burn_rate: Figure(window.rate),
+        }
+    }
+}
+
+impl From<&InstanceView> for Instance {
+    fn from(view: &InstanceView) -> Self {
+        let burn = |figures: &WindowFigures| BurnRate { over: written(figures.length), rate: Figure(figures.rate) };
+        Self {
+            id: view.id.to_string(),
+            service: view.id.slo.service.clone(),
+            name: view.id.slo.name.clone(),
+            group: group(&view.id.group),
+            owner: view.owner.clone(),
+            objective: Figure(view.objective),
+            window: written(view.window),
+            status: view.status.clone(),
+            frozen: view.frozen,
+            shadow: view.shadow,
+            estimated: view.budget.estimated || view.mode == "pushdown",
+            unweighted: false,
+            as_of: view.as_of,
+            coverage: Figure(view.budget.window.coverage),
+            sli: Sli::from(&view.budget.window),
+            budget: Budget::from(&view.budget),
+            window_from: view.budget.window.from,
+            mode: view.mode.clone(),
+            burn: view.burn.iter().map(burn).collect(),
+            forecast: None,
+        }
+    }
+}
+
+impl Detail {
+    /// The detail of a view, with the alerts already made (they carry their deliveries).
+    pub fn new(view: &InstanceView, alerts: Vec<Alert>) -> Self {
+        Self {
+            instance: Instance::from(view),
+            reason: view.reason.clone(),
+            description: view.description.clone(),
+            labels: view.labels.clone(),
+            links: view.links.clone(),
+            condition: condition_name(view.condition).to_owned(),
+            backfilled_ratio: Figure(view.backfilled),
+            tiers: view.tiers.iter().map(Tier::from).collect(),
+            alerts,
+        }
+    }
+}
+
+fn written(length: Length) -> String {
+    length.to_string()
+}

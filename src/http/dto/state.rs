@@ -1,0 +1,91 @@
+//! State of the parts: sources, and the configuration in use.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::http::dto::figure::Figure;
+use crate::runtime::service::{ConfigView, SourceView};
+use crate::units::Timestamp;
+
+/// One source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// `prometheus scrape` ..
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// False from its first failed tick.
+    pub up: bool,
+    /// End of the newest complete slice.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub watermark: Option<Timestamp>,
+    /// Wall clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_success_at: Option<Timestamp>,
+    /// What went wrong last, though it may be well again.
+    pub last_error: Option<SourceFailure>,
+    /// Since the service started.
+    pub requests_failed: u64,
+    /// Its clock minus ours.
+    pub clock_skew_seconds: Figure,
+    /// An answer came from another replica.
+    pub replicas_differ: bool,
+}
+
+/// A failure of a source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SourceFailure {
+    /// Wall clock.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// The configuration in use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Config {
+    /// Git revision of the files, where there is one.
+    pub revision: Option<String>,
+    /// SHA-256 over the files.
+    pub digest: String,
+    /// Wall clock.
+    #[schema(value_type = String, format = DateTime)]
+    pub loaded_at: Timestamp,
+    /// Whether the last reload was taken; if not, this is the set before it.
+    pub reload_ok: bool,
+    /// As meant, every default applied, secrets redacted.
+    #[schema(value_type = Object)]
+    pub config: Value,
+}
+
+impl From<&SourceView> for Source {
+    fn from(view: &SourceView) -> Self {
+        let failure = |(at, message): &(Timestamp, String)| SourceFailure { at: *at, message: message.clone() };
+        Self {
+            name: view.name.clone(),
+            kind: view.kind.clone(),
+            up: view.up,
+            watermark: view.watermark,
+            last_success_at: view.last_success_at,
+            last_error: view.last_error.as_ref().map(failure),
+            requests_failed: view.requests_failed,
+            clock_skew_seconds: Figure(view.clock_skew_seconds),
+            replicas_differ: view.replicas_differ,
+        }
+    }
+}
+
+impl From<ConfigView> for Config {
+    fn from(view: ConfigView) -> Self {
+        Self {
+            revision: view.revision,
+            digest: view.digest,
+            loaded_at: view.loaded_at,
+            reload_ok: view.reload_ok,
+            config: view.config,
+        }
+    }
+}

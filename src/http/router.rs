@@ -1,0 +1,73 @@
+//! Which address is answered by which handler, and what every request passes on its way.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use serde_json::json;
+
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::http::{api, dashboard, guard};
+
+/// Largest body of a request. None of the requests so far needs one.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// Addresses of programs. Each stands in the OpenAPI document.
+pub fn api_routes() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
+        ("/api/v1/slos", get(api::slos::list)),
+        ("/api/v1/slos/{service}/{name}", get(api::slos::one)),
+        ("/api/v1/slos/{service}/{name}/series", get(api::slos::series)),
+        ("/api/v1/slos/{service}/{name}/window", get(api::slos::window)),
+        ("/api/v1/alerts", get(api::alerts::list)),
+        // Ids hold slashes: what follows is all id, encoded or not.
+        ("/api/v1/alerts/{*id}", get(api::alerts::one)),
+        ("/api/v1/deliveries", get(api::alerts::deliveries)),
+        ("/api/v1/sources", get(api::parts::sources)),
+        ("/api/v1/config", get(api::parts::config)),
+        ("/api/v1/openapi.json", get(api::parts::document)),
+        ("/metrics", get(api::metrics::own)),
+        ("/metrics/slos", get(api::metrics::slos)),
+        ("/-/healthy", get(api::operations::healthy)),
+        ("/-/ready", get(api::operations::ready)),
+        ("/-/reload", post(api::operations::reload)),
+    ]
+}
+
+/// Addresses of people.
+fn dashboard_routes() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
+        ("/", get(dashboard::overview::page)),
+        ("/slo/{service}/{name}", get(dashboard::detail::page)),
+        ("/alerts", get(dashboard::alerts::page)),
+        ("/health", get(dashboard::health::page)),
+        ("/assets/style.css", get(dashboard::style)),
+    ]
+}
+
+/// All of it.
+pub fn router(app: App) -> Router {
+    let routes = api_routes().into_iter().chain(dashboard_routes());
+    routes
+        .fold(Router::new(), |router, (path, handlers)| router.route(path, handlers))
+        .fallback(no_such_address)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::watch))
+        .with_state(app)
+}
+
+async fn no_such_address(uri: Uri) -> Response {
+    let message = format!("there is nothing at `{}`; `/api/v1/openapi.json` lists the addresses", uri.path());
+    ApiError::not_found("not_found", message).with_detail(json!({"path": uri.path()})).into_response()
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Response {
+    let message = format!("`{}` does not take {method}", uri.path());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+        .with_detail(json!({"path": uri.path(), "method": method.as_str()}))
+        .into_response()
+}

@@ -1,0 +1,298 @@
+//! A notification as text: the lines that every sink of text says, in the order of INTERFACES 5.
+//!
+//! ```text
+//! [PAGE] checkout/availability region=eu: 3.1% of requests fail (objective 99.9%)
+//! since 02:54 UTC, 6 min | 1204 of 38830 in 5m | 41% of budget left | data complete
+//! held back: checkout/availability/ticket/burn | owner payments #payments
+//! do     runbook https://wiki.example/checkout
+//! ```
+//! Pure. What is not known is left out, with its separator; nothing is made up. Up to the first colon that is followed
+//! by a space, the first line is the subject of an e-mail. Control characters of names and links are taken out, so that
+//! a card is as many lines as it says.
+
+use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView, WindowView};
+use crate::policy::figure::{count, percent, rough_percent, significant};
+use crate::policy::notification::Notification;
+use crate::units::{Length, Timestamp};
+
+/// From this coverage on data is called complete.
+const COMPLETE: f64 = 0.999;
+
+/// The link that comes first.
+const RUNBOOK: &str = "runbook";
+
+/// The card, without a newline at its end. `contact` is where the owner is found (`owners` in the configuration).
+#[must_use]
+pub fn render(notification: &Notification, contact: Option<&str>) -> String {
+    let lines =
+        [Some(headline(notification)), Some(figures(notification)), around(notification, contact), links(notification)];
+    let lines: Vec<String> = lines.into_iter().flatten().map(|line| line.replace(char::is_control, " ")).collect();
+    lines.join("\n")
+}
+
+/// `[PAGE] checkout/availability region=eu`: what an e-mail's subject is.
+#[must_use]
+pub fn subject(notification: &Notification) -> String {
+    let word = match notification.state {
+        AlertState::Resolved => "RESOLVED".to_owned(),
+        _ => notification.severity.name().to_uppercase(),
+    };
+    let mut words = vec![format!("[{word}] {}/{}", notification.service, notification.name)];
+    words.extend(notification.group.iter().map(|(name, value)| format!("{name}={value}")));
+    words.join(" ")
+}
+
+fn headline(notification: &Notification) -> String {
+    let objective = objective(notification).map_or_else(String::new, |text| format!(" (objective {text})"));
+    let what = match (notification.ended_by, notification.kind) {
+        (Some(EndedBy::Withdrawn), _) => "withdrawn, it left the files".to_owned(),
+        (Some(EndedBy::Closed), _) => "closed by a person".to_owned(),
+        (ended, AlertKind::Down) => if ended.is_some() { "up again" } else { "down" }.to_owned(),
+        (ended, AlertKind::NoData) => if ended.is_some() { "data is back" } else { "no data" }.to_owned(),
+        (ended, AlertKind::Source) => if ended.is_some() { "answers again" } else { "does not answer" }.to_owned(),
+        (_, AlertKind::Burn | AlertKind::Budget) => {
+            let share = window(notification).map_or(0.0, |window| window.ratio);
+            format!("{} of requests fail", percent_to_two(share))
+        }
+    };
+    format!("{}: {what}{objective}", subject(notification))
+}
+
+fn figures(notification: &Notification) -> String {
+    let mut parts = vec![span(notification)];
+    if let Some(window) = window(notification) {
+        parts.push(format!("{} of {} in {}", count(window.bad), count(window.total), window.length));
+    }
+    if let Some(budget) = &notification.budget {
+        parts.push(format!("{} of budget left", rough_percent(budget.remaining_ratio)));
+    }
+    if notification.kind != AlertKind::Source {
+        let coverage = notification.coverage;
+        let complete = coverage >= COMPLETE;
+        parts.push(if complete {
+            "data complete".to_owned()
+        } else {
+            format!("data {} complete", rough_percent(coverage))
+        });
+    }
+    parts.join(" | ")
+}
+
+/// Alerts held back under this one, and who answers for it.
+fn around(notification: &Notification, contact: Option<&str>) -> Option<String> {
+    let mut parts = Vec::new();
+    if !notification.context.is_empty() {
+        let held: Vec<&str> = notification.context.iter().map(|id| without_episode(id)).collect();
+        parts.push(format!("held back: {}", held.join(", ")));
+    }
+    if let Some(owner) = &notification.owner {
+        let contact = contact.map_or_else(String::new, |contact| format!(" {contact}"));
+        parts.push(format!("owner {owner}{contact}"));
+    }
+    (!parts.is_empty()).then(|| parts.join(" | "))
+}
+
+fn links(notification: &Notification) -> Option<String> {
+    let (first, others): (Vec<_>, Vec<_>) = notification.links.iter().partition(|(name, _)| *name == RUNBOOK);
+    let links: Vec<String> = first.iter().chain(&others).map(|(name, address)| format!("{name} {address}")).collect();
+    (!links.is_empty()).then(|| format!("do     {}", links.join(" | ")))
+}
+
+/// `since 02:54 UTC, 6 min`; `from 02:54 to 03:00 UTC, 6 min` once it has ended. The date stands beside the time where
+/// a day or more lies between.
+fn span(notification: &Notification) -> String {
+    let (from, ended) = (notification.started_at, notification.resolved_at);
+    let to = ended.unwrap_or(notification.as_of);
+    let length = to.since(from);
+    let long = length >= Length::from_days(1);
+    match ended {
+        Some(ended) => format!("from {} to {} UTC, {}", clock(from, long), clock(ended, long), minutes(length)),
+        None => format!("since {} UTC, {}", clock(from, long), minutes(length)),
+    }
+}
+
+/// `02:54`, or `2026-11-21 02:54`.
+fn clock(time: Timestamp, dated: bool) -> String {
+    let text = time.to_string();
+    let (date, rest) = text.split_once('T').unwrap_or((&text, ""));
+    let hour: String = rest.chars().take(5).collect();
+    if dated { format!("{date} {hour}") } else { hour }
+}
+
+/// `30 s`, `6 min`, `9h30m`, `2d4h`: whole seconds below a minute, minutes below a day, hours above.
+fn minutes(length: Length) -> String {
+    let (minute, hour, day) = (Length::from_minutes(1), Length::from_hours(1), Length::from_days(1));
+    if length < minute {
+        format!("{} s", length.count_of(Length::from_seconds(1)))
+    } else if length < hour {
+        format!("{} min", length.count_of(minute))
+    } else {
+        let unit = if length < day { minute } else { hour };
+        (unit * length.count_of(unit)).to_string()
+    }
+}
+
+/// The window that the headline speaks of: the confirm window of the first tier, or its long one.
+fn window(notification: &Notification) -> Option<&WindowView> {
+    notification.tiers.iter().find_map(|tier| tier.confirm.as_ref().or(tier.over.as_ref()))
+}
+
+/// The objective, from a tier's threshold: `k*B` over `k`. The digits that a float cannot know are cut.
+fn objective(notification: &Notification) -> Option<String> {
+    let bound = |tier: &TierView| Some((tier.factor.filter(|factor| *factor > 0.0)?, tier.threshold_ratio?));
+    let (factor, threshold) = notification.tiers.iter().find_map(bound)?;
+    Some(format!("{}%", significant((1.0 - threshold / factor) * 100.0, 12)))
+}
+
+/// Two digits are enough at first sight, unless they would say that all fail.
+fn percent_to_two(share: f64) -> String {
+    let short = significant(share * 100.0, 2);
+    if short == "100" { percent(share) } else { format!("{short}%") }
+}
+
+/// An alert's id without episode and count: what a person calls it.
+fn without_episode(id: &str) -> &str {
+    let cut = |text| str::rsplit_once(text, '/').map_or(text, |(rest, _)| rest);
+    if id.contains("/alert-") { cut(cut(id)) } else { id }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::policy::notification::{BudgetView, MeasuredBudget};
+    use crate::spec::policy::AlertSeverity;
+    use crate::units::Labels;
+
+    fn window(length: &str, bad: f64, total: f64, coverage: f64) -> WindowView {
+        let at: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
+        let ratio = bad / total;
+        WindowView { length: length.to_owned(), from: at, to: at, bad, total, ratio, rate: ratio / 0.001, coverage }
+    }
+
+    fn page() -> Notification {
+        let tier = TierView {
+            kind: "burn".to_owned(),
+            severity: AlertSeverity::Page,
+            state: AlertState::Firing,
+            frozen: false,
+            trend: "burning".to_owned(),
+            factor: Some(14.4),
+            threshold_ratio: Some(0.0144),
+            over: Some(window("1h", 9_000.0, 465_000.0, 1.0)),
+            confirm: Some(window("5m", 1_204.0, 38_830.0, 1.0)),
+            resolve: None,
+        };
+        Notification {
+            id: "k/e/1".to_owned(),
+            alert_id: "k/e/alert-1".to_owned(),
+            dedup_key: "k".to_owned(),
+            episode: "2026-11-21T02:54:00Z".parse().unwrap(),
+            transition: 1,
+            state: AlertState::Firing,
+            severity: AlertSeverity::Page,
+            kind: AlertKind::Burn,
+            origin: "native".to_owned(),
+            slo: r#"checkout/availability{region="eu"}"#.to_owned(),
+            service: "checkout".to_owned(),
+            name: "availability".to_owned(),
+            group: Labels::from([("region", "eu")]),
+            owner: Some("payments".to_owned()),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            links: BTreeMap::from([
+                ("dashboard".to_owned(), "https://grafana.example/d/checkout".to_owned()),
+                ("runbook".to_owned(), "https://wiki.example/checkout".to_owned()),
+            ]),
+            started_at: "2026-11-21T02:54:00Z".parse().unwrap(),
+            fired_at: "2026-11-21T02:54:00Z".parse().unwrap(),
+            resolved_at: None,
+            as_of: "2026-11-21T03:00:00Z".parse().unwrap(),
+            ended_by: None,
+            reason: String::new(),
+            tiers: vec![tier],
+            budget: Some(BudgetView {
+                allowed: 10_002.3,
+                spent_ratio: 0.59,
+                remaining_ratio: 0.41,
+                remaining_events: 4_100.0,
+                measured: MeasuredBudget { allowed: 10_002.3, spent_ratio: 0.59 },
+            }),
+            forecast: None,
+            evidence: None,
+            context: vec!["search/availability/ticket/burn/2026-11-21T02:54:00Z/alert-1".to_owned()],
+            coverage: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_page_says_what_burns_since_when_and_what_to_do() {
+        assert_eq!(
+            render(&page(), Some("#payments")),
+            "[PAGE] checkout/availability region=eu: 3.1% of requests fail (objective 99.9%)\n\
+             since 02:54 UTC, 6 min | 1204 of 38830 in 5m | 41% of budget left | data complete\n\
+             held back: search/availability/ticket/burn | owner payments #payments\n\
+             do     runbook https://wiki.example/checkout | dashboard https://grafana.example/d/checkout"
+        );
+        assert_eq!(subject(&page()), "[PAGE] checkout/availability region=eu");
+    }
+
+    #[test]
+    fn a_resolve_says_from_when_to_when() {
+        let mut ended = page();
+        ended.state = AlertState::Resolved;
+        ended.ended_by = Some(EndedBy::KnownFalse);
+        ended.resolved_at = Some("2026-11-21T03:39:00Z".parse().unwrap());
+        ended.as_of = "2026-11-21T03:39:00Z".parse().unwrap();
+        ended.tiers[0].confirm = Some(window("5m", 0.0, 38_830.0, 0.97));
+        ended.coverage = 0.97;
+        ended.context.clear();
+        assert_eq!(
+            render(&ended, None),
+            "[RESOLVED] checkout/availability region=eu: 0% of requests fail (objective 99.9%)\n\
+             from 02:54 to 03:39 UTC, 45 min | 0 of 38830 in 5m | 41% of budget left | data 97% complete\n\
+             owner payments\n\
+             do     runbook https://wiki.example/checkout | dashboard https://grafana.example/d/checkout"
+        );
+        ended.ended_by = Some(EndedBy::Withdrawn);
+        ended.started_at = "2026-11-19T02:54:00Z".parse().unwrap();
+        assert_eq!(
+            render(&ended, None).lines().take(2).collect::<Vec<_>>(),
+            [
+                "[RESOLVED] checkout/availability region=eu: withdrawn, it left the files (objective 99.9%)",
+                "from 2026-11-19 02:54 to 2026-11-21 03:39 UTC, 2d | 0 of 38830 in 5m | 41% of budget left | data 97% complete",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sources_alert_has_only_what_it_knows() {
+        let source = Notification {
+            kind: AlertKind::Source,
+            service: "source".to_owned(),
+            name: "prometheus".to_owned(),
+            group: Labels::new(),
+            owner: None,
+            links: BTreeMap::new(),
+            tiers: Vec::new(),
+            budget: None,
+            context: Vec::new(),
+            ..page()
+        };
+        assert_eq!(render(&source, None), "[PAGE] source/prometheus: does not answer\nsince 02:54 UTC, 6 min");
+    }
+
+    #[test]
+    fn names_cannot_break_the_lines() {
+        let mut odd = page();
+        odd.group = Labels::from([("region", "eu\n[PAGE] fake\u{1b}[31m")]);
+        odd.tiers[0].confirm = Some(window("5m", 38_829.0, 38_830.0, 1.0));
+        let card = render(&odd, None);
+        assert_eq!(card.lines().count(), 4);
+        assert!(
+            card.starts_with("[PAGE] checkout/availability region=eu [PAGE] fake [31m: 99.997% of requests fail"),
+            "{card}"
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! An SLO and its policy, in the numbers that the engine works with (SEMANTICS 5).
+//!
+//! `k = f * W / L` where a tier says a share `f` of the budget; `k * B` is one product of decimals, rounded once.
+//! Worked: 2% of 30 d over 1 h at 99.9% is `k = 0.02 * 720 = 14.4` and `k * B = 0.0144`.
+//!
+//! Pure; the only thing that may go wrong is that a policy does not fit a period.
+
+use rust_decimal::Decimal;
+
+use crate::engine::definition::{Definition, Kind, Tier};
+use crate::spec::meant::{Alive, Mode, Sli, Slo};
+use crate::spec::policy::{BurnThreshold, Policy, PolicyTier, TierKind};
+use crate::units::{Length, Objective, Step, decimal_to_f64};
+
+/// Shortest period of a policy whose windows shrink: below it they would be a few slices long (SEMANTICS 5).
+const SHORTEST_SCALED: Length = Length::from_hours(6);
+/// Least windows after shrinking, long and short (SEMANTICS 5).
+const LEAST: (Length, Length) = (Length::from_minutes(5), Length::from_minutes(2));
+/// What the window store keeps at least, whatever the period (ARCHITECTURE, *Window store*).
+const KEPT: Length = Length::from_days(7);
+
+/// What does not come from the SLO itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// `s`.
+    pub slice: Step,
+    /// `G` of the SLO's source.
+    pub gap: Length,
+    /// Groups kept apart.
+    pub instances_limit: usize,
+}
+
+/// A policy that does not fit an SLO.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Misfit {
+    /// The tier, by its index in the policy; `None`: the whole policy.
+    pub tier: Option<usize>,
+    /// What does not fit.
+    pub message: String,
+    /// The remedy.
+    pub help: String,
+}
+
+/// The definition of an SLO.
+///
+/// # Errors
+/// Where its policy does not fit its period.
+pub fn definition(slo: &Slo, terms: Terms) -> Result<Definition, Misfit> {
+    let (numerator, pushdown) = match &slo.sli {
+        Sli::Exact { numerator, .. } => (*numerator, None),
+        Sli::Pushdown { numerator, step, .. } => (*numerator, Some(*step)),
+    };
+    // Worked out even where no alert is evaluated, so that a policy that does not fit is told in every mode.
+    let tiers = tiers(&slo.alerting.policy, slo.objective, slo.window)?;
+    Ok(Definition {
+        id: slo.id.clone(),
+        budget: slo.objective.budget_ratio(),
+        window: slo.window,
+        by: slo.by.clone(),
+        numerator,
+        pushdown,
+        slice: terms.slice,
+        gap: terms.gap,
+        alive: slo.alive != Alive::None,
+        instances_limit: terms.instances_limit,
+        tiers: if slo.alerting.mode == Mode::Off { Vec::new() } else { tiers },
+    })
+}
+
+/// The tiers of a policy for an objective and a period, in the policy's order.
+///
+/// # Errors
+/// Where the policy does not fit the period.
+pub fn tiers(policy: &Policy, objective: Objective, window: Length) -> Result<Vec<Tier>, Misfit> {
+    if policy.scale_below.is_some() && window < SHORTEST_SCALED {
+        return Err(Misfit {
+            tier: None,
+            message: format!("the policy `{}` does not fit a period of {window}, below {SHORTEST_SCALED}", policy.name),
+            help: "choose a longer `window`, or a policy with windows of its own".to_owned(),
+        });
+    }
+    policy.tiers.iter().enumerate().map(|(index, tier)| compile(policy, index, tier, objective, window)).collect()
+}
+
+fn compile(
+    policy: &Policy,
+    index: usize,
+    tier: &PolicyTier,
+    objective: Objective,
+    window: Length,
+) -> Result<Tier, Misfit> {
+    let kind = match tier.kind {
+        TierKind::Down { after } => Kind::Down { after },
+        TierKind::NoData { after } => Kind::NoData { after },
+        TierKind::Burn { threshold, over, confirm } => {
+            let over = scaled(policy, over, window, LEAST.0);
+            let confirm = confirm.map(|confirm| scaled(policy, confirm, window, LEAST.1));
+            let misfit = |message: String, help: &str| Misfit { tier: Some(index), message, help: help.to_owned() };
+            if over > window.max(KEPT) {
+                let message =
+                    format!("a tier of `{}` looks back {over}, longer than the period of {window}", policy.name);
+                return Err(misfit(message, "choose a longer `window`, or a policy with shorter windows"));
+            }
+            let (factor, threshold) = factor_and_threshold(threshold, over, objective, window).ok_or_else(|| {
+                misfit(format!("a tier of `{}` has a factor out of all bounds", policy.name), "lower it")
+            })?;
+            Kind::Burn { over, confirm, factor, threshold }
+        }
+    };
+    Ok(Tier { severity: tier.severity, kind, gates: tier.gates })
+}
+
+/// `L * W / scale_below` in whole minutes, half up, where the policy shrinks below that period.
+fn scaled(policy: &Policy, length: Length, window: Length, least: Length) -> Length {
+    let Some(full) = policy.scale_below.filter(|full| window < *full) else { return length };
+    let minute = i128::from(Length::from_minutes(1).millis());
+    let product = i128::from(length.millis()) * i128::from(window.millis());
+    let unit = i128::from(full.millis()) * minute;
+    let minutes = (2 * product + unit) / (2 * unit);
+    Length::from_minutes(i64::try_from(minutes).unwrap_or(i64::MAX / 60_000)).max(least)
+}
+
+/// `k` and `k * B`; `None` where the decimals overflow.
+fn factor_and_threshold(
+    threshold: BurnThreshold,
+    over: Length,
+    objective: Objective,
+    window: Length,
+) -> Option<(f64, f64)> {
+    let budget = objective.budget();
+    let (factor, threshold) = match threshold {
+        BurnThreshold::Factor(factor) => (factor, factor.checked_mul(budget)?),
+        BurnThreshold::Spend(share) => {
+            let spent = share.checked_mul(Decimal::from(window.millis()))?;
+            let over = Decimal::from(over.millis());
+            (spent.checked_div(over)?, spent.checked_mul(budget)?.checked_div(over)?)
+        }
+    };
+    Some((decimal_to_f64(factor), decimal_to_f64(threshold)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::preset::presets;
+
+    fn compiled(preset: &str, objective: &str, window: &str) -> Result<Vec<Tier>, Misfit> {
+        tiers(&presets()[preset], objective.parse().unwrap(), window.parse().unwrap())
+    }
+
+    fn burns(preset: &str, window: &str) -> Vec<(String, String, f64, f64)> {
+        let burn = |tier: Tier| match tier.kind {
+            Kind::Burn { over, confirm, factor, threshold } => {
+                Some((over.to_string(), confirm.unwrap().to_string(), factor, threshold))
+            }
+            _ => None,
+        };
+        compiled(preset, "99.9%", window).unwrap().into_iter().filter_map(burn).collect()
+    }
+
+    /// SEMANTICS 5, *workbook at 7d; 28d; 90d*, and section 9 for 30d.
+    #[test]
+    fn workbook_factors_follow_the_period() {
+        let third = 7.0 / 30.0;
+        for (window, factors) in [
+            ("7d", [3.36, 1.4, 0.7, third]),
+            ("28d", [13.44, 5.6, 2.8, 28.0 / 30.0]),
+            ("30d", [14.4, 6.0, 3.0, 1.0]),
+            ("90d", [43.2, 18.0, 9.0, 3.0]),
+        ] {
+            let found: Vec<f64> = burns("workbook", window).into_iter().map(|(_, _, factor, _)| factor).collect();
+            assert_eq!(found, factors, "{window}");
+        }
+    }
+
+    /// SEMANTICS 1: `k*B` is one product of decimals, rounded once.
+    #[test]
+    fn thresholds_are_rounded_once() {
+        let thresholds: Vec<f64> = burns("balanced", "30d").into_iter().map(|(_, _, _, threshold)| threshold).collect();
+        assert_eq!(thresholds, [0.0144, 0.006, 0.003, 0.001]);
+        let thresholds: Vec<f64> = burns("workbook", "7d").into_iter().map(|(_, _, _, threshold)| threshold).collect();
+        assert_eq!(thresholds, [0.00336, 0.0014, 0.0007, 0.007 / 30.0]);
+    }
+
+    /// SEMANTICS 5, *balanced at 1d: long short*.
+    #[test]
+    fn balanced_shrinks_below_seven_days() {
+        let windows = |window: &str| -> Vec<(String, String)> {
+            burns("balanced", window).into_iter().map(|(over, confirm, ..)| (over, confirm)).collect()
+        };
+        let pairs = |pairs: [(&str, &str); 4]| pairs.map(|(over, confirm)| (over.to_owned(), confirm.to_owned()));
+        assert_eq!(windows("1d"), pairs([("9m", "2m"), ("51m", "4m"), ("3h26m", "17m"), ("10h17m", "51m")]));
+        assert_eq!(windows("7d"), pairs([("1h", "5m"), ("6h", "30m"), ("1d", "2h"), ("3d", "6h")]));
+        assert_eq!(windows("6h"), pairs([("5m", "2m"), ("13m", "2m"), ("51m", "4m"), ("2h34m", "13m")]));
+        let factors: Vec<f64> = burns("balanced", "1d").into_iter().map(|(_, _, factor, _)| factor).collect();
+        assert_eq!(factors, [14.4, 6.0, 3.0, 1.0]);
+    }
+
+    /// SEMANTICS 5, *balanced at 7d, budget spent when it fires*: `k * L / W`.
+    #[test]
+    fn balanced_at_seven_days_spends_what_the_table_says() {
+        let window: Length = "7d".parse().unwrap();
+        let spent: Vec<String> = burns("balanced", "7d")
+            .into_iter()
+            .map(|(over, _, factor, _)| {
+                let over: Length = over.parse().unwrap();
+                format!("{:.1}", 100.0 * factor * over.seconds_f64() / window.seconds_f64())
+            })
+            .collect();
+        assert_eq!(spent, ["8.6", "21.4", "42.9", "42.9"]);
+    }
+
+    #[test]
+    fn a_policy_that_does_not_fit_says_why() {
+        let misfit = compiled("balanced", "99.9%", "5h").unwrap_err();
+        assert_eq!(misfit.message, "the policy `balanced` does not fit a period of 5h, below 6h");
+        assert!(compiled("workbook", "99.9%", "1d").is_ok(), "windows up to 7 d are kept whatever the period");
+        let mut long = Policy::clone(&presets()["workbook"]);
+        for tier in &mut long.tiers {
+            if let TierKind::Burn { over, .. } = &mut tier.kind {
+                *over = Length::from_days(20);
+            }
+        }
+        let objective = "99.9%".parse().unwrap();
+        assert_eq!(tiers(&long, objective, Length::from_days(14)).unwrap_err().tier, Some(0));
+        assert!(tiers(&long, objective, Length::from_days(20)).is_ok());
+    }
+}

@@ -1,0 +1,201 @@
+//! The past of a source's SLOs: newest first, then backwards, in rounds over all of them.
+//!
+//! Alerts are live while this runs, because time that is not loaded yet is unmeasured. Bounded in memory (a stretch is
+//! as long as [`SAMPLES_AT_ONCE`] allows for the series that the SLO has) and in load on the store (half of the
+//! source's concurrency, so that ticks never wait for it). A stretch that fails is asked again a while later.
+//! At its end an SLO gets its own hours back where the source does not reach (SEMANTICS 2, *History*).
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::meant::SourceConfig;
+use crate::engine::observation::{History, Sample, SeriesHistory, SeriesSamples, Start};
+use crate::engine::verdict::HourBucket;
+use crate::plan::{Plan, overlap};
+use crate::runtime::core::Core;
+use crate::runtime::entry::SharedEntry;
+use crate::source::{HistoryPath, HistorySink, Newborn, Source, SourceError, Stretch};
+use crate::spec::selector::Selector;
+use crate::store::StoreError;
+use crate::telemetry::event::Backfill as BackfillEvent;
+use crate::units::{InstanceId, Labels, Length, Timestamp};
+
+/// Samples of one SLO in memory at once: 4 million are 64 MB.
+const SAMPLES_AT_ONCE: i64 = 4_000_000;
+/// The 5 min ring is this long (ARCHITECTURE, *Window store*); older time is kept by the hour.
+const FINE: Length = Length::from_days(4);
+/// The ring of slices is this long: newer than this, every sample is wanted.
+const RAW: Length = Length::from_minutes(6 * 60 + 10);
+/// Rounds end this long ago: the newest day of every SLO comes before the older days of any.
+const ROUNDS: [Length; 2] = [Length::from_days(1), FINE];
+/// Stretches end on the hour, so that hourly queries and hourly buckets fit.
+const HOUR: Length = Length::from_hours(1);
+/// Before a stretch that failed is asked again.
+const PAUSE: Length = Length::from_seconds(30);
+
+/// Everything that one source's backfill needs.
+pub struct Backfill {
+    /// The source's name.
+    pub name: String,
+    /// The source.
+    pub source: Arc<dyn Source>,
+    /// Its configuration.
+    pub config: SourceConfig,
+    /// Its SLOs; those whose past is complete cost nothing.
+    pub entries: Vec<SharedEntry>,
+    /// The store, the clock and where progress is told.
+    pub core: Arc<Core>,
+}
+
+impl Backfill {
+    /// Reads until every SLO has its period, or `stop` is cancelled.
+    pub async fn run(&self, now: Timestamp, stop: &CancellationToken) {
+        let longest = self.entries.iter().map(|entry| entry.period()).max().unwrap_or(Length::ZERO);
+        let at_once = (self.config.concurrency / 2).max(1);
+        if self.source.has_history() {
+            for round in ROUNDS.into_iter().filter(|round| *round < longest).chain([longest]) {
+                stream::iter(&self.entries)
+                    .for_each_concurrent(at_once, |entry| self.one(entry, now - round, now, stop))
+                    .await;
+            }
+        }
+        for entry in self.entries.iter().filter(|_| !stop.is_cancelled()) {
+            match self.own_hours(entry, now).await {
+                Ok(hours) => entry.complete(&hours),
+                Err(error) => tracing::error!(slo = %entry.id(), %error, "own hours could not be read"),
+            }
+        }
+    }
+
+    /// One SLO, back to `until` or to the beginning of its period.
+    async fn one(&self, entry: &SharedEntry, until: Timestamp, now: Timestamp, stop: &CancellationToken) {
+        let until = until.max(now - entry.period()).floor_to(HOUR);
+        let mut plan = Plan::new(&[entry.slo()], overlap(&self.config));
+        while let Some(to) = entry.history_needed(until) {
+            if stop.is_cancelled() {
+                return;
+            }
+            let from = (to - self.stretch(entry)).ceil_to(HOUR).min((to - HOUR).ceil_to(HOUR)).max(until);
+            match self.stretch_of(entry, &mut plan, from, to, now).await {
+                Ok(path) => self.tell(from, to, path),
+                Err(error) => {
+                    tracing::warn!(slo = %entry.id(), %error, "history could not be read, asking again");
+                    tokio::select! {
+                        () = self.core.clock.sleep(PAUSE) => {}
+                        () = stop.cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// How much of an SLO's past fits into memory.
+    fn stretch(&self, entry: &SharedEntry) -> Length {
+        let series = i64::try_from(entry.series_count().max(1)).unwrap_or(i64::MAX);
+        (self.config.interval * (SAMPLES_AT_ONCE / series).max(1)).max(HOUR)
+    }
+
+    async fn stretch_of(
+        &self,
+        entry: &SharedEntry,
+        plan: &mut Plan,
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Result<HistoryPath, SourceError> {
+        let mut history = History { from, to, ..History::default() };
+        let mut path = HistoryPath::Queries;
+        let stretch = Stretch { from, to, gap: self.config.gap, fine_after: now - FINE, raw_after: now - RAW };
+        let queries = plan.queries().to_vec();
+        let mut collector = Collector { plan, seen: HashSet::new(), series: Vec::new() };
+        let selectors: Vec<&Selector> =
+            queries.iter().filter(|query| !query.alive_only).map(|query| &query.selector).collect();
+        if !selectors.is_empty() {
+            path = self.source.history(&selectors, &stretch, &mut collector).await?;
+        }
+        history.series = collector.series;
+        if let Some(pushdown) = plan.pushdown(0)
+            && let Some((first, last)) = pushdown.due(from, to)
+        {
+            let mut answers = Vec::new();
+            for question in plan.questions() {
+                answers.push(self.source.evaluate(&question.promql, first, last, pushdown.step).await?);
+            }
+            let none = Vec::new();
+            let answer = |index: usize| answers.get(index).unwrap_or(&none).as_slice();
+            let points = pushdown.points(plan.questions(), answer(pushdown.events), answer(pushdown.total));
+            history.points = points.map_err(|error| crate::runtime::asker::rejected(&error.to_string()))?;
+        }
+        history.starts = self.starts(entry, &history).await?;
+        let shared = Arc::clone(entry);
+        // Millions of samples take a while; the tasks that answer people and stores are not held up by it.
+        if tokio::task::spawn_blocking(move || shared.prepend(&history)).await.is_err() {
+            tracing::error!(slo = %entry.id(), "loading history failed unexpectedly");
+        }
+        Ok(path)
+    }
+
+    /// When the targets of undecided births started.
+    async fn starts(&self, entry: &SharedEntry, history: &History) -> Result<Vec<Start>, SourceError> {
+        let births = entry.undecided_in_history(history);
+        if births.is_empty() {
+            return Ok(Vec::new());
+        }
+        let newborns: Vec<Newborn> = births
+            .iter()
+            .filter_map(|birth| {
+                let series = history.series.iter().find(|held| held.series.fingerprint == birth.fingerprint)?;
+                Some(Newborn { labels: Arc::clone(&series.series.labels), at: birth.at })
+            })
+            .collect();
+        self.source.starts(&newborns, self.config.gap).await
+    }
+
+    /// The SLO's durable hours by group.
+    async fn own_hours(
+        &self,
+        entry: &SharedEntry,
+        now: Timestamp,
+    ) -> Result<Vec<(Labels, Vec<HourBucket>)>, StoreError> {
+        let after = now - entry.period() - HOUR;
+        let mut groups: BTreeMap<Labels, Vec<HourBucket>> = BTreeMap::new();
+        for (id, hour) in self.core.store.hours(&entry.id().to_string(), entry.generation(), after).await? {
+            match id.parse::<InstanceId>() {
+                Ok(id) => groups.entry(id.group).or_default().push(hour),
+                Err(error) => tracing::error!(%error, "an hour in the store has an id that cannot be read"),
+            }
+        }
+        Ok(groups.into_iter().collect())
+    }
+
+    fn tell(&self, from: Timestamp, to: Timestamp, path: HistoryPath) {
+        let done = self.entries.iter().map(|entry| entry.backfilled()).sum::<f64>() / self.entries.len() as f64;
+        let path = match path {
+            HistoryPath::RemoteRead => "remote_read",
+            HistoryPath::Queries => "queries",
+        };
+        self.core.telemetry.tell(&BackfillEvent { source: &self.name, from, to, path, done });
+    }
+}
+
+/// Takes the series of an SLO as they come, each once.
+struct Collector<'a> {
+    plan: &'a mut Plan,
+    seen: HashSet<u64>,
+    series: Vec<SeriesHistory>,
+}
+
+impl HistorySink for Collector<'_> {
+    fn series(&mut self, labels: Arc<Labels>, samples: Vec<Sample>, continuous: Vec<(Timestamp, Timestamp)>) {
+        let fingerprint = labels.fingerprint();
+        let Some((_, roles)) = self.plan.route(&labels, fingerprint).first().copied() else { return };
+        if (roles.events || roles.total) && self.seen.insert(fingerprint) {
+            let series = SeriesSamples { labels, fingerprint, roles, samples: samples.into() };
+            self.series.push(SeriesHistory { series, continuous });
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! From files to everything that is needed to run them, built beside whatever runs now.
+//!
+//! The same for a start and a reload: read, load, judge, compile, build sources and sinks. Anything wrong is a finding
+//! and nothing is half taken. Invariant: building has no effect outside; connections are made when something is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::check;
+use crate::config::meant::{Config, HistoryMode, Route, SinkConfig, SourceKind};
+use crate::diag::{Diagnostic, Severity, codes};
+use crate::engine::definition::Definition;
+use crate::policy::compile::{Terms, definition};
+use crate::policy::subject::Subject;
+use crate::runtime::files::Request;
+use crate::runtime::service::Refusal;
+use crate::secret::Secrets;
+use crate::sink::{self, Sink};
+use crate::source::{self, Source};
+use crate::spec::meant::{Mode, Slo};
+use crate::telemetry::Telemetry;
+use crate::units::{Length, SloId};
+
+/// The name of the sink that `--alertmanager` makes.
+const ALERTMANAGER: &str = "alertmanager";
+/// The name of the source that `--prometheus` makes.
+const PROMETHEUS: &str = "prometheus";
+/// How long an alert lives in Alertmanager without being sent again (FORMATS 3).
+const EXPIRES: Length = Length::from_minutes(15);
+
+/// What the command line says beside the files.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// A Prometheus in place of the configured sources.
+    pub prometheus: Option<String>,
+    /// An Alertmanager in place of the configured sinks and routes.
+    pub alertmanager: Option<String>,
+    /// Nothing is sent.
+    pub shadow: bool,
+    /// Where to listen, in place of `server.listen`.
+    pub listen: Option<SocketAddr>,
+}
+
+/// How the service was launched: enough to do it again at a reload.
+#[derive(Clone)]
+pub struct Launch {
+    /// Which files.
+    pub request: Request,
+    /// What the command line says beside them.
+    pub overrides: Overrides,
+    /// Where secrets come from.
+    pub secrets: Arc<Secrets>,
+    /// Handed to sources and sinks.
+    pub telemetry: Telemetry,
+}
+
+/// One SLO, compiled.
+#[derive(Clone, Debug)]
+pub struct SloPlan {
+    /// As meant.
+    pub slo: Arc<Slo>,
+    /// In numbers.
+    pub definition: Arc<Definition>,
+    /// What its durable hours are kept under.
+    pub generation: String,
+    /// Whom its alerts are about.
+    pub subject: Subject,
+}
+
+/// Everything needed to run a set of files.
+pub struct Blueprint {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The SLOs, ascending by id.
+    pub slos: Vec<SloPlan>,
+    /// The sources, by name.
+    pub sources: BTreeMap<String, Arc<dyn Source>>,
+    /// The sinks, by name.
+    pub sinks: BTreeMap<String, Arc<dyn Sink>>,
+    /// What has to be watched for changes.
+    pub watched: Vec<PathBuf>,
+    /// SHA-256 over what the files mean.
+    pub digest: String,
+    /// Git revision of the folder.
+    pub revision: Option<String>,
+    /// What is doubtful in the files.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Launch {
+    /// Reads, judges and builds.
+    ///
+    /// # Errors
+    /// All findings, where one is an error.
+    pub fn blueprint(&self) -> Result<Blueprint, Refusal> {
+        let gathered = self.request.gather();
+        let report = check::report(&gathered.loaded);
+        let errors = report.findings().iter().any(|finding| finding.severity == Severity::Error);
+        if errors || gathered.unreadable {
+            return Err(Refusal { findings: report.findings().to_vec() });
+        }
+        let written = gathered.loaded.config.unwrap_or_else(|| Config::empty(Path::new("")));
+        let config = Arc::new(self.overrides.apply(written));
+        let mut findings = Vec::new();
+        let slos: Vec<SloPlan> =
+            gathered.loaded.slos.iter().filter_map(|slo| self.compile(slo, &config, &mut findings)).collect();
+        let mut sources = BTreeMap::new();
+        for (name, source) in &config.sources {
+            match source::build(name, source, &self.secrets, &self.telemetry) {
+                Ok(built) => drop(sources.insert(name.clone(), built)),
+                Err(problem) => findings.push(cannot_be_built("source", name, &problem.to_string())),
+            }
+        }
+        let mut sinks = BTreeMap::new();
+        for (name, sink) in &config.sinks {
+            match sink::build(name, sink, &config.server, &self.secrets) {
+                Ok(built) => drop(sinks.insert(name.clone(), built)),
+                Err(problem) => findings.push(cannot_be_built("sink", name, &problem.to_string())),
+            }
+        }
+        if !findings.is_empty() {
+            return Err(Refusal { findings });
+        }
+        let digest = digest(&config, &slos);
+        let revision = gathered.watched.iter().find_map(|path| revision(path));
+        let warnings = report.findings().iter().filter(|finding| finding.severity == Severity::Warning).cloned();
+        let warnings = warnings.collect();
+        Ok(Blueprint { config, slos, sources, sinks, watched: gathered.watched, digest, revision, warnings })
+    }
+
+    fn compile(&self, slo: &Arc<Slo>, config: &Config, findings: &mut Vec<Diagnostic>) -> Option<SloPlan> {
+        let mut slo = Arc::clone(slo);
+        if self.overrides.prometheus.is_some() && slo.source != PROMETHEUS {
+            PROMETHEUS.clone_into(&mut Arc::make_mut(&mut slo).source);
+        }
+        if self.overrides.shadow && slo.alerting.mode == Mode::Live {
+            Arc::make_mut(&mut slo).alerting.mode = Mode::Shadow;
+        }
+        let Some(source) = config.sources.get(&slo.source) else {
+            let message = format!("`{}` asks the source `{}`, which is not configured", slo.id, slo.source);
+            let help = "configure it under `sources`, or set `source` of the SLO or its `defaults`";
+            findings.push(
+                Diagnostic::error(codes::UNKNOWN_SOURCE, message)
+                    .with_help(help)
+                    .at(slo.place.clone(), "")
+                    .of(slo.id.clone()),
+            );
+            return None;
+        };
+        let terms = Terms { slice: config.slice, gap: source.gap, instances_limit: config.limits.instances_per_slo };
+        match definition(&slo, terms) {
+            Ok(definition) => Some(SloPlan {
+                definition: Arc::new(definition),
+                generation: slo.generation(),
+                subject: Subject::of(&slo, &config.server.external_labels),
+                slo,
+            }),
+            Err(misfit) => {
+                let finding = Diagnostic::error(codes::BAD_TIER, misfit.message).with_help(misfit.help);
+                findings.push(finding.at(slo.place.clone(), "").of(slo.id.clone()));
+                None
+            }
+        }
+    }
+}
+
+impl Overrides {
+    /// The configuration as the command line wants it.
+    fn apply(&self, mut config: Config) -> Config {
+        if let Some(url) = &self.prometheus {
+            let mut source = Config::empty(Path::new("")).sources.remove(PROMETHEUS);
+            if let Some(source) = &mut source
+                && let SourceKind::Prometheus { urls, history, .. } = &mut source.kind
+            {
+                *urls = vec![url.clone()];
+                *history = HistoryMode::Auto;
+            }
+            config.sources = source.into_iter().map(|source| (PROMETHEUS.to_owned(), source)).collect();
+        }
+        if let Some(url) = &self.alertmanager {
+            let sink =
+                SinkConfig::Alertmanager { urls: vec![url.clone()], expires: EXPIRES, severity: BTreeMap::new() };
+            config.sinks = BTreeMap::from([(ALERTMANAGER.to_owned(), sink)]);
+            config.routes = vec![Route { to: vec![ALERTMANAGER.to_owned()], ..Route::default() }];
+        }
+        if self.shadow {
+            config.mode = Mode::Shadow;
+        }
+        if let Some(listen) = self.listen {
+            config.server.listen = listen;
+        }
+        config
+    }
+}
+
+impl Blueprint {
+    /// The SLOs of a source, ascending by id: their places in its plan.
+    #[must_use]
+    pub fn slos_of(&self, source: &str) -> Vec<Arc<Slo>> {
+        self.slos.iter().filter(|plan| plan.slo.source == source).map(|plan| Arc::clone(&plan.slo)).collect()
+    }
+
+    /// What each source is.
+    #[must_use]
+    pub fn source_kinds(&self) -> BTreeMap<String, &'static str> {
+        let kinds = self.config.sources.iter().map(|(name, source)| (name.clone(), source.kind.name()));
+        kinds.collect()
+    }
+
+    /// The ids of the SLOs.
+    #[must_use]
+    pub fn ids(&self) -> BTreeSet<SloId> {
+        self.slos.iter().map(|plan| plan.slo.id.clone()).collect()
+    }
+
+    /// The configuration for people: secrets are references and stay so.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        let config = &self.config;
+        json!({
+            "slice": config.slice.length(),
+            "storage": {"path": config.storage.path, "history": config.storage.history},
+            "server": {"listen": config.server.listen, "external_labels": config.server.external_labels},
+            "sources": self.source_kinds(),
+            "sinks": config.sinks.iter().map(|(name, sink)| (name.clone(), sink.name())).collect::<BTreeMap<_, _>>(),
+            "slos": self.slos.len(),
+        })
+    }
+}
+
+fn cannot_be_built(what: &str, name: &str, problem: &str) -> Diagnostic {
+    Diagnostic::error(codes::BAD_ADDRESS, format!("the {what} `{name}` cannot be used: {problem}"))
+}
+
+/// Of everything that decides: equal digests, equal behaviour.
+fn digest(config: &Config, slos: &[SloPlan]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{config:?}"));
+    for plan in slos {
+        hash.update(format!("{:?}{:?}{:?}", plan.definition, plan.subject, plan.generation));
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The commit that is checked out where the files are; none outside a repository or without `git`.
+fn revision(path: &Path) -> Option<String> {
+    let folder = if path.is_dir() { path } else { path.parent()? };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let output = Command::new("git")
+        .args(["rev-parse", "HEAD"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

@@ -1,0 +1,147 @@
+//! What all parts of a running service share: the clock, the door to the store, who is told, how the sources are.
+//!
+//! Effects of the policy become one commit here: alerts, states, a delivery for each receiver. A resolve goes to the
+//! receivers that were told of the firing, whatever the routes say now. What cannot be written stays in the recorder.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::meant::Config;
+use crate::policy::alert::AlertState;
+use crate::policy::machine::Effect;
+use crate::policy::notification::Notification;
+use crate::policy::route::{self, Addressee};
+use crate::runtime::health::SourceHealth;
+use crate::runtime::outbox::{deliveries_for, sinks_of_end};
+use crate::runtime::recorder::Recorder;
+use crate::runtime::service::SourceView;
+use crate::store::{Commit, NewDelivery, Store, state_name};
+use crate::telemetry::Telemetry;
+use crate::telemetry::event::{AlertChanged, StoreFailure};
+
+/// Alerts whose last logged transition is remembered; beyond it a line may come twice.
+const LOGGED: usize = 100_000;
+
+/// Shared by pollers, backfills, reload and the service's handle.
+pub struct Core {
+    /// The service's clock.
+    pub clock: Clock,
+    /// Its metrics and log.
+    pub telemetry: Telemetry,
+    /// Everything durable.
+    pub store: Arc<dyn Store>,
+    /// Wakes the outbox.
+    pub wake: Arc<Notify>,
+    recorder: Recorder,
+    config: RwLock<Arc<Config>>,
+    health: Mutex<BTreeMap<String, SourceHealth>>,
+    /// The last transition that was logged, by alert.
+    logged: Mutex<BTreeMap<String, String>>,
+}
+
+/// The lock's content, also after a panic elsewhere: what is in there is replaced whole, never left half done.
+pub fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    /// Shares these.
+    #[must_use]
+    pub fn new(clock: Clock, telemetry: Telemetry, store: Arc<dyn Store>, config: Arc<Config>) -> Self {
+        let wake = Arc::new(Notify::new());
+        let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&wake));
+        let (health, logged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
+        Self { clock, telemetry, store, wake, recorder, config: RwLock::new(config), health, logged }
+    }
+
+    /// The configuration in use.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes another configuration: routes and sinks apply to the next notification.
+    pub fn configure(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// Looks at, or changes, what is known of a source.
+    pub fn health<T>(&self, source: &str, with: impl FnOnce(&mut SourceHealth) -> T) -> T {
+        let mut health = held(&self.health);
+        let entry = health.entry(source.to_owned()).or_insert_with(|| SourceHealth::new(source.to_owned(), ""));
+        with(entry)
+    }
+
+    /// Only these sources are known from now on, each with its kind.
+    pub fn know_sources(&self, kinds: &BTreeMap<String, &'static str>) {
+        let mut health = held(&self.health);
+        health.retain(|name, known| kinds.get(name).is_some_and(|kind| *kind == known.kind));
+        for (name, kind) in kinds {
+            health.entry(name.clone()).or_insert_with(|| SourceHealth::new(name.clone(), kind));
+        }
+    }
+
+    /// All sources as shown.
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceView> {
+        held(&self.health).values().map(SourceHealth::view).collect()
+    }
+
+    /// Commits effects and whatever else `commit` holds, and tells the log. A failure is told and kept for later.
+    pub async fn record(&self, effects: Vec<Effect>, mut commit: Commit) {
+        for effect in effects {
+            let alert = &effect.alert;
+            if let Some(transition) = alert.transitions.last().filter(|last| self.is_news(&alert.id, &last.id)) {
+                self.telemetry.tell(&AlertChanged {
+                    alert: &alert.id,
+                    from: state_name(transition.from),
+                    to: state_name(transition.to),
+                    reason: &transition.reason,
+                });
+            }
+            if let Some(notification) = effect.notification {
+                commit.deliveries.extend(self.deliveries(notification).await);
+            }
+            commit.alerts.push(effect.alert);
+        }
+        if let Err(error) = self.recorder.record(commit).await {
+            self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
+        }
+    }
+
+    /// Whether a transition has not been logged yet: a record changes more often than the alert turns.
+    fn is_news(&self, alert: &str, transition: &str) -> bool {
+        let mut logged = held(&self.logged);
+        if logged.len() > LOGGED {
+            logged.clear();
+        }
+        logged.insert(alert.to_owned(), transition.to_owned()).is_none_or(|before| before != transition)
+    }
+
+    /// One row for each receiver.
+    async fn deliveries(&self, notification: Notification) -> Vec<NewDelivery> {
+        let mut sinks = Vec::new();
+        if notification.state == AlertState::Resolved {
+            match sinks_of_end(self.store.as_ref(), &notification.alert_id).await {
+                Ok(told) => sinks = told,
+                Err(error) => self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem }),
+            }
+        }
+        if sinks.is_empty() {
+            let config = self.config();
+            let addressee = Addressee {
+                severity: notification.severity,
+                service: &notification.service,
+                owner: notification.owner.as_deref(),
+            };
+            sinks = route::sinks(&config.routes, &config.owners, addressee);
+        }
+        if sinks.is_empty() {
+            tracing::warn!(alert = notification.alert_id, "no route for this notification: nobody is told");
+        }
+        deliveries_for(&notification, &sinks, self.clock.now())
+    }
+}

@@ -1,0 +1,411 @@
+//! One SLO in the running service: its meaning, its engine state and its alerts behind one lock.
+//!
+//! Why a lock each: ticks, backfill and people look at different SLOs at the same time, and an evaluation of one takes
+//! microseconds. Invariants: slice ends are evaluated in order; those at or before `decided` were decided by an earlier
+//! run of the service, so the engine passes through them and the alerts do not.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use crate::config::meant::Config;
+use crate::engine::observation::{History, Observation};
+use crate::engine::pack::PackError;
+use crate::engine::state::{Birth, SloState};
+use crate::engine::verdict::{HourBucket, TierSet, Verdict};
+use crate::policy::book::AlertBook;
+use crate::policy::catch_up;
+use crate::policy::machine::{Effect, Setting};
+use crate::policy::subject::Subject;
+use crate::runtime::blueprint::SloPlan;
+use crate::runtime::core::held;
+use crate::runtime::poller::CATCH_UP;
+use crate::runtime::service::Counted;
+use crate::runtime::stored::known_key;
+use crate::spec::meant::Slo;
+use crate::store::Commit;
+use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
+
+/// An entry that several tasks look at.
+pub type SharedEntry = Arc<Entry>;
+
+/// One SLO.
+pub struct Entry {
+    id: SloId,
+    generation: String,
+    period: Length,
+    slice: Length,
+    inner: Mutex<Inner>,
+}
+
+/// What changes.
+pub struct Inner {
+    /// As meant.
+    pub slo: Arc<Slo>,
+    /// Whom its alerts are about.
+    pub subject: Subject,
+    /// What the engine knows.
+    pub state: SloState,
+    /// Its alerts.
+    pub book: AlertBook,
+    /// What each instance has counted since it was first looked at, for `slo_events_total`.
+    pub counts: BTreeMap<Labels, Count>,
+    /// Slice ends up to here were decided before this run.
+    decided: Option<Timestamp>,
+    /// Its source did not answer its questions at the last tick.
+    pub blind: bool,
+    /// A tick has judged it.
+    judged: bool,
+    /// The past has been read back to here; `None`: not begun.
+    read_back: Option<Timestamp>,
+    /// Nothing older is to come.
+    complete: bool,
+    /// The store knows that this generation was evaluated.
+    known: bool,
+}
+
+/// Events of one instance since it was first looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Count {
+    /// So far.
+    pub counted: Counted,
+    /// Up to this slice end.
+    to: Timestamp,
+}
+
+impl Inner {
+    /// Brings the counts up to the watermark. Looked at less often than each 6 h, they miss what lies between.
+    pub fn count(&mut self) {
+        for (group, instance) in self.state.instances() {
+            let now = instance.as_of();
+            let count = self.counts.entry(group.clone()).or_insert(Count { counted: Counted::default(), to: now });
+            let since = now.since(count.to).min(CATCH_UP);
+            if since > Length::ZERO {
+                let window = instance.window(since);
+                count.counted.bad += window.bad;
+                count.counted.good += (window.total - window.bad).max(0.0);
+                count.to = now;
+            }
+        }
+    }
+}
+
+/// What an evaluation is told from outside.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// Pages of this SLO have a route.
+    pub page_can_be_told: bool,
+    /// The alert of the source while it fires.
+    pub source_alert: Option<&'a str>,
+    /// The source has no history: slices have to be kept.
+    pub keeps_slices: bool,
+}
+
+impl Entry {
+    /// An SLO without data. `watermark`: slice ends up to there were decided by an earlier run; missed ones before
+    /// `oldest` are left out.
+    #[must_use]
+    pub fn new(plan: &SloPlan, mut book: AlertBook, watermark: Option<Timestamp>, oldest: Timestamp) -> SharedEntry {
+        if watermark.is_some_and(|watermark| watermark < oldest) {
+            book.skip();
+        }
+        let state = SloState::new(Arc::clone(&plan.definition));
+        Arc::new(Self::holding(plan, state, book, watermark.max(Some(oldest)), watermark.is_some()))
+    }
+
+    fn holding(plan: &SloPlan, state: SloState, book: AlertBook, decided: Option<Timestamp>, known: bool) -> Self {
+        let inner = Inner {
+            slo: Arc::clone(&plan.slo),
+            subject: plan.subject.clone(),
+            state,
+            book,
+            counts: BTreeMap::new(),
+            decided,
+            blind: false,
+            judged: false,
+            read_back: None,
+            complete: false,
+            known,
+        };
+        Self {
+            id: plan.slo.id.clone(),
+            generation: plan.generation.clone(),
+            period: plan.definition.window,
+            slice: plan.definition.slice.length(),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// This entry after an edit of its SLO. The same queries and no longer period: windows and alerts are kept. Else
+    /// windows are made anew from history, and what fires is frozen until it is known false (SEMANTICS 6, *Edits*).
+    #[must_use]
+    pub fn edited(&self, plan: &SloPlan, now: Timestamp) -> SharedEntry {
+        let inner = held(&self.inner);
+        let old = inner.state.definition();
+        let fits = self.generation == plan.generation
+            && plan.definition.window <= self.period
+            && (old.slice, old.gap, old.instances_limit)
+                == (plan.definition.slice, plan.definition.gap, plan.definition.instances_limit);
+        let decided = inner.state.as_of().max(inner.decided).max(Some(now - CATCH_UP));
+        if !fits {
+            let state = SloState::new(Arc::clone(&plan.definition));
+            return Arc::new(Self::holding(plan, state, inner.book.clone(), decided, false));
+        }
+        let mut state = inner.state.clone();
+        state.redefine(&plan.definition);
+        let kept = Self::holding(plan, state, inner.book.clone(), decided, inner.known);
+        {
+            let mut new = held(&kept.inner);
+            new.counts.clone_from(&inner.counts);
+            new.judged = inner.judged;
+            new.read_back = inner.read_back;
+            new.complete = inner.complete;
+        }
+        Arc::new(kept)
+    }
+
+    /// Puts stored slices back: for sources that have no history.
+    ///
+    /// # Errors
+    /// Where the bytes are not what `pack` wrote.
+    pub fn put_slices_back(&self, hours: &[(Timestamp, Vec<u8>)]) -> Result<(), PackError> {
+        self.with(|inner| inner.state.restore(hours))
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> &SloId {
+        &self.id
+    }
+
+    /// What its durable hours are kept under.
+    #[must_use]
+    pub fn generation(&self) -> &str {
+        &self.generation
+    }
+
+    /// `W`.
+    #[must_use]
+    pub const fn period(&self) -> Length {
+        self.period
+    }
+
+    /// Looks at it, or changes it, under its lock.
+    pub fn with<T>(&self, look: impl FnOnce(&mut Inner) -> T) -> T {
+        look(&mut held(&self.inner))
+    }
+
+    /// As meant.
+    #[must_use]
+    pub fn slo(&self) -> Arc<Slo> {
+        self.with(|inner| Arc::clone(&inner.slo))
+    }
+
+    /// The watermark.
+    #[must_use]
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.with(|inner| inner.state.as_of())
+    }
+
+    /// A tick has judged it.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        self.with(|inner| inner.judged)
+    }
+
+    /// Series that it holds.
+    #[must_use]
+    pub fn series_count(&self) -> usize {
+        self.with(|inner| inner.state.series_count())
+    }
+
+    /// Whether an answer comes from another replica than what is held.
+    #[must_use]
+    pub fn differs(&self, observation: &Observation) -> bool {
+        self.with(|inner| inner.state.differs(observation))
+    }
+
+    /// Births whose target's start is worth asking for.
+    #[must_use]
+    pub fn undecided(&self, observation: &Observation, as_of: Timestamp) -> Vec<Birth> {
+        self.with(|inner| inner.state.undecided(observation, as_of))
+    }
+
+    /// Evaluates every slice end up to `to`, in order. Several are a catch-up: what began and ended within is recorded
+    /// and not told, what still fires is told once.
+    pub fn evaluate(&self, observation: &Observation, to: Timestamp, around: Surroundings<'_>) -> Evaluated {
+        let inner = &mut *held(&self.inner);
+        let mut effects = Vec::new();
+        // The watermark of a pushdown SLO moves in steps of `p`.
+        let to = inner.state.definition().pushdown.map_or(to, |step| to.floor_to(step));
+        let mut at = inner.state.as_of().map_or(observation.from.ceil_to(self.slice), |end| end) + self.slice;
+        while at <= to {
+            if inner.decided.is_some_and(|decided| at <= decided) {
+                inner.state.advance(observation, at);
+            } else {
+                let setting = Setting {
+                    subject: &inner.subject,
+                    page_can_be_told: around.page_can_be_told,
+                    source_alert: around.source_alert,
+                };
+                effects.extend(inner.book.evaluate(&setting, &mut inner.state, observation, at));
+            }
+            at = at + self.slice;
+        }
+        inner.blind = false;
+        inner.judged |= inner.state.as_of().is_some();
+        inner.read_back = inner.read_back.or(inner.state.loaded_from());
+        Self::let_groups_go(inner);
+        let mut commit = self.commit(inner);
+        if around.keeps_slices {
+            let hours = inner.state.pack().into_iter();
+            commit
+                .slices
+                .extend(hours.map(|(hour, bytes)| (self.id.to_string(), self.generation.clone(), hour, bytes)));
+        }
+        if !std::mem::replace(&mut inner.known, true) {
+            commit.watermarks.insert(known_key(&self.id, &self.generation), to);
+        }
+        Evaluated { effects: catch_up::thin_out(effects), commit }
+    }
+
+    /// The source does not answer.
+    pub fn mark_blind(&self) -> Evaluated {
+        let inner = &mut *held(&self.inner);
+        inner.blind = true;
+        let effects = inner.book.mark_blind();
+        Evaluated { effects, commit: self.commit(inner) }
+    }
+
+    /// It left the files: what fires ends as withdrawn.
+    pub fn withdraw(&self, now: Timestamp) -> Evaluated {
+        let inner = &mut *held(&self.inner);
+        let setting = Setting { subject: &inner.subject, page_can_be_told: true, source_alert: None };
+        let at = inner.state.as_of().unwrap_or(now);
+        let (state, book) = (&inner.state, &mut inner.book);
+        let verdict = |group: &Labels| {
+            let mut verdict = Verdict::default();
+            state.judge(state.instance(group)?, TierSet::default(), &mut verdict);
+            Some(verdict)
+        };
+        let effects = book.withdraw(&setting, at, verdict);
+        Evaluated { effects, commit: self.commit(inner) }
+    }
+
+    /// More was missed than is evaluated slice by slice: windows are read anew from the source's history, and alerts go on
+    /// from `oldest`.
+    pub fn begin_anew(&self, oldest: Timestamp) {
+        let inner = &mut *held(&self.inner);
+        inner.state = SloState::new(Arc::clone(inner.state.definition()));
+        inner.book.skip();
+        inner.decided = inner.decided.max(Some(oldest));
+        inner.read_back = None;
+        inner.complete = false;
+    }
+
+    /// Takes a stretch of the past.
+    pub fn prepend(&self, history: &History) {
+        let inner = &mut *held(&self.inner);
+        inner.state.prepend(history);
+        inner.read_back = Some(history.from);
+    }
+
+    /// Births within a stretch of the past whose target's start is worth asking for.
+    #[must_use]
+    pub fn undecided_in_history(&self, history: &History) -> Vec<Birth> {
+        self.with(|inner| inner.state.undecided_in_history(history))
+    }
+
+    /// The end of the next stretch of the past that is wanted, where it is newer than `until`.
+    #[must_use]
+    pub fn history_needed(&self, until: Timestamp) -> Option<Timestamp> {
+        self.with(|inner| inner.read_back.filter(|back| *back > until && !inner.complete))
+    }
+
+    /// Puts its own hours back where the source does not reach, and says that nothing older is to come.
+    pub fn complete(&self, hours: &[(Labels, Vec<HourBucket>)]) {
+        let inner = &mut *held(&self.inner);
+        for (group, hours) in hours {
+            let oldest = inner.state.instance(group).and_then(|instance| instance.oldest_total());
+            let fallback = inner.state.loaded_from().unwrap_or_default();
+            let before = oldest.unwrap_or(fallback).ceil_to(Length::from_hours(1));
+            inner.state.restore_hours(group, hours, before);
+        }
+        inner.complete = true;
+    }
+
+    /// How much of the period has been read: 0 to 1.
+    #[must_use]
+    pub fn backfilled(&self) -> f64 {
+        self.with(|inner| match (inner.complete, inner.read_back, inner.state.as_of()) {
+            (true, _, _) => 1.0,
+            (false, Some(back), Some(end)) => (end.since(back).seconds_f64() / self.period.seconds_f64()).min(1.0),
+            _ => 0.0,
+        })
+    }
+
+    /// Groups that have been silent for a whole period, with nothing firing, leave the lists.
+    fn let_groups_go(inner: &mut Inner) {
+        if !inner.complete {
+            return;
+        }
+        let gone: Vec<Labels> = inner.state.vanished().filter(|group| inner.book.may_leave(group)).cloned().collect();
+        for group in gone {
+            inner.state.forget(&group);
+            inner.book.forget(&group);
+        }
+    }
+
+    /// What has to be written beside the effects: alert states and finished hours.
+    fn commit(&self, inner: &mut Inner) -> Commit {
+        let mut commit = drained(&self.id, &mut inner.book);
+        for (group, hour) in inner.state.take_finished_hours() {
+            let id = InstanceId { slo: self.id.clone(), group };
+            commit.hours.push((id.to_string(), self.generation.clone(), hour));
+        }
+        commit
+    }
+}
+
+/// What fires of an SLO that left the files while the service was down ends as withdrawn.
+#[must_use]
+pub fn withdraw_book(mut book: AlertBook, id: &SloId, config: &Config, now: Timestamp) -> Evaluated {
+    let mut subject = Subject::source(&id.name, &config.server.external_labels);
+    subject.id = id.clone();
+    let setting = Setting { subject: &subject, page_can_be_told: true, source_alert: None };
+    let effects = book.withdraw(&setting, now, |_| None);
+    Evaluated { effects, commit: drained(id, &mut book) }
+}
+
+/// The alert states that changed.
+fn drained(id: &SloId, book: &mut AlertBook) -> Commit {
+    match book.drain() {
+        Ok(changes) => Commit { states: changes.states, forgotten: changes.forgotten, ..Commit::default() },
+        Err(error) => {
+            tracing::error!(slo = %id, %error, "an alert state cannot be written");
+            Commit::default()
+        }
+    }
+}
+
+/// What an evaluation of one SLO leads to.
+#[derive(Default)]
+pub struct Evaluated {
+    /// Alerts that changed, with what is to be told.
+    pub effects: Vec<Effect>,
+    /// What has to be written with them.
+    pub commit: Commit,
+}
+
+impl Evaluated {
+    /// Puts two together, the later one behind.
+    #[must_use]
+    pub fn and(mut self, later: Self) -> Self {
+        self.effects.extend(later.effects);
+        self.commit.states.extend(later.commit.states);
+        self.commit.forgotten.extend(later.commit.forgotten);
+        self.commit.hours.extend(later.commit.hours);
+        self.commit.slices.extend(later.commit.slices);
+        self.commit.watermarks.extend(later.commit.watermarks);
+        self
+    }
+}

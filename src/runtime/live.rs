@@ -1,0 +1,368 @@
+//! The running service: what is loaded, who polls it, and how a reload replaces it.
+//!
+//! A reload is the start-up path with a diff: everything new is built beside the old; on any error the old set stays;
+//! then the pollers stop, SLOs that did not change keep their state, those that left end as withdrawn, and pollers of
+//! the new set start. One reload at a time.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::engine::verdict::WindowFigures;
+use crate::plan::Plan;
+use crate::policy::alert::{Alert, AlertState};
+use crate::policy::source::SourceAlert;
+use crate::runtime::blueprint::{Blueprint, Launch};
+use crate::runtime::core::Core;
+use crate::runtime::entry::{Entry, Evaluated, SharedEntry};
+use crate::runtime::outbox::Outbox;
+use crate::runtime::poller::Poller;
+use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
+use crate::runtime::stored::Stored;
+use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
+use crate::runtime::watch;
+use crate::store::{AlertFilter, Delivery, DeliveryFilter, Store, StoreError, is_of_slo};
+use crate::telemetry::Telemetry;
+use crate::telemetry::event;
+use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
+
+/// How long a stop waits for deliveries under way.
+const GRACE: Length = Length::from_seconds(5);
+
+/// What is loaded. Replaced whole.
+struct Loaded {
+    blueprint: Arc<Blueprint>,
+    entries: BTreeMap<SloId, SharedEntry>,
+    loaded_at: Timestamp,
+}
+
+/// The tasks of what is loaded.
+struct Running {
+    stop: CancellationToken,
+    pollers: Vec<JoinHandle<(String, SourceAlert)>>,
+    outbox: Outbox,
+}
+
+/// A running service.
+pub struct Live {
+    core: Arc<Core>,
+    launch: Launch,
+    loaded: RwLock<Arc<Loaded>>,
+    running: tokio::sync::Mutex<Running>,
+    reload_ok: RwLock<bool>,
+    external_url: String,
+    stop: CancellationToken,
+}
+
+impl Live {
+    /// Starts everything that `blueprint` names, going on where the store says that an earlier run ended.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn start(
+        launch: Launch,
+        blueprint: Blueprint,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        telemetry: Telemetry,
+        external_url: String,
+    ) -> Result<Arc<Self>, StoreError> {
+        let stored = Stored::read(store.as_ref()).await?;
+        let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        let blueprint = Arc::new(blueprint);
+        let mut entries = BTreeMap::new();
+        for plan in &blueprint.slos {
+            let entry = stored.entry(&core, &blueprint, plan).await;
+            entries.insert(plan.slo.id.clone(), entry);
+        }
+        let gone = stored.withdrawn(&core, &blueprint);
+        core.record(gone.effects, gone.commit).await;
+        let stop = CancellationToken::new();
+        let (store, wake) = (Arc::clone(&core.store), Arc::clone(&core.wake));
+        let (clock, telemetry) = (core.clock.clone(), core.telemetry.clone());
+        let outbox = Outbox::start(store, blueprint.sinks.clone(), clock, telemetry, wake);
+        let task_stop = stop.child_token();
+        let pollers = Self::spawn(&core, &blueprint, &entries, stored.source_alerts(), &task_stop);
+        let running = Running { stop: task_stop, pollers, outbox };
+        let loaded_at = core.clock.now();
+        let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, loaded_at }));
+        let live = Arc::new(Self {
+            core,
+            launch,
+            loaded,
+            running: tokio::sync::Mutex::new(running),
+            reload_ok: RwLock::new(true),
+            external_url,
+            stop,
+        });
+        live.tell_reload(&[]);
+        Ok(live)
+    }
+
+    /// Reloads whenever a file changes, until the service stops.
+    pub async fn follow_files(&self) {
+        let mut seen = watch::fingerprint(&self.loaded().blueprint.watched);
+        loop {
+            tokio::select! {
+                () = self.core.clock.sleep(watch::INTERVAL) => {}
+                () = self.stop.cancelled() => return,
+            }
+            let watched = self.loaded().blueprint.watched.clone();
+            let now = watch::fingerprint(&watched);
+            if now != seen {
+                // The findings were told by the reload itself.
+                let _ = self.reload().await;
+                seen = watch::fingerprint(&self.loaded().blueprint.watched);
+            }
+        }
+    }
+
+    /// Stops pollers and outbox; what is under way gets [`GRACE`]. Says whether nothing was cut off.
+    pub async fn stop(&self) -> bool {
+        self.stop.cancel();
+        let mut running = self.running.lock().await;
+        running.stop.cancel();
+        let pollers = std::mem::take(&mut running.pollers);
+        let all = async {
+            for poller in pollers {
+                // A panic in a poller was logged when it happened.
+                let _ = poller.await;
+            }
+        };
+        let pollers_ended = tokio::time::timeout(GRACE.to_std(), all).await.is_ok();
+        let outbox_ended = running.outbox.stop(GRACE.to_std()).await;
+        pollers_ended && outbox_ended
+    }
+
+    fn loaded(&self) -> Arc<Loaded> {
+        Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Starts the pollers of a blueprint.
+    fn spawn(
+        core: &Arc<Core>,
+        blueprint: &Arc<Blueprint>,
+        entries: &BTreeMap<SloId, SharedEntry>,
+        mut alerts: BTreeMap<String, SourceAlert>,
+        stop: &CancellationToken,
+    ) -> Vec<JoinHandle<(String, SourceAlert)>> {
+        core.know_sources(&blueprint.source_kinds());
+        let mut pollers = Vec::new();
+        for (name, source) in &blueprint.sources {
+            let Some(config) = blueprint.config.sources.get(name) else { continue };
+            let slos = blueprint.slos_of(name);
+            let entries: Vec<SharedEntry> =
+                slos.iter().filter_map(|slo| entries.get(&slo.id)).map(Arc::clone).collect();
+            let poller = Poller {
+                name: name.clone(),
+                source: Arc::clone(source),
+                config: config.clone(),
+                slice: blueprint.config.slice,
+                entries,
+                alert: alerts.remove(name).unwrap_or_default(),
+                core: Arc::clone(core),
+            };
+            let plan = Plan::new(&slos, crate::plan::overlap(config));
+            pollers.push(tokio::spawn(poller.run(plan, stop.clone())));
+        }
+        pollers
+    }
+
+    /// Takes a new blueprint in place of the loaded one.
+    async fn replace(&self, blueprint: Blueprint) {
+        let blueprint = Arc::new(blueprint);
+        let old = self.loaded();
+        let mut running = self.running.lock().await;
+        running.stop.cancel();
+        let mut alerts = BTreeMap::new();
+        for poller in std::mem::take(&mut running.pollers) {
+            if let Ok((name, alert)) = poller.await {
+                alerts.insert(name, alert);
+            }
+        }
+        self.core.configure(Arc::clone(&blueprint.config));
+        let now = self.core.clock.now();
+        let mut entries = BTreeMap::new();
+        let mut gone = Evaluated::default();
+        for plan in &blueprint.slos {
+            let entry = match old.entries.get(&plan.slo.id) {
+                Some(entry) => entry.edited(plan, now),
+                None => Stored::default().entry(&self.core, &blueprint, plan).await,
+            };
+            entries.insert(plan.slo.id.clone(), entry);
+        }
+        for entry in old.entries.values().filter(|entry| !entries.contains_key(entry.id())) {
+            gone = gone.and(entry.withdraw(now));
+        }
+        self.core.record(gone.effects, gone.commit).await;
+        running.outbox.take(blueprint.sinks.clone());
+        running.stop = self.stop.child_token();
+        running.pollers = Self::spawn(&self.core, &blueprint, &entries, alerts, &running.stop);
+        let loaded = Arc::new(Loaded { blueprint, entries, loaded_at: now });
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+    }
+
+    fn tell_reload(&self, findings: &[crate::diag::Diagnostic]) {
+        let loaded = self.loaded();
+        *self.reload_ok.write().unwrap_or_else(PoisonError::into_inner) = findings.is_empty();
+        let words: Vec<String> = findings.iter().map(crate::diag::concise::line).collect();
+        self.core.telemetry.tell(&event::Reload {
+            taken: findings.is_empty(),
+            revision: loaded.blueprint.revision.as_deref().unwrap_or_default(),
+            digest: &loaded.blueprint.digest,
+            slos: loaded.entries.len(),
+            findings: &words.join("\n"),
+        });
+    }
+
+    /// Alerts that wait for their `for` or `after`, newest first.
+    fn pending(&self, filter: &AlertFilter) -> Vec<Alert> {
+        let wanted = |alert: &Alert| {
+            alert.state == AlertState::Pending
+                && filter.state.as_ref().is_none_or(|state| state == "pending")
+                && filter.severity.as_ref().is_none_or(|severity| severity == alert.severity.name())
+                && filter.slo.as_ref().is_none_or(|slo| is_of_slo(&alert.slo, slo))
+        };
+        let loaded = self.loaded();
+        let mut pending: Vec<Alert> = loaded
+            .entries
+            .values()
+            .flat_map(|entry| entry.with(|inner| inner.book.alerts().filter(|a| wanted(a)).cloned().collect::<Vec<_>>()))
+            .collect();
+        pending.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| a.id.cmp(&b.id)));
+        pending
+    }
+
+    fn views_of(entry: &Entry) -> Vec<InstanceView> {
+        let around = Around { judged: entry.is_judged(), backfilled: entry.backfilled() };
+        entry.with(|inner| {
+            inner.count();
+            inner.state.instances().map(|(_, instance)| instance_view(inner, instance, around)).collect()
+        })
+    }
+}
+
+#[async_trait]
+impl Service for Live {
+    fn instances(&self) -> Vec<InstanceView> {
+        let mut views: Vec<InstanceView> =
+            self.loaded().entries.values().flat_map(|entry| Self::views_of(entry)).collect();
+        sort_worst_first(&mut views);
+        views
+    }
+
+    fn summaries(&self) -> Vec<Summary> {
+        let loaded = self.loaded();
+        let of = |entry: &SharedEntry| {
+            let judged = entry.is_judged();
+            entry.with(|inner| {
+                inner.state.instances().map(|(_, instance)| summary(inner, instance, judged)).collect::<Vec<_>>()
+            })
+        };
+        loaded.entries.values().flat_map(of).collect()
+    }
+
+    fn groups(&self, slo: &SloId) -> Option<Vec<Labels>> {
+        let loaded = self.loaded();
+        let entry = loaded.entries.get(slo)?;
+        Some(entry.with(|inner| inner.state.instances().map(|(group, _)| group.clone()).collect()))
+    }
+
+    fn instance(&self, id: &InstanceId) -> Option<InstanceView> {
+        let loaded = self.loaded();
+        Self::views_of(loaded.entries.get(&id.slo)?).into_iter().find(|view| view.id == *id)
+    }
+
+    fn window(&self, id: &InstanceId, over: Length) -> Option<WindowFigures> {
+        let loaded = self.loaded();
+        loaded.entries.get(&id.slo)?.with(|inner| Some(inner.state.instance(&id.group)?.window(over)))
+    }
+
+    fn series(&self, id: &InstanceId, from: Timestamp, to: Timestamp, points: usize) -> Option<SeriesView> {
+        let loaded = self.loaded();
+        loaded.entries.get(&id.slo)?.with(|inner| series_view(inner, &id.group, from, to, points))
+    }
+
+    /// Those of the store, and those that are only pending: they live in the states alone.
+    async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError> {
+        let mut alerts = self.pending(filter);
+        alerts.extend(self.core.store.alerts(filter, limit).await?);
+        alerts.truncate(limit);
+        Ok(alerts)
+    }
+
+    async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError> {
+        match self.core.store.alert(id).await? {
+            Some(alert) => Ok(Some(alert)),
+            None => Ok(self.pending(&AlertFilter::default()).into_iter().find(|alert| alert.id == id)),
+        }
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+        self.core.store.deliveries(filter, limit).await
+    }
+
+    fn sources(&self) -> Vec<SourceView> {
+        self.core.sources()
+    }
+
+    fn config(&self) -> ConfigView {
+        let loaded = self.loaded();
+        ConfigView {
+            revision: loaded.blueprint.revision.clone(),
+            digest: loaded.blueprint.digest.clone(),
+            loaded_at: loaded.loaded_at,
+            reload_ok: *self.reload_ok.read().unwrap_or_else(PoisonError::into_inner),
+            config: loaded.blueprint.shown(),
+        }
+    }
+
+    async fn reload(&self) -> Result<(), Refusal> {
+        let launch = self.launch.clone();
+        let built = tokio::task::spawn_blocking(move || launch.blueprint()).await;
+        let built = built.unwrap_or_else(|_| Err(Refusal { findings: Vec::new() }));
+        match built {
+            Ok(blueprint) => {
+                self.replace(blueprint).await;
+                self.tell_reload(&[]);
+                Ok(())
+            }
+            Err(refusal) => {
+                self.tell_reload(&refusal.findings);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        let loaded = self.loaded();
+        let waiting: Vec<&SharedEntry> = loaded.entries.values().filter(|entry| !entry.is_judged()).collect();
+        let unreachable =
+            |entry: &&SharedEntry| self.core.health(&entry.slo().source, |health| health.failing_since.is_some());
+        match waiting.iter().find(|entry| !unreachable(entry)) {
+            Some(entry) => Err(format!(
+                "{} of {} SLOs are not judged yet, `{}` for one",
+                waiting.len(),
+                loaded.entries.len(),
+                entry.id()
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.core.clock.now()
+    }
+
+    fn own_metrics(&self) -> String {
+        self.core.telemetry.render()
+    }
+
+    fn external_url(&self) -> String {
+        self.external_url.clone()
+    }
+}

@@ -1,0 +1,255 @@
+//! One source's loop: when a slice is complete, ask every question once, evaluate, record.
+//!
+//! The watermark is data time: it never moves back and never passes a slice whose question failed, so an SLO whose
+//! question failed is simply asked for a longer stretch the next time. Nothing is retried within a tick. A cold start
+//! reads the newest 6 h in stretches that fit into memory and evaluates them slice by slice, so that an alert that
+//! fires at start has its true beginning; what is older comes by `backfill`, beside the ticks.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::meant::SourceConfig;
+use crate::engine::observation::Observation;
+use crate::plan::Plan;
+use crate::policy::route::{Addressee, sinks};
+use crate::policy::source::{SourceAlert, SourceRule, Standing};
+use crate::policy::state::write;
+use crate::policy::subject::{SOURCE_SERVICE, Subject};
+use crate::runtime::asker::{Asked, Asker, next_stretch};
+use crate::runtime::backfill::Backfill;
+use crate::runtime::core::Core;
+use crate::runtime::entry::{Evaluated, SharedEntry, Surroundings};
+use crate::source::{Source, SourceError};
+use crate::spec::policy::AlertSeverity;
+use crate::store::Commit;
+use crate::telemetry::event;
+use crate::units::{InstanceId, Length, SloId, Step, Timestamp};
+
+/// How far back missed slice ends are evaluated (SEMANTICS 2, *Evaluation*).
+pub const CATCH_UP: Length = Length::from_hours(6);
+/// Samples of one answer while catching up: a million are about 40 MB of JSON.
+const SAMPLES_AN_ANSWER: i64 = 1_000_000;
+/// The first stretch of a cold start, before it is known how many series there are.
+const FIRST_STRETCH: Length = Length::from_minutes(10);
+
+/// Polls one source for its SLOs.
+pub struct Poller {
+    /// The source's name.
+    pub name: String,
+    /// The source.
+    pub source: Arc<dyn Source>,
+    /// Its configuration.
+    pub config: SourceConfig,
+    /// The slice.
+    pub slice: Step,
+    /// Its SLOs, in the places of the plan.
+    pub entries: Vec<SharedEntry>,
+    /// The source's own alert, as it was stored.
+    pub alert: SourceAlert,
+    /// What all pollers share.
+    pub core: Arc<Core>,
+}
+
+impl Poller {
+    /// Polls until `stop` is cancelled; gives the state of the source's alert back, for the next poller.
+    pub async fn run(mut self, plan: Plan, stop: CancellationToken) -> (String, SourceAlert) {
+        let scraping = self.scraping(stop.clone());
+        let mut asker = Asker::new(Arc::clone(&self.source), self.config.clone(), plan, self.entries.clone());
+        let mut backfill = None;
+        while !stop.is_cancelled() {
+            let newest = self.watermark();
+            if self.source.has_history() && asker.begin_anew(newest - CATCH_UP) {
+                backfill = None;
+            }
+            if asker.answered_to().is_none_or(|held| held < newest) {
+                self.tick(&mut asker, newest, &stop).await;
+            }
+            if backfill.is_none() && asker.answered_to().is_some() {
+                backfill = Some(self.backfill(newest, stop.clone()));
+            }
+            // The next slice is complete `delay` after its end.
+            let next = self.watermark() + self.slice.length() + self.config.delay;
+            tokio::select! {
+                () = self.core.clock.sleep_until(next) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        for task in [backfill, scraping].into_iter().flatten() {
+            // They watch the same token; a panic in one was logged by the runtime.
+            let _ = task.await;
+        }
+        (self.name, self.alert)
+    }
+
+    /// Fetches the pages of a source that has to be scraped, each interval; the ticks find the samples there.
+    fn scraping(&self, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
+        let every = self.source.scrape_every()?;
+        let (source, core, name) = (Arc::clone(&self.source), Arc::clone(&self.core), self.name.clone());
+        Some(tokio::spawn(async move {
+            while !stop.is_cancelled() {
+                let now = core.clock.now();
+                let report = source.scrape(now).await;
+                if report.bad_lines > 0 {
+                    let example = report.examples.first().map(String::as_str).unwrap_or_default();
+                    tracing::warn!(source = name, bad_lines = report.bad_lines, example, "lines that are no samples");
+                }
+                let next = now.floor_to(every) + every;
+                tokio::select! {
+                    () = core.clock.sleep_until(next) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }))
+    }
+
+    /// `w`: the end of the newest complete slice (SEMANTICS 1).
+    fn watermark(&self) -> Timestamp {
+        let now = self.core.clock.now();
+        self.slice.floor(self.core.health(&self.name, |health| health.data_clock(now)) - self.config.delay)
+    }
+
+    fn backfill(&self, now: Timestamp, stop: CancellationToken) -> tokio::task::JoinHandle<()> {
+        let backfill = Backfill {
+            name: self.name.clone(),
+            source: Arc::clone(&self.source),
+            config: self.config.clone(),
+            entries: self.entries.clone(),
+            core: Arc::clone(&self.core),
+        };
+        tokio::spawn(async move { backfill.run(now, &stop).await })
+    }
+
+    /// Asks and evaluates up to `newest`; in several stretches where much was missed.
+    async fn tick(&mut self, asker: &mut Asker, newest: Timestamp, stop: &CancellationToken) {
+        let started = tokio::time::Instant::now();
+        let oldest = newest - CATCH_UP;
+        let mut from = asker.answered_to().unwrap_or(oldest).max(oldest);
+        let mut stretch = FIRST_STRETCH;
+        let mut errors = Vec::new();
+        while from < newest && errors.is_empty() && !stop.is_cancelled() {
+            let to = newest.min(self.slice.floor(from + stretch)).max(from + self.slice.length());
+            let asked = asker.ask(to, oldest).await;
+            self.tell(&asked);
+            stretch = next_stretch(stretch, asked.samples, SAMPLES_AN_ANSWER, self.slice.length());
+            errors = asked.errors;
+            self.evaluate(asked.observations, to, errors.is_empty()).await;
+            from = to;
+        }
+        self.finish(newest, &errors, asker).await;
+        let instances = self.entries.iter().map(|entry| entry.with(|inner| inner.state.instances().count())).sum();
+        self.core.telemetry.tell(&event::Tick { as_of: newest, instances, took: started.elapsed() });
+    }
+
+    /// What is worth telling of the answers.
+    fn tell(&self, asked: &Asked) {
+        let now = self.core.clock.now();
+        let telemetry = &self.core.telemetry;
+        self.core.health(&self.name, |health| {
+            health.replicas_differ = asked.replicas_differ;
+            if let Some(clock) = asked.clock {
+                health.clock(clock, now);
+            }
+        });
+        if let Some(clock) = asked.clock {
+            let seconds = clock.seconds_f64() - now.seconds_f64();
+            telemetry.tell(&event::ClockSkew { source: &self.name, seconds });
+        }
+        let refused = asked.refused;
+        for (reason, count) in [("nan", refused.nan), ("infinite", refused.infinite), ("negative", refused.negative)] {
+            telemetry.tell(&event::SamplesRefused { source: &self.name, reason, count });
+        }
+        let births = asked.births_uncounted as u64;
+        telemetry.tell(&event::BirthsUncounted { source: &self.name, count: births });
+        telemetry.tell(&event::ReplicasDiffer { source: &self.name, differ: asked.replicas_differ });
+    }
+
+    /// Evaluates in parallel, off the tasks that answer people, and records.
+    async fn evaluate(&self, observations: Vec<(usize, Observation)>, to: Timestamp, complete: bool) {
+        let entries = self.entries.clone();
+        let source_alert = self.alert.holds_back().map(str::to_owned);
+        let config = self.core.config();
+        let keeps_slices = !self.source.has_history();
+        let evaluated = tokio::task::spawn_blocking(move || {
+            observations
+                .par_iter()
+                .filter_map(|(place, observation)| {
+                    let entry = entries.get(*place)?;
+                    let slo = entry.slo();
+                    let addressee = Addressee {
+                        severity: AlertSeverity::Page,
+                        service: &slo.id.service,
+                        owner: slo.owner.as_deref(),
+                    };
+                    let page_can_be_told = !sinks(&config.routes, &config.owners, addressee).is_empty();
+                    let around = Surroundings { page_can_be_told, source_alert: source_alert.as_deref(), keeps_slices };
+                    Some(entry.evaluate(observation, to, around))
+                })
+                .reduce(Evaluated::default, Evaluated::and)
+        })
+        .await;
+        match evaluated {
+            Ok(mut evaluated) => {
+                if complete {
+                    evaluated.commit.watermarks.insert(self.name.clone(), to);
+                }
+                self.core.record(evaluated.effects, evaluated.commit).await;
+            }
+            Err(error) => tracing::error!(source = self.name, %error, "an evaluation failed unexpectedly"),
+        }
+    }
+
+    /// How the source is, and its own alert.
+    async fn finish(&mut self, newest: Timestamp, errors: &[SourceError], asker: &Asker) {
+        let now = self.core.clock.now();
+        if errors.is_empty() {
+            self.core.health(&self.name, |health| health.succeeded(now, newest));
+        } else {
+            self.core.health(&self.name, |health| health.failed(now, errors));
+            self.freeze(asker.behind(newest)).await;
+        }
+        let (since, problem) = self
+            .core
+            .health(&self.name, |health| (health.failing_since, health.problem().unwrap_or_default().to_owned()));
+        let error = (!problem.is_empty()).then_some(problem.as_str());
+        self.core.telemetry.tell(&event::SourceHealth { source: &self.name, up: since.is_none(), error });
+        let lag = now.since(self.entries.iter().filter_map(|entry| entry.as_of()).min().unwrap_or(now)).seconds_f64();
+        self.core.telemetry.tell(&event::EvaluationLag { seconds: lag });
+        let config = self.core.config();
+        let subject = Subject::source(&self.name, &config.server.external_labels);
+        let rule =
+            SourceRule { subject: &subject, after: self.config.alert_after, severity: self.config.alert_severity };
+        let standing = since.map_or(Standing::Answers, |since| Standing::Fails { since, error: &problem });
+        let step = self.alert.step(&rule, standing, now);
+        if step.changed {
+            self.core.record(step.effects, self.alert_state()).await;
+        }
+    }
+
+    /// The state of the source's alert, to be written.
+    fn alert_state(&self) -> Commit {
+        let id = InstanceId::ungrouped(SloId::new(SOURCE_SERVICE, &self.name));
+        let state = self.alert.state();
+        let mut commit = Commit::default();
+        if state.is_quiet() {
+            commit.forgotten.push(id.to_string());
+            return commit;
+        }
+        match write(&id, state) {
+            Ok(record) => commit.states.push((id.to_string(), record)),
+            Err(error) => {
+                tracing::error!(source = self.name, %error, "the state of the source's alert cannot be written")
+            }
+        }
+        commit
+    }
+
+    /// The SLOs that stand still say so.
+    async fn freeze(&self, behind: impl Iterator<Item = &SharedEntry>) {
+        let still = behind.map(|entry| entry.mark_blind()).fold(Evaluated::default(), Evaluated::and);
+        if !still.effects.is_empty() || still.commit != Commit::default() {
+            self.core.record(still.effects, still.commit).await;
+        }
+    }
+}

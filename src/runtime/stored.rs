@@ -1,0 +1,117 @@
+//! What an earlier run left in the store, handed out to the entries at start.
+//!
+//! An SLO that an earlier run evaluated goes on from that run's watermark: its slice ends up to there were decided. One
+//! that is new has its newest 6 h evaluated. A record that cannot be read is told and left alone, never guessed at.
+
+use std::collections::BTreeMap;
+
+use crate::policy::book::AlertBook;
+use crate::policy::source::SourceAlert;
+use crate::policy::state::read;
+use crate::policy::subject::SOURCE_SERVICE;
+use crate::runtime::blueprint::{Blueprint, SloPlan};
+use crate::runtime::core::Core;
+use crate::runtime::entry::{Entry, Evaluated, SharedEntry, withdraw_book};
+use crate::runtime::poller::CATCH_UP;
+use crate::store::{Snapshot, Store, StoreError};
+use crate::units::{InstanceId, Length, SloId, Timestamp};
+
+/// Slices of pages are put back as far as the rings of slices and of 5 min reach.
+const SLICES: Length = Length::from_days(4);
+
+/// What was stored.
+#[derive(Default)]
+pub struct Stored {
+    snapshot: Snapshot,
+    /// Policy states: key and record, by SLO.
+    states: BTreeMap<SloId, Vec<(String, String)>>,
+}
+
+/// Key under which it is kept that an SLO's generation was evaluated: its first watermark.
+#[must_use]
+pub fn known_key(slo: &SloId, generation: &str) -> String {
+    format!("slo/{slo}@{generation}")
+}
+
+impl Stored {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
+        let snapshot = store.snapshot().await?;
+        let mut states: BTreeMap<SloId, Vec<(String, String)>> = BTreeMap::new();
+        for (key, record) in &snapshot.states {
+            match key.parse::<InstanceId>() {
+                Ok(id) => states.entry(id.slo).or_default().push((key.clone(), record.clone())),
+                Err(error) => tracing::error!(%error, "a stored state has a key that cannot be read; it is left alone"),
+            }
+        }
+        Ok(Self { snapshot, states })
+    }
+
+    /// The entry of an SLO, going on from what was stored of it.
+    pub async fn entry(&self, core: &Core, blueprint: &Blueprint, plan: &SloPlan) -> SharedEntry {
+        let records = self.states.get(&plan.slo.id).map(Vec::as_slice).unwrap_or_default();
+        let book = AlertBook::restore(plan.slo.id.clone(), pairs(records)).unwrap_or_else(|error| {
+            tracing::error!(slo = %plan.slo.id, %error, "the stored alert states cannot be read; they are left out");
+            AlertBook::new(plan.slo.id.clone())
+        });
+        let now = core.clock.now();
+        let known = self.snapshot.watermarks.contains_key(&known_key(&plan.slo.id, &plan.generation));
+        let watermark = self.snapshot.watermarks.get(&plan.slo.source).copied().filter(|_| known);
+        let entry = Entry::new(plan, book, watermark, now - CATCH_UP);
+        let packs = blueprint.sources.get(&plan.slo.source).is_some_and(|source| !source.has_history());
+        if packs {
+            self.put_slices_back(core, &entry, now).await;
+        }
+        entry
+    }
+
+    async fn put_slices_back(&self, core: &Core, entry: &SharedEntry, now: Timestamp) {
+        match core.store.slices(&entry.id().to_string(), entry.generation(), now - SLICES).await {
+            Ok(hours) => {
+                if let Err(error) = entry.put_slices_back(&hours) {
+                    tracing::error!(slo = %entry.id(), %error, "stored slices cannot be read; they are left out");
+                }
+            }
+            Err(error) => tracing::error!(slo = %entry.id(), %error, "stored slices cannot be read"),
+        }
+    }
+
+    /// SLOs that left the files while the service was down: what fired ends as withdrawn.
+    #[must_use]
+    pub fn withdrawn(&self, core: &Core, blueprint: &Blueprint) -> Evaluated {
+        let ids = blueprint.ids();
+        let gone = self.states.iter().filter(|(id, _)| !ids.contains(*id) && id.service != SOURCE_SERVICE);
+        let now = core.clock.now();
+        let config = core.config();
+        let mut all = Evaluated::default();
+        for (id, records) in gone {
+            match AlertBook::restore(id.clone(), pairs(records)) {
+                Ok(book) => all = all.and(withdraw_book(book, id, &config, now)),
+                Err(error) => tracing::error!(slo = %id, %error, "the stored state of an SLO that left cannot be read"),
+            }
+        }
+        all
+    }
+
+    /// The alerts of the sources, by name.
+    #[must_use]
+    pub fn source_alerts(&self) -> BTreeMap<String, SourceAlert> {
+        let mut alerts = BTreeMap::new();
+        for (key, record) in
+            self.states.iter().filter(|(id, _)| id.service == SOURCE_SERVICE).flat_map(|(_, records)| records)
+        {
+            match read(key, record) {
+                Ok((id, state)) => drop(alerts.insert(id.slo.name, SourceAlert::resume(state))),
+                Err(error) => tracing::error!(%error, "the stored state of a source's alert cannot be read"),
+            }
+        }
+        alerts
+    }
+}
+
+fn pairs(records: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    records.iter().map(|(key, record)| (key.as_str(), record.as_str()))
+}

@@ -1,0 +1,176 @@
+//! SLO files as written: the scalars of each mapping, all as text. What is nested is decoded apart, mapping by mapping.
+//!
+//! A key that is here, in `NESTED` or in `NOT_BUILT` is a key of the format; every other one is a finding.
+
+use serde::Deserialize;
+
+use crate::yaml::Written;
+
+/// A `slo/v1` document.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SloFile {
+    pub(super) service: Option<String>,
+    pub(super) owner: Option<String>,
+}
+
+impl Written for SloFile {
+    const NESTED: &'static [&'static str] = &["version", "labels", "links", "defaults", "slos"];
+    const NOT_BUILT: &'static [&'static str] = &["use"];
+}
+
+/// `defaults` of a `slo/v1` document.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Defaults {
+    pub(super) source: Option<String>,
+    pub(super) policy: Option<String>,
+}
+
+impl Written for Defaults {
+    const NESTED: &'static [&'static str] = &["window"];
+}
+
+/// One of `slos`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SloItem {
+    pub(super) name: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) owner: Option<String>,
+    pub(super) source: Option<String>,
+    pub(super) policy: Option<String>,
+    pub(super) alive: Option<String>,
+}
+
+impl Written for SloItem {
+    const NESTED: &'static [&'static str] = &["objective", "window", "sli", "by", "labels", "links", "alerting"];
+    const NOT_BUILT: &'static [&'static str] = &["budgeting", "overrides", "depends_on", "formerly", "review"];
+}
+
+/// `alerting` of an SLO.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AlertingItem {
+    pub(super) policy: Option<String>,
+    pub(super) mode: Option<String>,
+}
+
+impl Written for AlertingItem {
+    const NESTED: &'static [&'static str] = &["labels", "annotations"];
+}
+
+/// `sli`: one kind.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SliItem {}
+
+impl Written for SliItem {
+    const NESTED: &'static [&'static str] = &["events", "latency"];
+    const NOT_BUILT: &'static [&'static str] = &["gauge", "probe", "ratio", "spans", "composite"];
+}
+
+/// `events`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct EventsItem {
+    pub(super) bad: Option<String>,
+    pub(super) good: Option<String>,
+    pub(super) total: Option<String>,
+    pub(super) mode: Option<String>,
+    pub(super) step: Option<String>,
+    pub(super) unit: Option<String>,
+}
+
+impl Written for EventsItem {}
+
+/// `latency`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LatencyItem {
+    pub(super) histogram: Option<String>,
+    pub(super) below: Option<String>,
+    pub(super) above: Option<String>,
+    pub(super) good: Option<String>,
+    pub(super) mode: Option<String>,
+    pub(super) step: Option<String>,
+}
+
+impl Written for LatencyItem {
+    const NESTED: &'static [&'static str] = &[];
+    /// `p95: 300ms`.
+    fn allows(key: &str) -> bool {
+        is_quantile(key)
+    }
+}
+
+/// Whether a key of `latency` is a quantile such as `p95` or `p99.9`.
+pub(super) fn is_quantile(key: &str) -> bool {
+    key.strip_prefix('p').is_some_and(|digits| {
+        digits.starts_with(|c: char| c.is_ascii_digit()) && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
+    })
+}
+
+/// A `policy/v1` document.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PolicyFile {}
+
+impl Written for PolicyFile {
+    const NESTED: &'static [&'static str] = &["version", "policies"];
+}
+
+/// One of `policies`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PolicyItem {
+    pub(super) name: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) replaces: Option<String>,
+    pub(super) scale_below: Option<String>,
+}
+
+impl Written for PolicyItem {
+    const NESTED: &'static [&'static str] = &["tiers"];
+    const NOT_BUILT: &'static [&'static str] = &["budget", "on_deploy"];
+}
+
+/// One of `tiers`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TierItem {
+    pub(super) severity: Option<String>,
+    pub(super) min_bad: Option<String>,
+    pub(super) min_total: Option<String>,
+    #[serde(rename = "for")]
+    pub(super) for_: Option<String>,
+    pub(super) keep_firing_for: Option<String>,
+    pub(super) hold: Option<String>,
+}
+
+impl Written for TierItem {
+    const NESTED: &'static [&'static str] = &["burn", "down", "no_data"];
+    const NOT_BUILT: &'static [&'static str] =
+        &["exhausts", "budget_left", "budget_drop", "sli_below", "no_traffic", "active", "max_false_pages"];
+}
+
+/// `burn`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BurnItem {
+    pub(super) factor: Option<String>,
+    pub(super) spend: Option<String>,
+    pub(super) over: Option<String>,
+    pub(super) confirm: Option<String>,
+}
+
+impl Written for BurnItem {}
+
+/// `down` and `no_data`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AfterItem {
+    pub(super) after: Option<String>,
+}
+
+impl Written for AfterItem {}

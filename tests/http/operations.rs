@@ -1,0 +1,196 @@
+//! `/-/`, metrics pages, who may write, faults, the end.
+
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::fake::{Fake, finding};
+use crate::server::Server;
+
+#[tokio::test]
+async fn health_and_readiness_are_told_apart() {
+    let server = Server::start().await;
+    assert_eq!(server.get("/-/healthy").await.json(), json!({"status": "healthy"}));
+    assert_eq!(server.get("/-/ready").await.json(), json!({"status": "ready"}));
+    *server.fake.missing.lock().unwrap() = Some("page tiers of 3 SLOs were not judged yet".into());
+    let answer = server.get("/-/ready").await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "not_ready"));
+    assert!(answer.text.contains("page tiers of 3 SLOs"));
+    assert_eq!(server.get("/-/healthy").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_reload_is_taken_or_refused_with_the_findings() {
+    let server = Server::start().await;
+    let taken = server.post("/-/reload", &[], vec![]).await;
+    assert_eq!((taken.status, &taken.json()["reload_ok"]), (200, &json!(true)));
+    *server.fake.findings.lock().unwrap() = vec![finding()];
+    let refused = server.post("/-/reload", &[], vec![]).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "invalid_files"));
+    assert_eq!(
+        refused.json()["error"]["detail"],
+        json!({"findings": [{
+            "code": "SLO001", "severity": "error", "message": "`objectiv` is not a key", "help": "did you mean `objective`?",
+            "file": "slos/a.yaml", "line": 7, "column": 5, "end_line": 7, "end_column": 12, "path": "/slos/0", "slo": null,
+        }]})
+    );
+    assert_eq!(server.get("/-/reload").await.status, 405);
+}
+
+#[tokio::test]
+async fn bodies_are_bounded() {
+    let server = Server::start().await;
+    let answer = server.post("/-/reload", &[], vec![b'x'; 100_000]).await;
+    assert_eq!((answer.status, answer.code().as_str()), (413, "bad_body"));
+}
+
+#[tokio::test]
+async fn writes_are_open_on_loopback_only() {
+    let server = Server::of(Fake::default(), "0.0.0.0:0").await;
+    // Before anything else is looked at: whether the address is there, or takes the method.
+    for path in ["/-/reload", "/api/v1/slos", "/nothing"] {
+        let answer = server.post(path, &[], vec![]).await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "forbidden"), "{path}");
+    }
+    assert_eq!(server.get("/api/v1/slos").await.status, 200);
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_cannot_write() {
+    let server = Server::start().await;
+    let answer = server.post("/-/reload", &[("sec-fetch-site", "cross-site")], vec![]).await;
+    assert_eq!((answer.status, answer.code().as_str()), (403, "cross_site"));
+    assert_eq!(server.post("/-/reload", &[("sec-fetch-site", "same-origin")], vec![]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_fault_is_one_answer_and_the_service_goes_on() {
+    let server = Server::start().await;
+    *server.fake.panics.lock().unwrap() = true;
+    let answer = server.get("/api/v1/slos").await;
+    assert_eq!((answer.status, answer.code().as_str()), (500, "internal"));
+    assert!(!answer.text.contains("told to panic"));
+    *server.fake.panics.lock().unwrap() = false;
+    assert_eq!(server.get("/api/v1/slos").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_page_of_slos_reads_back() {
+    let server = Server::start().await;
+    let answer = server.get("/metrics/slos").await;
+    assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let lines = answer.text.lines().map(|line| Ok(line.to_owned()));
+    let page = prometheus_parse::Scrape::parse(lines).unwrap();
+    let value = |name: &str, labels: &[(&str, &str)]| {
+        let found: Vec<_> = page
+            .samples
+            .iter()
+            .filter(|sample| {
+                sample.metric == name && labels.iter().all(|(name, value)| sample.labels.get(name) == Some(*value))
+            })
+            .collect();
+        assert_eq!(found.len(), 1, "{name} {labels:?}");
+        match found[0].value {
+            prometheus_parse::Value::Gauge(value) | prometheus_parse::Value::Counter(value) => value,
+            ref other => panic!("{other:?}"),
+        }
+    };
+    let eu = [("slo_service", "checkout"), ("slo_name", "availability"), ("region", "eu")];
+    let with = |more: &[(&'static str, &'static str)]| [eu.as_slice(), more].concat();
+    for (name, labels, expected) in [
+        ("slo_objective_ratio", with(&[]), 0.999),
+        ("slo_error_ratio", with(&[("window", "1h")]), 0.031_25),
+        ("slo_error_ratio", with(&[("window", "5m")]), 38.0 / 1_200.0),
+        ("slo_error_ratio", with(&[("window", "30d")]), 12_903.0 / 10_002_315.0),
+        ("slo_burn_rate", with(&[("window", "1h")]), 31.25),
+        ("slo_coverage_ratio", with(&[("window", "3d")]), 1.0),
+        ("slo_error_budget_remaining_ratio", with(&[]), 1.0 - 12_903.0 / 10_002.315),
+        ("slo_events_total", with(&[("outcome", "bad")]), 450.0),
+        ("slo_events_total", with(&[("outcome", "good")]), 13_950.0),
+        ("slo_alert_state", with(&[("severity", "page"), ("kind", "burn")]), 2.0),
+        ("slo_alert_state", with(&[("severity", "page"), ("kind", "down")]), 0.0),
+        ("slo_alert_state", with(&[("severity", "ticket"), ("kind", "no_data")]), 0.0),
+    ] {
+        let found = value(name, &labels);
+        assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{name} {labels:?}: {found} is not {expected}");
+    }
+    let pending = [("slo_service", "search"), ("slo_name", "availability"), ("severity", "page"), ("kind", "down")];
+    assert!((value("slo_alert_state", &pending) - 1.0).abs() < f64::EPSILON);
+    let nasty = r#"slo_objective_ratio{slo_name="markup",slo_service="shop",exported_window="w",path="<script>alert(\"1\")</script>\\\n{é}"} 0.999"#;
+    assert!(answer.text.contains(nasty), "{}", answer.text.lines().find(|line| line.contains("markup")).unwrap());
+    for name in [
+        "slo_objective_ratio",
+        "slo_error_ratio",
+        "slo_burn_rate",
+        "slo_error_budget_remaining_ratio",
+        "slo_events_total",
+        "slo_alert_state",
+        "slo_coverage_ratio",
+    ] {
+        assert_eq!(answer.text.matches(&format!("# HELP {name} ")).count(), 1);
+        assert_eq!(answer.text.matches(&format!("# TYPE {name} ")).count(), 1);
+    }
+    promtool(&answer.text);
+}
+
+#[tokio::test]
+async fn the_page_of_our_own_health_reads_back() {
+    let server = Server::start().await;
+    let answer = server.get("/metrics").await;
+    assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    assert!(answer.text.contains("slo_source_up{source=\"prometheus\"} 1\n"), "{}", answer.text);
+    let lines = answer.text.lines().map(|line| Ok(line.to_owned()));
+    assert!(prometheus_parse::Scrape::parse(lines).unwrap().samples.len() > 5);
+    promtool(&answer.text);
+}
+
+/// Prometheus' own opinion, where its tool is installed.
+fn promtool(page: &str) {
+    let spawned = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = spawned else { return };
+    let mut input = child.stdin.take().unwrap();
+    let page = page.to_owned();
+    let writer = std::thread::spawn(move || std::io::Write::write_all(&mut input, page.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+}
+
+#[tokio::test]
+async fn it_ends_when_told_and_answers_what_was_asked_before() {
+    let server = Server::start().await;
+    // A connection that is idle between requests, and one whose request has only begun.
+    let mut idle = TcpStream::connect(&server.address).await.unwrap();
+    idle.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let address = server.address.clone();
+    server.stop().await.unwrap();
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).await.unwrap();
+    assert!(TcpStream::connect(&address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn rubbish_is_400_and_harms_nobody() {
+    let server = Server::start().await;
+    for rubbish in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"] {
+        let mut stream = TcpStream::connect(&server.address).await.unwrap();
+        stream.write_all(rubbish).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        // A reset is as good an answer as 400.
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4") || answer.starts_with(b"HTTP/1.1 5"));
+    }
+    assert_eq!(server.get("/-/healthy").await.status, 200);
+}

@@ -1,0 +1,87 @@
+//! Loads samples into a Prometheus by remote write: a snappy block of a `WriteRequest`.
+
+use prost::Message;
+
+/// Samples in one request.
+const SAMPLES_PER_REQUEST: usize = 200_000;
+
+/// The value that ends a series in Prometheus: a stale marker.
+pub const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
+
+/// A series to be loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// All labels, `__name__` too.
+    pub labels: Vec<(String, String)>,
+    /// Time in ms and value, ascending.
+    pub samples: Vec<(i64, f64)>,
+}
+
+impl Loaded {
+    /// With these labels.
+    #[must_use]
+    pub fn new(labels: &[(&str, &str)], samples: Vec<(i64, f64)>) -> Self {
+        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { labels, samples }
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    timeseries: Vec<TimeSeries>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct TimeSeries {
+    #[prost(message, repeated, tag = "1")]
+    labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<Sample>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Label {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct Sample {
+    #[prost(double, tag = "1")]
+    value: f64,
+    #[prost(int64, tag = "2")]
+    timestamp: i64,
+}
+
+/// The bodies of the requests that load `series`.
+#[must_use]
+pub fn write_request(series: &[Loaded]) -> Vec<Vec<u8>> {
+    let mut bodies = Vec::new();
+    let mut open = WriteRequest::default();
+    let mut held = 0;
+    for one in series {
+        let mut labels: Vec<Label> =
+            one.labels.iter().map(|(name, value)| Label { name: name.clone(), value: value.clone() }).collect();
+        labels.sort_by(|a, b| a.name.cmp(&b.name));
+        for samples in one.samples.chunks(SAMPLES_PER_REQUEST) {
+            if held + samples.len() > SAMPLES_PER_REQUEST && held > 0 {
+                bodies.push(packed(&std::mem::take(&mut open)));
+                held = 0;
+            }
+            held += samples.len();
+            let samples = samples.iter().map(|(timestamp, value)| Sample { value: *value, timestamp: *timestamp });
+            open.timeseries.push(TimeSeries { labels: labels.clone(), samples: samples.collect() });
+        }
+    }
+    if held > 0 {
+        bodies.push(packed(&open));
+    }
+    bodies
+}
+
+fn packed(request: &WriteRequest) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap()
+}
