@@ -1,10 +1,12 @@
 //! Sinks: what they say, byte for byte, and what they make of answers, over real sockets.
 //!
 //! The files in `tests/golden/` are what a receiver gets; they are compared as JSON text and changed by hand.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 #[path = "outbox_kit/sample.rs"]
 mod sample;
 #[path = "outbox_kit/server.rs"]
+#[expect(dead_code, reason = "shared with other tests, which need more of it")]
 mod server;
 
 use std::collections::BTreeMap;
@@ -76,7 +78,7 @@ fn the_webhook_says() {
     let key = STANDARD.decode(KEY.strip_prefix("whsec_").unwrap()).unwrap();
     for (state, name) in [(AlertState::Firing, "webhook_firing.txt"), (AlertState::Resolved, "webhook_resolved.txt")] {
         let request = webhook::render(&page().notification(state), Some(&key), NIGHT + Length::from_seconds(1_000));
-        let headers: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        let headers: String = request.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\n"]).collect();
         let json: serde_json::Value = serde_json::from_str(&request.body).unwrap();
         golden(name, &format!("{headers}\n{}\n", serde_json::to_string_pretty(&json).unwrap()));
     }
@@ -271,7 +273,7 @@ fn names(seen: &Seen) -> Vec<String> {
 async fn a_refused_batch_is_halved_until_the_bad_alert_is_found() {
     let replies = [400, 200, 400, 422, 200].map(Reply::status);
     let server = Server::start(replies.to_vec()).await;
-    let sink = Alertmanager::new(quick(), &[server.url.clone()], shape()).unwrap();
+    let sink = Alertmanager::new(quick(), std::slice::from_ref(&server.url), shape()).unwrap();
     let all: Vec<Notification> = ["a", "b", "c", "d"]
         .map(|name| Sample::new(&format!("shop/{name}"), AlertSeverity::Page, 1).notification(AlertState::Firing))
         .to_vec();

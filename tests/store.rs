@@ -1,4 +1,5 @@
 //! The store: both kinds do the same whatever comes, and the durable one keeps what it acknowledged.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 #[path = "outbox_kit/sample.rs"]
 mod sample;
@@ -9,7 +10,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use sample::{NIGHT, Sample};
@@ -425,7 +426,7 @@ fn a_second_opening_is_refused_at_once_by_any_name() {
     std::os::unix::fs::symlink(&path, &link).unwrap();
     run(async {
         let first = SqliteStore::open(&path).await.unwrap();
-        let begun = Instant::now();
+        let begun = tokio::time::Instant::now();
         for name in [&path, &link] {
             let error = refused(name).await;
             assert!(error.locked && error.problem.contains("another process uses it"), "{error}");
