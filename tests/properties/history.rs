@@ -1,9 +1,9 @@
 //! Backfill, backwards, in chunks of any length: at each moment as if it had been one pass over what is loaded.
 
-use proptest::prelude::ProptestConfig;
 use proptest::proptest;
 use proptest::test_runner::TestCaseError;
 
+use super::cases;
 use super::live::setting;
 use crate::oracle::adapter::past;
 use crate::oracle::compare::compare;
@@ -65,7 +65,7 @@ fn any_split_equals_a_single_pass(recipe: &Recipe) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn prepending_in_any_chunks_equals_a_single_pass(mut recipe in recipes(180)) {

@@ -1,9 +1,9 @@
 //! The engine, fed slice by slice as in life, against the oracle.
 
-use proptest::prelude::ProptestConfig;
 use proptest::proptest;
 use proptest::test_runner::TestCaseError;
 
+use super::cases;
 use crate::oracle::compare::compare;
 use crate::oracle::drive::{engine, slice_ends, tick, ticks};
 use crate::oracle::exact::decimal;
@@ -93,7 +93,7 @@ fn catching_up_equals_the_oracle(recipe: &Recipe) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn living_through_random_traffic_equals_the_oracle(recipe in recipes(180)) {
@@ -107,7 +107,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(2))]
 
     #[test]
     fn long_windows_of_a_month_equal_the_oracle(recipe in recipes(30)) {

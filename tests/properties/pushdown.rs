@@ -1,10 +1,11 @@
 //! Pushdown points: counts on the slice of the evaluation, whole steps measured, everything marked estimated.
 
-use proptest::prelude::{ProptestConfig, any};
+use proptest::prelude::any;
 use proptest::proptest;
 use proptest::test_runner::TestCaseError;
 use slo::units::Labels;
 
+use super::cases;
 use crate::oracle::adapter::{answer, time};
 use crate::oracle::compare::compare;
 use crate::oracle::drive::engine;
@@ -73,7 +74,7 @@ fn points_equal_the_oracle(seed: u64, minutes: i64, step: i64, grouped: bool, go
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(16))]
 
     #[test]
     fn pushdown_points_equal_the_oracle(

@@ -1,10 +1,11 @@
 //! Two replicas of a store scrape the same targets at other times, with clocks that differ: a change from one to the
 //! other makes no false resets and loses at most what one scrape interval, and the skew, hold.
 
-use proptest::prelude::{ProptestConfig, any};
+use proptest::prelude::any;
 use proptest::{prop_assert, proptest};
 use slo::units::Labels;
 
+use super::cases;
 use crate::oracle::adapter::{answer, length, time};
 use crate::oracle::drive::engine;
 use crate::oracle::random::Random;
@@ -25,7 +26,7 @@ fn replica(begin: i64, phase: i64, skew: i64) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn changing_the_replica_makes_no_false_resets(seed in any::<u64>(), skew in -20_i64..=20, phase in 0_i64..30) {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::ProptestConfig;
 use proptest::proptest;
 use proptest::test_runner::TestCaseError;
 use slo::engine::verdict::HourBucket;
 use slo::units::{Labels, Timestamp};
 
+use super::cases;
 use super::live::setting;
 use crate::oracle::adapter::{Differences, length, past, time};
 use crate::oracle::compare::compare;
@@ -125,7 +125,7 @@ fn hours_survive_a_source_that_forgets(recipe: &Recipe) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(12))]
 
     #[test]
     fn packed_and_restored_slices_go_on_as_if_nothing_happened(recipe in recipes(180)) {

@@ -1,15 +1,15 @@
 //! The oracle against the generator: what it books is what the processes truly counted.
 
-use proptest::prelude::ProptestConfig;
 use proptest::{prop_assert_eq, prop_assume, proptest};
 
+use super::cases;
 use crate::oracle::exact::{count, whole};
 use crate::oracle::ledger::ledger;
 use crate::oracle::traffic::{recipes, traffic};
 use crate::oracle::window::sums;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn the_oracle_counts_what_the_processes_counted(mut recipe in recipes(150)) {
