@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::config::meant::Config;
+use crate::engine::instance::Instance;
 use crate::engine::observation::{History, Observation};
 use crate::engine::pack::PackError;
 use crate::engine::state::{Birth, SloState};
@@ -325,7 +326,7 @@ impl Entry {
     pub fn complete(&self, hours: &[(Labels, Vec<HourBucket>)]) {
         let inner = &mut *held(&self.inner);
         for (group, hours) in hours {
-            let oldest = inner.state.instance(group).and_then(|instance| instance.oldest_total());
+            let oldest = inner.state.instance(group).and_then(Instance::oldest_total);
             let fallback = inner.state.loaded_from().unwrap_or_default();
             let before = oldest.unwrap_or(fallback).ceil_to(Length::from_hours(1));
             inner.state.restore_hours(group, hours, before);
