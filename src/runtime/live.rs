@@ -231,7 +231,9 @@ impl Live {
         let mut pending: Vec<Alert> = loaded
             .entries
             .values()
-            .flat_map(|entry| entry.with(|inner| inner.book.alerts().filter(|a| wanted(a)).cloned().collect::<Vec<_>>()))
+            .flat_map(|entry| {
+                entry.with(|inner| inner.book.alerts().filter(|a| wanted(a)).cloned().collect::<Vec<_>>())
+            })
             .collect();
         pending.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| a.id.cmp(&b.id)));
         pending
