@@ -133,7 +133,7 @@ fn setting() -> Setting {
         alive: true,
         tiers: vec![
             Tier { min_bad: 3, keep: 5 * SECOND, ..page },
-            Tier::bare(AlertSeverity::Ticket, burn(2 * MINUTE, 30 * SECOND, "3")),
+            Tier::bare(AlertSeverity::Ticket, burn(2 * MINUTE, 30 * SECOND, "12")),
             Tier::bare(AlertSeverity::Page, Kind::Down { after: 5 * SECOND }),
         ],
         ..Setting::plain()
@@ -158,7 +158,7 @@ fn folder(port: u16, prometheus: &str, alertmanager: &str, hook: u16) -> TempDir
         "rules/brisk.yaml",
         "version: policy/v1\npolicies:\n- name: brisk\n  tiers:\n\
          \x20 - {severity: page, burn: {factor: 14.4, over: 1m, confirm: 10s}, min_bad: 3, keep_firing_for: 5s}\n\
-         \x20 - {severity: ticket, burn: {factor: 3, over: 2m, confirm: 30s}}\n\
+         \x20 - {severity: ticket, burn: {factor: 12, over: 2m, confirm: 30s}}\n\
          \x20 - {severity: page, down: {after: 5s}}\n",
     );
     write(

@@ -45,9 +45,11 @@ impl SloState {
     /// sample of `total` ([`Instance::oldest_total`]), or where loading began. What is loaded before `before` gives way
     /// to them. To be called once a group, after the last `prepend`.
     pub fn restore_hours(&mut self, group: &Labels, hours: &[HourBucket], before: Timestamp) {
-        let before = before.floor_to(HOUR);
+        let Some(loaded) = self.loaded else { return };
+        // Where the source's oldest sample is of the hour that runs, no full hour of its own is over yet.
+        let before = before.min(loaded.end).floor_to(HOUR);
         let hours: Vec<HourBucket> = hours.iter().filter(|hour| hour.end <= before).copied().collect();
-        let (Some(first), Some(_)) = (hours.first(), self.loaded) else { return };
+        let Some(first) = hours.first() else { return };
         let number = self.instance_for(group);
         let Some(instance) = self.instances.get_mut(number as usize) else { return };
         self.restored = true;
