@@ -322,9 +322,13 @@ impl Entry {
         self.with(|inner| inner.read_back.filter(|back| *back > until && !inner.complete))
     }
 
-    /// Puts its own hours back where the source does not reach, and says that nothing older is to come.
+    /// Puts its own hours back where the source does not reach, and says that nothing older is to come. Once: an entry
+    /// that was kept over a reload has them already.
     pub fn complete(&self, hours: &[(Labels, Vec<HourBucket>)]) {
         let inner = &mut *held(&self.inner);
+        if inner.complete {
+            return;
+        }
         for (group, hours) in hours {
             let oldest = inner.state.instance(group).and_then(Instance::oldest_total);
             let fallback = inner.state.loaded_from().unwrap_or_default();
