@@ -21,7 +21,7 @@ use crate::runtime::blueprint::SloPlan;
 use crate::runtime::core::held;
 use crate::runtime::poller::CATCH_UP;
 use crate::runtime::service::Counted;
-use crate::runtime::stored::known_key;
+use crate::runtime::stored::decided_key;
 use crate::spec::meant::Slo;
 use crate::store::Commit;
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
@@ -60,8 +60,8 @@ pub struct Inner {
     read_back: Option<Timestamp>,
     /// Nothing older is to come.
     complete: bool,
-    /// The store knows that this generation was evaluated.
-    known: bool,
+    /// What was last handed to the store of how far this generation was decided.
+    written: Option<Timestamp>,
 }
 
 /// Events of one instance since it was first looked at.
@@ -110,10 +110,16 @@ impl Entry {
             book.skip();
         }
         let state = SloState::new(Arc::clone(&plan.definition));
-        Arc::new(Self::holding(plan, state, book, watermark.max(Some(oldest)), watermark.is_some()))
+        Arc::new(Self::holding(plan, state, book, watermark.max(Some(oldest)), watermark))
     }
 
-    fn holding(plan: &SloPlan, state: SloState, book: AlertBook, decided: Option<Timestamp>, known: bool) -> Self {
+    fn holding(
+        plan: &SloPlan,
+        state: SloState,
+        book: AlertBook,
+        decided: Option<Timestamp>,
+        written: Option<Timestamp>,
+    ) -> Self {
         let inner = Inner {
             slo: Arc::clone(&plan.slo),
             subject: plan.subject.clone(),
@@ -125,7 +131,7 @@ impl Entry {
             judged: false,
             read_back: None,
             complete: false,
-            known,
+            written,
         };
         Self {
             id: plan.slo.id.clone(),
@@ -149,11 +155,11 @@ impl Entry {
         let decided = inner.state.as_of().max(inner.decided).max(Some(now - CATCH_UP));
         if !fits {
             let state = SloState::new(Arc::clone(&plan.definition));
-            return Arc::new(Self::holding(plan, state, inner.book.clone(), decided, false));
+            return Arc::new(Self::holding(plan, state, inner.book.clone(), decided, None));
         }
         let mut state = inner.state.clone();
         state.redefine(&plan.definition);
-        let kept = Self::holding(plan, state, inner.book.clone(), decided, inner.known);
+        let kept = Self::holding(plan, state, inner.book.clone(), decided, inner.written);
         {
             let mut new = held(&kept.inner);
             new.counts.clone_from(&inner.counts);
@@ -263,8 +269,12 @@ impl Entry {
                 .slices
                 .extend(hours.map(|(hour, bytes)| (self.id.to_string(), self.generation.clone(), hour, bytes)));
         }
-        if !std::mem::replace(&mut inner.known, true) {
-            commit.watermarks.insert(known_key(&self.id, &self.generation), to);
+        // With the decisions themselves, and never back: a run that is killed while it passes through what an earlier
+        // one decided must not have the next one decide it again.
+        let reached = inner.state.as_of().max(inner.decided);
+        if reached > inner.written {
+            inner.written = reached;
+            commit.watermarks.extend(reached.map(|at| (decided_key(&self.id, &self.generation), at)));
         }
         Evaluated { effects: catch_up::thin_out(effects), commit }
     }

@@ -134,7 +134,7 @@ impl Poller {
             self.tell(&answers);
             stretch = next_stretch(stretch, answers.samples, SAMPLES_AN_ANSWER, self.slice.length());
             errors = answers.errors;
-            self.evaluate(answers.observations, to, errors.is_empty()).await;
+            self.evaluate(answers.observations, to).await;
             from = to;
         }
         self.finish(newest, &errors, asker).await;
@@ -166,7 +166,7 @@ impl Poller {
     }
 
     /// Evaluates in parallel, off the tasks that answer people, and records.
-    async fn evaluate(&self, observations: Vec<(usize, Observation)>, to: Timestamp, complete: bool) {
+    async fn evaluate(&self, observations: Vec<(usize, Observation)>, to: Timestamp) {
         let entries = self.entries.clone();
         let source_alert = self.alert.holds_back().map(str::to_owned);
         let config = self.core.config();
@@ -190,12 +190,7 @@ impl Poller {
         })
         .await;
         match evaluated {
-            Ok(mut evaluated) => {
-                if complete {
-                    evaluated.commit.watermarks.insert(self.name.clone(), to);
-                }
-                self.core.record(evaluated.effects, evaluated.commit).await;
-            }
+            Ok(evaluated) => self.core.record(evaluated.effects, evaluated.commit).await,
             Err(error) => tracing::error!(source = self.name, %error, "an evaluation failed unexpectedly"),
         }
     }
