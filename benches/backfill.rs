@@ -112,7 +112,8 @@ async fn measure(server: &Prometheus, folder: &Path, history: &str, slos: usize)
     let covered = |text: &str| {
         let list: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
         let items = list["items"].as_array().cloned().unwrap_or_default();
-        items.len() == slos && items.iter().all(|item| item["coverage"].as_f64().is_some_and(|coverage| coverage > 0.99))
+        items.len() == slos
+            && items.iter().all(|item| item["coverage"].as_f64().is_some_and(|coverage| coverage > 0.99))
     };
     let complete = reached(begun, &list, covered).await;
     println!(

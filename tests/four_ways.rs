@@ -164,9 +164,7 @@ impl Truth {
     }
 
     fn ledger(&mut self, w: i64) -> &Ledger {
-        self.ledgers
-            .entry(w)
-            .or_insert_with(|| ledger(&self.world.known_at(w), &self.setting, &Labels::new(), w))
+        self.ledgers.entry(w).or_insert_with(|| ledger(&self.world.known_at(w), &self.setting, &Labels::new(), w))
     }
 
     /// What differs in the window of `length` that ends at `to`.
@@ -245,11 +243,8 @@ async fn compare(way: &str, slo: &Slo, name: &str, past: &Past, whole_after: i64
     assert!(windows > LENGTHS.len() / 2, "{way}: {windows} windows compared");
     // The newest minutes are measured provisionally, so they depend on the watermark; windows have them.
     let settled = (past.last - 2 * GAP).div_euclid(HOUR) * HOUR;
-    let plots = [
-        (past.base, settled, HOUR),
-        (settled - 72 * HOUR, settled, 5 * MINUTE),
-        (settled - 4 * HOUR, settled, SLICE),
-    ];
+    let plots =
+        [(past.base, settled, HOUR), (settled - 72 * HOUR, settled, 5 * MINUTE), (settled - 4 * HOUR, settled, SLICE)];
     for (from, to, step) in plots {
         let from = if step == HOUR { from } else { from.max(whole_after) };
         let points = (to - from) / step;

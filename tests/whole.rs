@@ -232,9 +232,7 @@ impl Scene {
     async fn hears(&self, severity: &str, kind: &str, state: &str) -> Value {
         let what = format!("{severity} {kind} {state}; log: {}", tail(&self.slo.log()));
         self.receiver
-            .wait_for(&what, 180, |body| {
-                body["severity"] == severity && body["kind"] == kind && body["state"] == state
-            })
+            .wait_for(&what, 180, |body| body["severity"] == severity && body["kind"] == kind && body["state"] == state)
             .await
     }
 
