@@ -4,6 +4,7 @@
 //! and nothing is half taken. Invariant: building has no effect outside; connections are made when something is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -257,7 +258,11 @@ fn digest(config: &Config, slos: &[SloPlan]) -> String {
     for plan in slos {
         hash.update(format!("{:?}{:?}{:?}", plan.definition, plan.subject, plan.generation));
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The commit that is checked out where the files are; none outside a repository or without `git`.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::config::meant::Config;
+use crate::engine::instance::Instance;
 use crate::engine::observation::{History, Observation};
 use crate::engine::pack::PackError;
 use crate::engine::state::{Birth, SloState};
@@ -20,7 +21,7 @@ use crate::runtime::blueprint::SloPlan;
 use crate::runtime::core::held;
 use crate::runtime::poller::CATCH_UP;
 use crate::runtime::service::Counted;
-use crate::runtime::stored::known_key;
+use crate::runtime::stored::decided_key;
 use crate::spec::meant::Slo;
 use crate::store::Commit;
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
@@ -59,8 +60,8 @@ pub struct Inner {
     read_back: Option<Timestamp>,
     /// Nothing older is to come.
     complete: bool,
-    /// The store knows that this generation was evaluated.
-    known: bool,
+    /// What was last handed to the store of how far this generation was decided.
+    written: Option<Timestamp>,
 }
 
 /// Events of one instance since it was first looked at.
@@ -109,10 +110,16 @@ impl Entry {
             book.skip();
         }
         let state = SloState::new(Arc::clone(&plan.definition));
-        Arc::new(Self::holding(plan, state, book, watermark.max(Some(oldest)), watermark.is_some()))
+        Arc::new(Self::holding(plan, state, book, watermark.max(Some(oldest)), watermark))
     }
 
-    fn holding(plan: &SloPlan, state: SloState, book: AlertBook, decided: Option<Timestamp>, known: bool) -> Self {
+    fn holding(
+        plan: &SloPlan,
+        state: SloState,
+        book: AlertBook,
+        decided: Option<Timestamp>,
+        written: Option<Timestamp>,
+    ) -> Self {
         let inner = Inner {
             slo: Arc::clone(&plan.slo),
             subject: plan.subject.clone(),
@@ -124,7 +131,7 @@ impl Entry {
             judged: false,
             read_back: None,
             complete: false,
-            known,
+            written,
         };
         Self {
             id: plan.slo.id.clone(),
@@ -148,11 +155,11 @@ impl Entry {
         let decided = inner.state.as_of().max(inner.decided).max(Some(now - CATCH_UP));
         if !fits {
             let state = SloState::new(Arc::clone(&plan.definition));
-            return Arc::new(Self::holding(plan, state, inner.book.clone(), decided, false));
+            return Arc::new(Self::holding(plan, state, inner.book.clone(), decided, None));
         }
         let mut state = inner.state.clone();
         state.redefine(&plan.definition);
-        let kept = Self::holding(plan, state, inner.book.clone(), decided, inner.known);
+        let kept = Self::holding(plan, state, inner.book.clone(), decided, inner.written);
         {
             let mut new = held(&kept.inner);
             new.counts.clone_from(&inner.counts);
@@ -262,8 +269,12 @@ impl Entry {
                 .slices
                 .extend(hours.map(|(hour, bytes)| (self.id.to_string(), self.generation.clone(), hour, bytes)));
         }
-        if !std::mem::replace(&mut inner.known, true) {
-            commit.watermarks.insert(known_key(&self.id, &self.generation), to);
+        // With the decisions themselves, and never back: a run that is killed while it passes through what an earlier
+        // one decided must not have the next one decide it again.
+        let reached = inner.state.as_of().max(inner.decided);
+        if reached > inner.written {
+            inner.written = reached;
+            commit.watermarks.extend(reached.map(|at| (decided_key(&self.id, &self.generation), at)));
         }
         Evaluated { effects: catch_up::thin_out(effects), commit }
     }
@@ -321,11 +332,15 @@ impl Entry {
         self.with(|inner| inner.read_back.filter(|back| *back > until && !inner.complete))
     }
 
-    /// Puts its own hours back where the source does not reach, and says that nothing older is to come.
+    /// Puts its own hours back where the source does not reach, and says that nothing older is to come. Once: an entry
+    /// that was kept over a reload has them already.
     pub fn complete(&self, hours: &[(Labels, Vec<HourBucket>)]) {
         let inner = &mut *held(&self.inner);
+        if inner.complete {
+            return;
+        }
         for (group, hours) in hours {
-            let oldest = inner.state.instance(group).and_then(|instance| instance.oldest_total());
+            let oldest = inner.state.instance(group).and_then(Instance::oldest_total);
             let fallback = inner.state.loaded_from().unwrap_or_default();
             let before = oldest.unwrap_or(fallback).ceil_to(Length::from_hours(1));
             inner.state.restore_hours(group, hours, before);

@@ -37,7 +37,7 @@ const GRACE: Length = Length::from_seconds(5);
 struct Loaded {
     blueprint: Arc<Blueprint>,
     entries: BTreeMap<SloId, SharedEntry>,
-    loaded_at: Timestamp,
+    at: Timestamp,
 }
 
 /// The tasks of what is loaded.
@@ -88,8 +88,8 @@ impl Live {
         let task_stop = stop.child_token();
         let pollers = Self::spawn(&core, &blueprint, &entries, stored.source_alerts(), &task_stop);
         let running = Running { stop: task_stop, pollers, outbox };
-        let loaded_at = core.clock.now();
-        let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, loaded_at }));
+        let at = core.clock.now();
+        let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
             core,
             launch,
@@ -203,7 +203,7 @@ impl Live {
         running.outbox.take(blueprint.sinks.clone());
         running.stop = self.stop.child_token();
         running.pollers = Self::spawn(&self.core, &blueprint, &entries, alerts, &running.stop);
-        let loaded = Arc::new(Loaded { blueprint, entries, loaded_at: now });
+        let loaded = Arc::new(Loaded { blueprint, entries, at: now });
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
     }
 
@@ -318,7 +318,7 @@ impl Service for Live {
         ConfigView {
             revision: loaded.blueprint.revision.clone(),
             digest: loaded.blueprint.digest.clone(),
-            loaded_at: loaded.loaded_at,
+            loaded_at: loaded.at,
             reload_ok: *self.reload_ok.read().unwrap_or_else(PoisonError::into_inner),
             config: loaded.blueprint.shown(),
         }

@@ -130,11 +130,11 @@ impl Poller {
         let mut errors = Vec::new();
         while from < newest && errors.is_empty() && !stop.is_cancelled() {
             let to = newest.min(self.slice.floor(from + stretch)).max(from + self.slice.length());
-            let asked = asker.ask(to, oldest).await;
-            self.tell(&asked);
-            stretch = next_stretch(stretch, asked.samples, SAMPLES_AN_ANSWER, self.slice.length());
-            errors = asked.errors;
-            self.evaluate(asked.observations, to, errors.is_empty()).await;
+            let answers = asker.ask(to, oldest).await;
+            self.tell(&answers);
+            stretch = next_stretch(stretch, answers.samples, SAMPLES_AN_ANSWER, self.slice.length());
+            errors = answers.errors;
+            self.evaluate(answers.observations, to).await;
             from = to;
         }
         self.finish(newest, &errors, asker).await;
@@ -166,7 +166,7 @@ impl Poller {
     }
 
     /// Evaluates in parallel, off the tasks that answer people, and records.
-    async fn evaluate(&self, observations: Vec<(usize, Observation)>, to: Timestamp, complete: bool) {
+    async fn evaluate(&self, observations: Vec<(usize, Observation)>, to: Timestamp) {
         let entries = self.entries.clone();
         let source_alert = self.alert.holds_back().map(str::to_owned);
         let config = self.core.config();
@@ -190,12 +190,7 @@ impl Poller {
         })
         .await;
         match evaluated {
-            Ok(mut evaluated) => {
-                if complete {
-                    evaluated.commit.watermarks.insert(self.name.clone(), to);
-                }
-                self.core.record(evaluated.effects, evaluated.commit).await;
-            }
+            Ok(evaluated) => self.core.record(evaluated.effects, evaluated.commit).await,
             Err(error) => tracing::error!(source = self.name, %error, "an evaluation failed unexpectedly"),
         }
     }
@@ -239,7 +234,7 @@ impl Poller {
         match write(&id, state) {
             Ok(record) => commit.states.push((id.to_string(), record)),
             Err(error) => {
-                tracing::error!(source = self.name, %error, "the state of the source's alert cannot be written")
+                tracing::error!(source = self.name, %error, "the state of the source's alert cannot be written");
             }
         }
         commit

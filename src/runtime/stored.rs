@@ -27,9 +27,10 @@ pub struct Stored {
     states: BTreeMap<SloId, Vec<(String, String)>>,
 }
 
-/// Key under which it is kept that an SLO's generation was evaluated: its first watermark.
+/// Key under which it is kept how far an SLO's generation was decided. Of each SLO by itself: others of its source may
+/// be ahead, where its own question failed.
 #[must_use]
-pub fn known_key(slo: &SloId, generation: &str) -> String {
+pub fn decided_key(slo: &SloId, generation: &str) -> String {
     format!("slo/{slo}@{generation}")
 }
 
@@ -58,8 +59,7 @@ impl Stored {
             AlertBook::new(plan.slo.id.clone())
         });
         let now = core.clock.now();
-        let known = self.snapshot.watermarks.contains_key(&known_key(&plan.slo.id, &plan.generation));
-        let watermark = self.snapshot.watermarks.get(&plan.slo.source).copied().filter(|_| known);
+        let watermark = self.snapshot.watermarks.get(&decided_key(&plan.slo.id, &plan.generation)).copied();
         let entry = Entry::new(plan, book, watermark, now - CATCH_UP);
         let packs = blueprint.sources.get(&plan.slo.source).is_some_and(|source| !source.has_history());
         if packs {

@@ -32,7 +32,7 @@ pub struct Commit {
     pub hours: Vec<(String, String, HourBucket)>,
     /// Slices of sources without history, packed by the hour: SLO id, generation, hour end, bytes.
     pub slices: Vec<(String, String, Timestamp, Vec<u8>)>,
-    /// Watermark of each source that moved.
+    /// How far each SLO whose watermark moved was decided, by its id and generation.
     pub watermarks: BTreeMap<String, Timestamp>,
 }
 
@@ -104,7 +104,7 @@ pub struct Snapshot {
     pub alerts: Vec<Alert>,
     /// Policy states by instance id.
     pub states: BTreeMap<String, String>,
-    /// Watermarks by source.
+    /// How far each SLO was decided, by its id and generation.
     pub watermarks: BTreeMap<String, Timestamp>,
 }
 
