@@ -4,6 +4,9 @@
 //! The bar: 1,000 SLOs x 10 series x 30 d at 30 s (864 million samples) in 30 s by remote read and 180 s by queries, page
 //! tiers judged within two ticks. By default a tenth of it; `SLO_BENCH_SLOS=1000 cargo bench --bench backfill` is all of
 //! it, where disk and patience allow. Figures are printed as lines; nothing is asserted but that everything arrived.
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures time and reads its size from the environment")]
+#![expect(clippy::print_stdout, reason = "figures are its output")]
 
 #[path = "../tests/kit/mod.rs"]
 mod kit;
@@ -112,7 +115,8 @@ async fn measure(server: &Prometheus, folder: &Path, history: &str, slos: usize)
     let covered = |text: &str| {
         let list: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
         let items = list["items"].as_array().cloned().unwrap_or_default();
-        items.len() == slos && items.iter().all(|item| item["coverage"].as_f64().is_some_and(|coverage| coverage > 0.99))
+        items.len() == slos
+            && items.iter().all(|item| item["coverage"].as_f64().is_some_and(|coverage| coverage > 0.99))
     };
     let complete = reached(begun, &list, covered).await;
     println!(

@@ -3,6 +3,7 @@
 //!
 //! It parses `src` with `syn`, so a wall cannot be dodged by formatting. Code under `#[cfg(test)]` is left out. When a
 //! wall is in the way, move it here and in ARCHITECTURE.md, with the reason.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -4,6 +4,17 @@
 //! The counters have resets (one of them on the hour), series born and dead within an hour, gaps over `G` and an outage
 //! of 30 minutes. Remote read, queries and the restart go through the real `slo run` and a real Prometheus; live is the
 //! engine, fed slice by slice.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests fail like tests and read whole answers"
+)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "times and counts here are small whole numbers"
+)]
+#![expect(clippy::string_slice, reason = "a log is cut where it ended before")]
 
 mod kit;
 #[expect(dead_code, reason = "the oracle is shared; each test uses its part")]
@@ -164,9 +175,7 @@ impl Truth {
     }
 
     fn ledger(&mut self, w: i64) -> &Ledger {
-        self.ledgers
-            .entry(w)
-            .or_insert_with(|| ledger(&self.world.known_at(w), &self.setting, &Labels::new(), w))
+        self.ledgers.entry(w).or_insert_with(|| ledger(&self.world.known_at(w), &self.setting, &Labels::new(), w))
     }
 
     /// What differs in the window of `length` that ends at `to`.
@@ -245,11 +254,8 @@ async fn compare(way: &str, slo: &Slo, name: &str, past: &Past, whole_after: i64
     assert!(windows > LENGTHS.len() / 2, "{way}: {windows} windows compared");
     // The newest minutes are measured provisionally, so they depend on the watermark; windows have them.
     let settled = (past.last - 2 * GAP).div_euclid(HOUR) * HOUR;
-    let plots = [
-        (past.base, settled, HOUR),
-        (settled - 72 * HOUR, settled, 5 * MINUTE),
-        (settled - 4 * HOUR, settled, SLICE),
-    ];
+    let plots =
+        [(past.base, settled, HOUR), (settled - 72 * HOUR, settled, 5 * MINUTE), (settled - 4 * HOUR, settled, SLICE)];
     for (from, to, step) in plots {
         let from = if step == HOUR { from } else { from.max(whole_after) };
         let points = (to - from) / step;

@@ -22,7 +22,7 @@ use slo::clock::Clock;
 use slo::config::meant::WebhookUrl;
 use slo::policy::alert::AlertState;
 use slo::policy::notification::Notification;
-use slo::runtime::outbox::{Outbox, deliveries_for, expire_orphans, sinks_of_end};
+use slo::runtime::outbox::{Outbox, deliveries_for, sinks_of_end};
 use slo::secret::Secrets;
 use slo::sink::client::{Bounds, Client};
 use slo::sink::webhook::Webhook;
@@ -429,21 +429,16 @@ async fn sinks_come_and_go_with_a_reload_and_rows_of_lost_ones_expire_after_a_da
     house.outbox.take(BTreeMap::new());
     house.clock.sleep(Length::from_hours(1)).await;
     assert_eq!(receiver.told().len(), 1);
-    let none = BTreeSet::new();
-    let now = house.clock.now();
-    assert_eq!(expire_orphans(&*house.store, &none, now).await.unwrap(), 0);
-    assert_eq!(
-        expire_orphans(&*house.store, &BTreeSet::from([SINK.to_owned()]), now + Length::from_hours(25)).await.unwrap(),
-        0
-    );
     let other = Receiver::new(SinkKind::Event, &house.clock, []);
     house.outbox.take(BTreeMap::from([(SINK.to_owned(), Arc::clone(&other) as Arc<dyn Sink>)]));
     assert_eq!(states(&house.settled().await), [DeliveryState::Done]);
     assert_eq!((receiver.told().len(), other.told().len()), (1, 1));
     house.outbox.take(BTreeMap::new());
+    house.clock.sleep(Length::from_seconds(1)).await;
     house.change(&page(2), AlertState::Firing).await;
-    let later = house.clock.now() + Length::from_hours(25);
-    assert_eq!(expire_orphans(&*house.store, &none, later).await.unwrap(), 1);
+    house.clock.sleep(Length::from_hours(23)).await;
+    assert_eq!(states(&house.rows().await), [DeliveryState::Done, DeliveryState::Pending]);
+    house.clock.sleep(Length::from_hours(2)).await;
     assert_eq!(states(&house.rows().await), [DeliveryState::Done, DeliveryState::Expired]);
 }
 

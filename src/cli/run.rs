@@ -62,7 +62,9 @@ impl Arguments {
 /// Where the port or the store cannot be used.
 pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
     if arguments.paths.iter().any(|path| path.as_os_str() == "-") {
-        anyhow::bail!("`slo run` reads its files again when they change, which standard input cannot; name files or folders");
+        anyhow::bail!(
+            "`slo run` reads its files again when they change, which standard input cannot; name files or folders"
+        );
     }
     log::init(arguments.log_format(), arguments.log.as_deref(), printer.err.has_colour())?;
     let telemetry = Telemetry::default();

@@ -147,20 +147,6 @@ impl SloState {
         gaps
     }
 
-    /// Whether the answer comes from another replica: it lacks time stamps up to the watermark that are held for a
-    /// series that it does return (SEMANTICS 2, *Asking*). Then `[2G + d]` has to be asked, and passed with
-    /// `other_replica`.
-    #[must_use]
-    pub fn is_other_replica(&self, observation: &Observation) -> bool {
-        let Some(loaded) = self.loaded.filter(|_| self.definition.pushdown.is_none()) else { return false };
-        let since = observation.from.max(loaded.end - self.definition.gap);
-        observation.series.iter().filter(|series| !series.samples.is_empty()).any(|series| {
-            let held = self.registry.find(series.fingerprint).map(|tracker| tracker.held_after(since));
-            let known = |sample: &Sample| series.samples.binary_search_by_key(&sample.at, |other| other.at).is_ok();
-            held.is_some_and(|held| !held.iter().all(known))
-        })
-    }
-
     /// Births in `observation`, up to `as_of`, that rule (b) of SEMANTICS 2.4 does not decide: their targets' start
     /// times are worth asking for, to be passed as `observation.starts` to `advance`.
     #[must_use]
@@ -200,7 +186,7 @@ impl SloState {
             let siblings = families.get(&target).map(Vec::as_slice).unwrap_or_default();
             let me = (series.fingerprint, metric, series.roles);
             let base = newest_before(siblings, first.at, self.definition.gap);
-            if !base.is_some_and(|base| siblings_decide(siblings, me, base, first.at)) {
+            if !base.is_some_and(|base| siblings_decide(siblings, me, (base, first.at), self.definition.gap)) {
                 let target = asked_target(&series.labels);
                 births.push(Birth { fingerprint: series.fingerprint, target, at: first.at });
             }
@@ -234,7 +220,7 @@ fn judge_birth(
     let at = tracker.first.at;
     let base = newest_before(siblings, at, gap);
     let me = (tracker.fingerprint, tracker.metric, tracker.roles);
-    let by_siblings = base.filter(|base| siblings_decide(siblings, me, *base, at));
+    let by_siblings = base.filter(|base| siblings_decide(siblings, me, (*base, at), gap));
     (base, by_siblings.or_else(|| start_before(starts, tracker.target, at, gap)))
 }
 

@@ -45,9 +45,11 @@ impl SloState {
     /// sample of `total` ([`Instance::oldest_total`]), or where loading began. What is loaded before `before` gives way
     /// to them. To be called once a group, after the last `prepend`.
     pub fn restore_hours(&mut self, group: &Labels, hours: &[HourBucket], before: Timestamp) {
-        let before = before.floor_to(HOUR);
+        let Some(loaded) = self.loaded else { return };
+        // Where the source's oldest sample is of the hour that runs, no full hour of its own is over yet.
+        let before = before.min(loaded.end).floor_to(HOUR);
         let hours: Vec<HourBucket> = hours.iter().filter(|hour| hour.end <= before).copied().collect();
-        let (Some(first), Some(_)) = (hours.first(), self.loaded) else { return };
+        let Some(first) = hours.first() else { return };
         let number = self.instance_for(group);
         let Some(instance) = self.instances.get_mut(number as usize) else { return };
         self.restored = true;
@@ -192,5 +194,22 @@ mod tests {
         // Within a restored hour: its events whole, its measured time in part.
         let window = only(&restored).window(Length::from_minutes(60 * 50 + 20));
         assert_eq!((window.total, window.coverage), (51.0 * 840.0, 1.0));
+    }
+
+    #[test]
+    fn a_source_that_begins_in_the_running_hour_leaves_what_was_measured_since_alone() {
+        let begin = 10 * DAY + 1_200;
+        let all = [steady(begin, begin + 600)];
+        let mut state = state(definition());
+        state.advance(&answer(&all, begin - 21_600, begin + 600), at(begin + 600));
+        let before = only(&state).window(HOUR);
+        assert_eq!((before.total, before.measured), (140.0, Length::from_minutes(10)));
+        let hour = HourBucket { end: at(10 * DAY), events: 0.0, total: 84.0, measured: HOUR };
+        let first = only(&state).oldest_total().unwrap().ceil_to(HOUR);
+        assert!(first > only(&state).as_of(), "the hour of the oldest sample is not over");
+        state.restore_hours(&Labels::new(), &[hour], first);
+        let after = only(&state).window(Length::from_minutes(20));
+        assert_eq!((after.total, after.measured), (140.0, Length::from_minutes(10)));
+        assert_eq!(only(&state).window(Length::from_days(7)).total, 224.0);
     }
 }

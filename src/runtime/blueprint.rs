@@ -4,6 +4,7 @@
 //! and nothing is half taken. Invariant: building has no effect outside; connections are made when something is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::check;
-use crate::config::meant::{Config, HistoryMode, Route, SinkConfig, SourceKind};
+use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConfig, SourceKind, WebhookUrl};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
 use crate::policy::compile::{Terms, definition};
@@ -107,7 +108,11 @@ impl Launch {
         }
         let written = gathered.loaded.config.unwrap_or_else(|| Config::empty(Path::new("")));
         let config = Arc::new(self.overrides.apply(written));
-        let mut findings = Vec::new();
+        let mut findings: Vec<Diagnostic> = secrets(&config)
+            .into_iter()
+            .filter_map(|secret| self.secrets.resolve(secret).err())
+            .map(|error| Diagnostic::error(codes::BAD_ADDRESS, format!("a secret is missing: {error}")))
+            .collect();
         let slos: Vec<SloPlan> =
             gathered.loaded.slos.iter().filter_map(|slo| self.compile(slo, &config, &mut findings)).collect();
         let mut sources = BTreeMap::new();
@@ -250,6 +255,22 @@ fn cannot_be_built(what: &str, name: &str, problem: &str) -> Diagnostic {
     Diagnostic::error(codes::BAD_ADDRESS, format!("the {what} `{name}` cannot be used: {problem}"))
 }
 
+/// Every secret that the configuration names.
+fn secrets(config: &Config) -> Vec<&SecretRef> {
+    let sources = config.sources.values().filter_map(|source| match &source.auth {
+        Some(Auth::Bearer(secret) | Auth::Basic { password: secret, .. }) => Some(secret),
+        None => None,
+    });
+    let sinks = config.sinks.values().flat_map(|sink| match sink {
+        SinkConfig::Webhook { url, secret } => {
+            let url = if let WebhookUrl::Secret(secret) = url { Some(secret) } else { None };
+            url.into_iter().chain(secret).collect()
+        }
+        SinkConfig::Alertmanager { .. } | SinkConfig::Stdout => Vec::new(),
+    });
+    sources.chain(sinks).collect()
+}
+
 /// Of everything that decides: equal digests, equal behaviour.
 fn digest(config: &Config, slos: &[SloPlan]) -> String {
     let mut hash = Sha256::new();
@@ -257,7 +278,11 @@ fn digest(config: &Config, slos: &[SloPlan]) -> String {
     for plan in slos {
         hash.update(format!("{:?}{:?}{:?}", plan.definition, plan.subject, plan.generation));
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The commit that is checked out where the files are; none outside a repository or without `git`.

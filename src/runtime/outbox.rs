@@ -26,7 +26,8 @@ use crate::runtime::outbox::worker::{Shared, Worker};
 use crate::sink::Sink;
 use crate::store::{DeliveryFilter, DeliveryState, NewDelivery, Store, StoreError};
 use crate::telemetry::Telemetry;
-use crate::units::Timestamp;
+use crate::telemetry::event::{DeliveryAttempt, StoreFailure};
+use crate::units::{Length, Timestamp};
 
 /// Rows of one alert that are looked at; more sinks than that nobody has.
 const ROWS_OF_AN_ALERT: usize = 10_000;
@@ -53,23 +54,15 @@ pub async fn sinks_of_end(store: &dyn Store, alert_id: &str) -> Result<Vec<Strin
     Ok(firing.map(|row| row.sink).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
-/// Ends rows to sinks that are no longer configured once they are older than the horizon; until then the sink may come
-/// back with the next reload. To be called now and then, with every prune.
-pub async fn expire_orphans(store: &dyn Store, sinks: &BTreeSet<String>, now: Timestamp) -> Result<usize, StoreError> {
-    let filter = DeliveryFilter { state: Some(DeliveryState::Pending), ..DeliveryFilter::default() };
-    let mut ended = 0;
-    for row in store.deliveries(&filter, usize::MAX).await? {
-        if !sinks.contains(&row.sink) && row.created_at + HORIZON <= now {
-            store.settled(&row.id, DeliveryState::Expired).await?;
-            ended += 1;
-        }
-    }
-    Ok(ended)
-}
+/// How often rows of sinks that are gone are looked for.
+const SWEEP_EVERY: Length = Length::from_hours(1);
 
 /// The running workers.
 pub struct Outbox {
     shared: Shared,
+    /// Names of the present sinks, for the sweeper.
+    names: watch::Sender<BTreeSet<String>>,
+    sweeper: Option<JoinHandle<()>>,
     workers: BTreeMap<String, Running>,
     /// Workers of sinks that were taken out, ending.
     leaving: Vec<Running>,
@@ -98,7 +91,10 @@ impl Outbox {
         wake: Arc<Notify>,
     ) -> Self {
         let shared = Shared { store, clock, telemetry, wake };
-        let mut outbox = Self { shared, workers: BTreeMap::new(), leaving: Vec::new() };
+        let (names, present) = watch::channel(BTreeSet::new());
+        names.send_replace(sinks.keys().cloned().collect());
+        let sweeper = Some(tokio::spawn(sweep(shared.clone(), present)));
+        let mut outbox = Self { shared, names, sweeper, workers: BTreeMap::new(), leaving: Vec::new() };
         outbox.take(sinks);
         outbox
     }
@@ -121,6 +117,7 @@ impl Outbox {
                 None => drop(self.workers.insert(name.clone(), self.spawn(name, sink))),
             }
         }
+        self.names.send_replace(self.workers.keys().cloned().collect());
     }
 
     fn spawn(&self, name: String, sink: Arc<dyn Sink>) -> Running {
@@ -133,6 +130,7 @@ impl Outbox {
     /// Ends gracefully: tries that are under way, and rows that were never tried, have until `deadline` (life time); what
     /// is cut off then is sent again after the next start, under the same id. Says whether nothing was cut off.
     pub async fn stop(&mut self, deadline: Duration) -> bool {
+        self.sweeper.iter().for_each(JoinHandle::abort);
         let workers = std::mem::take(&mut self.workers).into_values().chain(self.leaving.drain(..));
         let workers: Vec<Running> = workers.collect();
         for worker in &workers {
@@ -148,6 +146,38 @@ impl Outbox {
                 clean = false;
             }
         }
+        if let Some(sweeper) = self.sweeper.take() {
+            drop(sweeper.await);
+        }
         clean
     }
+}
+
+/// Ends rows to sinks that are no longer configured once they are older than the horizon; until then the sink may come
+/// back with a reload.
+async fn sweep(shared: Shared, mut names: watch::Receiver<BTreeSet<String>>) {
+    loop {
+        let present = names.borrow_and_update().clone();
+        if let Err(error) = expire_orphans(&shared, &present).await {
+            shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
+        }
+        tokio::select! {
+            () = shared.clock.sleep(SWEEP_EVERY) => {}
+            changed = names.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn expire_orphans(shared: &Shared, sinks: &BTreeSet<String>) -> Result<(), StoreError> {
+    let now = shared.clock.now();
+    let filter = DeliveryFilter { state: Some(DeliveryState::Pending), ..DeliveryFilter::default() };
+    for row in shared.store.deliveries(&filter, usize::MAX).await? {
+        if !sinks.contains(&row.sink) && row.created_at + HORIZON <= now {
+            shared.store.settled(&row.id, DeliveryState::Expired).await?;
+            let (sink, delivery) = (row.sink.as_str(), row.id.as_str());
+            let message = "no sink of this name has been configured for a day";
+            shared.telemetry.tell(&DeliveryAttempt { sink, delivery, outcome: "expired", message });
+        }
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Notices that a file changed: the stat of everything below the watched paths, compared every two seconds.
+//! Notices that a file changed: the stat of what is read below the watched paths, compared every two seconds.
 //!
 //! Why polling: a ConfigMap is swapped by renaming a symbolic link two folders up, editors replace files, network file
 //! systems do not tell; a stat of a few hundred files costs less than getting all of that right with events.
@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::runtime::files::is_yaml;
 use crate::units::Length;
 
 /// How often the files are looked at: changes are taken over within 5 s (INTERFACES 2).
@@ -17,7 +18,8 @@ pub const INTERVAL: Length = Length::from_seconds(2);
 /// As deep as a watched folder is followed; symbolic links may make circles.
 const MAX_DEPTH: usize = 16;
 
-/// A number that changes when any file below `paths` is added, removed, replaced or written.
+/// A number that changes when any of `paths`, or a YAML file below them, is added, removed, replaced or written. Other
+/// files below them are not read, and some change all the time: the store and a log lie in the same folder by default.
 #[must_use]
 pub fn fingerprint(paths: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -46,7 +48,7 @@ fn visit(path: &Path, depth: usize, hasher: &mut DefaultHasher) {
     children.sort();
     for child in children {
         let hidden = child.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if !hidden {
+        if !hidden && (child.is_dir() || is_yaml(&child)) {
             visit(&child, depth + 1, hasher);
         }
     }
@@ -57,6 +59,25 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn the_store_and_the_log_beside_the_files_are_not_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_path_buf();
+        fs::create_dir(root.join("data")).unwrap();
+        fs::write(root.join("slo.yaml"), "version: config/v1").unwrap();
+        let first = fingerprint(std::slice::from_ref(&root));
+        fs::write(root.join("data/slo.db"), "x").unwrap();
+        fs::write(root.join("log.txt"), "x").unwrap();
+        assert_eq!(first, fingerprint(std::slice::from_ref(&root)));
+        fs::write(root.join("data/more.yml"), "x").unwrap();
+        assert_ne!(first, fingerprint(std::slice::from_ref(&root)));
+        // What was named is watched whatever it is called.
+        let log = root.join("log.txt");
+        let named = fingerprint(std::slice::from_ref(&log));
+        fs::write(&log, "more").unwrap();
+        assert_ne!(named, fingerprint(std::slice::from_ref(&log)));
+    }
 
     #[test]
     fn sees_writes_additions_and_configmap_swaps() {

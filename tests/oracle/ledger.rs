@@ -108,7 +108,7 @@ fn exact(book: &mut Ledger, world: &World, setting: &Setting, group: &Labels) {
             }
         }
         if series.total {
-            mark_measured(book, world, setting, group, series);
+            mark_measured(book, setting, series);
         }
     }
     fold_time(book, setting, &gaps);
@@ -162,9 +162,9 @@ fn birth(world: &World, setting: &Setting, born: &Series, family: &[&Series], at
 
 /// Rule 5, for one series of `total`.
 ///
-/// Reading: the provisional time after the newest sample `b` ends at `b + G` (when `w` is there and no sample came), or
-/// for good at the first slice end since `b` at which `alive` is 0.
-fn mark_measured(book: &mut Ledger, world: &World, setting: &Setting, group: &Labels, series: &Series) {
+/// Reading: both conditions are said of the watermark. The provisional time after the newest sample `b` is over where `w`
+/// has reached `b + G` without another one, and while `alive` is 0 at `w`.
+fn mark_measured(book: &mut Ledger, setting: &Setting, series: &Series) {
     let mut mark = |after: i64, to: i64| {
         let mut end = slice_after(after, setting.slice);
         while end <= to {
@@ -183,17 +183,9 @@ fn mark_measured(book: &mut Ledger, world: &World, setting: &Setting, group: &La
     }
     let newest = series.samples[series.samples.len() - 1].at;
     let w = book.w;
-    if w - newest >= setting.gap {
-        return;
+    if w - newest < setting.gap && book.alive != Alive::Zero {
+        mark(newest, w.min(newest + setting.gap / 2));
     }
-    let mut end = slice_of(newest, setting.slice);
-    while end <= w {
-        if alive_at(world, setting, group, end) == Alive::Zero {
-            return;
-        }
-        end += setting.slice;
-    }
-    mark(newest, w.min(newest + setting.gap / 2));
 }
 
 /// Rule 3 for time: the unmeasured slices of each gap of `total` go to the first slice that ends after its begin; one

@@ -43,7 +43,7 @@ pub struct Shop {
 impl Shop {
     /// The phase that runs at `now`.
     #[must_use]
-    pub fn phase(&self, now: Timestamp) -> Phase {
+    pub fn phase(self, now: Timestamp) -> Phase {
         let mut end = self.opened;
         for phase in SCRIPT {
             end = end + phase.length;
@@ -56,7 +56,7 @@ impl Shop {
 
     /// The `/metrics` page at `now`.
     #[must_use]
-    pub fn page(&self, now: Timestamp) -> String {
+    pub fn page(self, now: Timestamp) -> String {
         let age = now.since(self.opened).seconds_f64();
         let total = (age * CHECKOUT_RATE).floor();
         let failed = self.failed(now).min(total);
@@ -90,7 +90,7 @@ impl Shop {
     }
 
     /// Checkouts failed since the shop opened.
-    fn failed(&self, now: Timestamp) -> f64 {
+    fn failed(self, now: Timestamp) -> f64 {
         let mut begin = self.opened;
         let mut failed = 0.0;
         for phase in SCRIPT {

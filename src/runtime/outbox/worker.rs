@@ -124,7 +124,10 @@ impl Worker {
         let backlog = self.shared.store.backlog(&self.name, now).await?;
         let oldest_seconds = backlog.oldest.map_or(0.0, |oldest| now.since(oldest).seconds_f64());
         let Self { name, shared, .. } = &*self;
-        shared.telemetry.tell(&OutboxState { sink: name, pending: backlog.pending, oldest_seconds });
+        // One that stops may be of a sink that is gone, whose gauges are to stay gone.
+        if !stopping {
+            shared.telemetry.tell(&OutboxState { sink: name, pending: backlog.pending, oldest_seconds });
+        }
         let times = [backlog.next, self.shut_until, next_refresh.filter(|_| !refresh_is_due)];
         Ok(times.into_iter().flatten().filter(|time| *time > now).min().unwrap_or(now + AT_LEAST_EVERY))
     }
