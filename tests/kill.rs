@@ -6,6 +6,8 @@
 //! quiet, and what was received is held against what the service says that it decided.
 //!
 //! `SLO_KILLS` says how many kills (200), `SLO_SEED` repeats a run's dice; both are printed.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::disallowed_methods, reason = "a test may look at the time and the environment")]
 
 mod kit;
 mod service;
