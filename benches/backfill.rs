@@ -11,6 +11,7 @@
 #[path = "../tests/kit/mod.rs"]
 mod kit;
 
+use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -81,11 +82,13 @@ async fn load(server: &Prometheus, slos: usize, from: i64, to: i64) {
 fn write_files(folder: &Path, url: &str, slos: usize, history: &str) {
     let mut text = String::new();
     for slo in 0..slos {
-        text.push_str(&format!(
+        write!(
+            text,
             "version: slo/v1\nservice: s{slo:04}\nslos:\n  - name: availability\n    objective: 99.9%\n    alive: none\n    \
              sli: {{events: {{bad: 'bench_requests_total{{job=\"s{slo:04}\",code=\"500\"}}', \
              total: 'bench_requests_total{{job=\"s{slo:04}\"}}'}}}}\n---\n"
-        ));
+        )
+        .unwrap();
     }
     std::fs::create_dir(folder.join("slos")).unwrap();
     std::fs::write(folder.join("slos/all.yaml"), text).unwrap();
@@ -136,7 +139,7 @@ async fn reached(begun: Instant, url: &str, wanted: impl Fn(&str) -> bool) -> Du
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     loop {
         tick.tick().await;
-        assert!(begun.elapsed() < Duration::from_secs(1_800), "{url} did not come to it within half an hour");
+        assert!(begun.elapsed() < Duration::from_mins(30), "{url} did not come to it within half an hour");
         if let Some((200, text)) = kit::get(url).await
             && wanted(&text)
         {

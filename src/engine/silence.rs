@@ -25,6 +25,7 @@ impl SloState {
         } else {
             match alive {
                 Alive::Unknown | Alive::Up => Condition::Idle,
+                Alive::Gone if self.is_unasked(end) => Condition::Idle,
                 Alive::Zero | Alive::Gone => Condition::Down,
             }
         };
@@ -68,4 +69,41 @@ pub(crate) fn usually_has_events(instance: &Instance) -> bool {
         with_events += usize::from(instance.between(to - HOUR, to).is_some_and(|sums| sums.total > 0.0));
     }
     with_data > 0 && with_events >= USUAL.min(with_data)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::definition::Definition;
+    use crate::engine::fixture::{ALIVE, TOTAL, answer, at, definition, live, series, state, verdict};
+    use crate::engine::observation::SeriesSamples;
+    use crate::engine::verdict::{Condition, TierSet};
+
+    /// A target that was up until second 600, and then nothing of it any more.
+    fn gone() -> [SeriesSamples; 2] {
+        let samples = |value: f64| (1..=20).map(|step| (step * 30, value * step as f64)).collect::<Vec<_>>();
+        let up: Vec<(i64, f64)> = (1..=20).map(|step| (step * 30, 1.0)).collect();
+        [series(&[], TOTAL, &samples(5.0)), series(&[("__name__", "up")], ALIVE, &up)]
+    }
+
+    #[test]
+    fn a_target_that_is_gone_is_down_where_the_source_was_asked_in_time() {
+        let mut asked = state(Definition { alive: true, ..definition() });
+        live(&mut asked, &gone(), 0, 1_500);
+        assert_eq!(verdict(&asked, TierSet::default()).condition, Condition::Down);
+    }
+
+    #[test]
+    fn a_store_that_was_down_itself_says_nothing_of_the_target_until_g_after() {
+        let mut late = state(Definition { alive: true, ..definition() });
+        live(&mut late, &gone(), 0, 600);
+        late.asked_late(at(1_500));
+        let all = gone();
+        for end in (630..=1_800).step_by(30) {
+            late.advance(&answer(&all, end - 330, end), at(end));
+            let expected = if end < 1_800 { Condition::Idle } else { Condition::Down };
+            if end >= 930 {
+                assert_eq!(verdict(&late, TierSet::default()).condition, expected, "at {end}");
+            }
+        }
+    }
 }

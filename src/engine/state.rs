@@ -36,6 +36,8 @@ pub struct SloState {
     pub(crate) restored: bool,
     /// The watermark when slices were packed last.
     pub(crate) packed: Option<Timestamp>,
+    /// Up to here slice ends were evaluated late.
+    pub(crate) unasked_to: Option<Timestamp>,
     /// Reused from tick to tick.
     pub(crate) matches: Vec<Match>,
 }
@@ -88,6 +90,7 @@ impl SloState {
             places: BTreeMap::new(),
             restored: false,
             packed: None,
+            unasked_to: None,
             matches: Vec::new(),
         };
         state.add_ungrouped(Timestamp::default(), Timestamp::default());
@@ -125,6 +128,17 @@ impl SloState {
     #[must_use]
     pub fn lateness(&self) -> Length {
         self.definition.gap
+    }
+
+    /// Slice ends up to `to` are evaluated late: nobody asked at their time, or nobody answered. That `alive` is gone
+    /// there, and for `G` after, says nothing of the target: a store that was down has no samples of anybody
+    /// (SEMANTICS 3: *down* wants a source that answers).
+    pub fn asked_late(&mut self, to: Timestamp) {
+        self.unasked_to = self.unasked_to.max(Some(to));
+    }
+
+    pub(crate) fn is_unasked(&self, end: Timestamp) -> bool {
+        self.unasked_to.is_some_and(|to| end < to + self.definition.gap)
     }
 
     /// Series that are alive.

@@ -244,6 +244,9 @@ impl Entry {
         // The watermark of a pushdown SLO moves in steps of `p`.
         let to = inner.state.definition().pushdown.map_or(to, |step| to.floor_to(step));
         let mut at = inner.state.as_of().map_or(observation.from.ceil_to(self.slice), |end| end) + self.slice;
+        if at + inner.state.definition().gap < to {
+            inner.state.asked_late(to);
+        }
         while at <= to {
             if inner.decided.is_some_and(|decided| at <= decided) {
                 inner.state.advance(observation, at);

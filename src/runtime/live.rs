@@ -290,9 +290,7 @@ impl Live {
 fn warn_of_restart(old: &Blueprint, new: &Blueprint) {
     let (old, new) = (&old.config, &new.config);
     let listens = (old.server.listen, &old.server.external_url) == (new.server.listen, &new.server.external_url);
-    for (what, same) in
-        [("server.listen` or `server.external_url", listens), ("storage", old.storage == new.storage)]
-    {
+    for (what, same) in [("server.listen` or `server.external_url", listens), ("storage", old.storage == new.storage)] {
         if !same {
             tracing::warn!("`{what}` changed in the files; it takes effect with the next start");
         }

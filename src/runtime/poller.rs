@@ -103,9 +103,10 @@ impl Poller {
                 }
                 let told = report.failed.first().map(ToString::to_string);
                 if told != failing {
-                    match &told {
-                        Some(error) => tracing::warn!(source = name, error, "a page could not be scraped"),
-                        None => tracing::info!(source = name, "all pages are scraped again"),
+                    if let Some(error) = &told {
+                        tracing::warn!(source = name, error, "a page could not be scraped");
+                    } else {
+                        tracing::info!(source = name, "all pages are scraped again");
                     }
                     failing = told;
                 }
@@ -178,7 +179,9 @@ impl Poller {
         let late: Vec<SharedEntry> = entries.filter(late).cloned().collect();
         if !late.is_empty() {
             self.stop_backfill().await;
-            late.iter().for_each(|entry| entry.begin_anew(oldest));
+            for entry in late {
+                entry.begin_anew(oldest);
+            }
         }
     }
 

@@ -88,7 +88,8 @@ pub fn build(
     server: &Server,
     secrets: &Arc<Secrets>,
 ) -> Result<Arc<dyn Sink>, SinkError> {
-    let client = || if wants_tls(config) { Client::new(Bounds::default()) } else { Client::without_tls(Bounds::default()) };
+    let client =
+        || if wants_tls(config) { Client::new(Bounds::default()) } else { Client::without_tls(Bounds::default()) };
     let sink: Result<Arc<dyn Sink>, String> = match config {
         SinkConfig::Alertmanager { urls, expires, severity } => client().and_then(|client| {
             let external_url = server.external_url.clone();
