@@ -4,6 +4,17 @@
 //! The counters have resets (one of them on the hour), series born and dead within an hour, gaps over `G` and an outage
 //! of 30 minutes. Remote read, queries and the restart go through the real `slo run` and a real Prometheus; live is the
 //! engine, fed slice by slice.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests fail like tests and read whole answers"
+)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "times and counts here are small whole numbers"
+)]
+#![expect(clippy::string_slice, reason = "a log is cut where it ended before")]
 
 mod kit;
 #[expect(dead_code, reason = "the oracle is shared; each test uses its part")]

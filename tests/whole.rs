@@ -4,6 +4,18 @@
 //! One script: clean traffic with a reset, an error series born mid-way, a page; Prometheus dies and comes back while the
 //! page is out; the page resolves, its ticket goes out and resolves; the service dies and comes back. At the end every
 //! alert is where the oracle puts it, and the counts equal what Prometheus holds and what the counters really counted.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests fail like tests and read whole answers"
+)]
+#![expect(clippy::panic, clippy::print_stdout, reason = "helpers of tests fail like tests, and say what they measured")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "times and counts here are small whole numbers"
+)]
+#![expect(clippy::float_cmp, reason = "counts are exact")]
 
 mod kit;
 #[expect(dead_code, reason = "the oracle is shared; each test uses its part")]
