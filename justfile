@@ -1,8 +1,8 @@
-# What CI runs is `just ci`; every step can be run by itself.
+# `just ci` is everything that has to pass; every step can be run by itself. `.ci/run` is its core with the install steps.
 
 default: ci
 
-# everything CI runs
+# everything that has to pass
 ci: fmt clippy doc test bench-compile deny
 
 fmt:

@@ -70,8 +70,6 @@ impl App {
         let external_url = blueprint.config.server.external_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let config = Arc::clone(&blueprint.config);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.storage.path).await?);
-        let longest = blueprint.slos.iter().map(|plan| plan.definition.window).max().unwrap_or_default();
-        let keep = Keep { hours: longest.max(LEAST_HOURS) + Length::from_days(1), history: config.storage.history };
         let live =
             Live::start(launch, blueprint, Arc::clone(&store), clock.clone(), telemetry.clone(), external_url).await?;
         let service: Arc<dyn Service> = Arc::clone(&live) as Arc<dyn Service>;
@@ -80,7 +78,7 @@ impl App {
             tokio::spawn(listen(Arc::clone(&service), telemetry.clone(), listener, closing.clone())),
             tokio::spawn(follow(Arc::clone(&live))),
             tokio::spawn(reload_on_hangup(Arc::clone(&service), closing.clone())),
-            tokio::spawn(prune(store, clock, telemetry.clone(), keep, closing.clone())),
+            tokio::spawn(prune(Arc::clone(&live), store, clock, config.storage.history, closing.clone())),
         ];
         Ok(Self { service, address, live, telemetry, closing, tasks })
     }
@@ -135,10 +133,13 @@ async fn reload_on_hangup(service: Arc<dyn Service>, closing: CancellationToken)
     }
 }
 
-async fn prune(store: Arc<dyn Store>, clock: Clock, telemetry: Telemetry, keep: Keep, closing: CancellationToken) {
+/// Drops old records.
+async fn prune(live: Arc<Live>, store: Arc<dyn Store>, clock: Clock, history: Length, closing: CancellationToken) {
     loop {
-        if let Err(error) = store.prune(clock.now(), keep).await {
-            telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
+        let hours = live.longest_period().max(LEAST_HOURS) + Length::from_days(1);
+        let pruned = store.prune(clock.now(), Keep { hours, history }).await;
+        if let Err(error) = pruned {
+            live.telemetry().tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
         }
         tokio::select! {
             () = clock.sleep(PRUNE_EVERY) => {}

@@ -23,16 +23,25 @@ pub(crate) struct Sibling<'a> {
     pub(crate) samples: &'a [Sample],
     /// Its oldest sample after `samples`, where that is known.
     pub(crate) newer: Option<Timestamp>,
-    /// Stretches known to hold no gap, of which not all samples are given.
+    /// Stretches known to hold no gap, of which not all samples are given; sorted and apart from each other.
     pub(crate) continuous: &'a [(Timestamp, Timestamp)],
 }
 
 impl Sibling<'_> {
-    fn has(&self, time: Timestamp) -> bool {
+    fn has(&self, time: Timestamp, gap: Length) -> bool {
         self.older == Some(time)
             || self.newer == Some(time)
             || self.samples.binary_search_by_key(&time, |sample| sample.at).is_ok()
-            || self.continuous.iter().any(|(from, to)| *from < time && time <= *to)
+            || self.thinned_around(time, gap).is_some()
+    }
+
+    /// The neighbours given around `time`, `older < time <= newer`, if samples between them were left out.
+    fn thinned_around(&self, time: Timestamp, gap: Length) -> Option<Timestamp> {
+        let place = self.samples.partition_point(|sample| sample.at < time);
+        let (older, newer) = (self.samples.get(place.checked_sub(1)?)?.at, self.samples.get(place)?.at);
+        let stretch = self.continuous.partition_point(|(from, _)| *from <= older).checked_sub(1)?;
+        let inside = self.continuous.get(stretch).is_some_and(|(_, to)| newer <= *to);
+        (inside && newer.since(older) > gap).then_some(older)
     }
 
     /// Its newest sample before `time`, of those that are given.
@@ -45,9 +54,9 @@ impl Sibling<'_> {
         let given = older.checked_sub(1).and_then(|index| self.samples.get(index)).map(|sample| sample.at);
         let given = given.max(self.newer.filter(|newer| *newer < time));
         let given = given.max(self.older.filter(|older| *older < time));
-        // Where not all samples are given the newest lies between; `G` is at least four scrape intervals.
-        let inside = self.continuous.iter().find(|(from, to)| *from < time && time <= *to);
-        given.max(inside.map(|(from, _)| (*from).max(time - Length::from_millis(gap.millis() / 4))))
+        // Where samples were left out the newest lies between; `G` is at least four scrape intervals.
+        let quarter = time - Length::from_millis(gap.millis() / 4);
+        given.max(self.thinned_around(time, gap).map(|older| older.max(quarter)))
     }
 }
 
@@ -60,13 +69,13 @@ pub(crate) fn newest_before(siblings: &[Sibling<'_>], time: Timestamp, gap: Leng
 pub(crate) fn siblings_decide(
     siblings: &[Sibling<'_>],
     (fingerprint, metric, roles): (u64, u32, Roles),
-    base: Timestamp,
-    birth: Timestamp,
+    (base, birth): (Timestamp, Timestamp),
+    gap: Length,
 ) -> bool {
     let mut seen = false;
-    for sibling in siblings.iter().filter(|sibling| sibling.fingerprint != fingerprint && sibling.has(base)) {
+    for sibling in siblings.iter().filter(|sibling| sibling.fingerprint != fingerprint && sibling.has(base, gap)) {
         let same_metric = sibling.metric == metric;
-        let has_birth = sibling.has(birth);
+        let has_birth = sibling.has(birth, gap);
         if same_metric && !has_birth {
             return false;
         }
@@ -83,4 +92,64 @@ pub(crate) type Starts = BTreeSet<(u32, Timestamp)>;
 pub(crate) fn start_before(starts: &Starts, target: u32, birth: Timestamp, gap: Length) -> Option<Timestamp> {
     let newest = starts.range(..=(target, birth)).next_back().copied();
     newest.filter(|(of, at)| *of == target && *at > birth - gap).map(|(_, at)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GAP: Length = Length::from_minutes(5);
+    const TOTAL: Roles = Roles { events: false, total: true, alive: false };
+    const EVENTS: Roles = Roles { events: true, total: false, alive: false };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn samples(times: &[i64]) -> Vec<Sample> {
+        times.iter().map(|time| Sample { at: at(*time), value: 1.0 }).collect()
+    }
+
+    fn sibling(fingerprint: u64, metric: u32, roles: Roles, samples: &[Sample]) -> Sibling<'_> {
+        Sibling { fingerprint, metric, roles, older: None, samples, newer: None, continuous: &[] }
+    }
+
+    #[test]
+    fn a_witness_has_both_times_and_nobody_of_the_metric_ends_at_the_base() {
+        let (both, first, second) = (samples(&[30, 60]), samples(&[30]), samples(&[60]));
+        let me = sibling(1, 7, TOTAL, &second);
+        let decide = |siblings: &[Sibling<'_>]| siblings_decide(siblings, (1, 7, TOTAL), (at(30), at(60)), GAP);
+        assert!(decide(&[me, sibling(2, 7, TOTAL, &both)]));
+        assert!(decide(&[me, sibling(2, 8, EVENTS, &both)]));
+        // Another metric of the same selector is no witness; nor is one that saw only one of the times.
+        assert!(!decide(&[me, sibling(2, 8, TOTAL, &both)]));
+        assert!(!decide(&[me, sibling(2, 8, EVENTS, &first), sibling(3, 8, EVENTS, &second)]));
+        assert!(!decide(&[me]));
+        // A series of the metric that ends at the base may be this one under its old name.
+        assert!(!decide(&[me, sibling(2, 7, TOTAL, &both), sibling(3, 7, TOTAL, &first)]));
+        assert!(decide(&[me, sibling(2, 7, TOTAL, &both), sibling(3, 8, EVENTS, &first)]));
+    }
+
+    #[test]
+    fn where_samples_were_left_out_the_newest_lies_shortly_before() {
+        let hourly = samples(&[3_600, 7_200, 10_800]);
+        let continuous = [(at(3_599), at(7_200)), (at(9_000), at(10_800))];
+        let thinned = Sibling { continuous: &continuous, ..sibling(2, 7, TOTAL, &hourly) };
+        assert_eq!(newest_before(&[thinned], at(5_000), GAP), Some(at(4_925)));
+        assert_eq!(newest_before(&[thinned], at(3_620), GAP), Some(at(3_600)));
+        // The first sample of a stretch has nothing before it in the stretch.
+        assert_eq!(newest_before(&[thinned], at(10_800), GAP), Some(at(7_200)));
+        assert_eq!(newest_before(&[thinned], at(3_600), GAP), None);
+        assert!(thinned.has(at(5_000), GAP) && !thinned.has(at(9_500), GAP));
+    }
+
+    #[test]
+    fn a_start_counts_within_g_before_the_birth() {
+        let starts = Starts::from([(1, at(0)), (1, at(100)), (2, at(390))]);
+        assert_eq!(start_before(&starts, 1, at(399), GAP), Some(at(100)));
+        assert_eq!(start_before(&starts, 1, at(400), GAP), None);
+        assert_eq!(start_before(&starts, 1, at(100), GAP), Some(at(100)));
+        assert_eq!(start_before(&starts, 1, at(99), GAP), Some(at(0)));
+        assert_eq!(start_before(&starts, 2, at(389), GAP), None);
+    }
 }

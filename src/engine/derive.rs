@@ -186,7 +186,7 @@ impl SloState {
             let siblings = families.get(&target).map(Vec::as_slice).unwrap_or_default();
             let me = (series.fingerprint, metric, series.roles);
             let base = newest_before(siblings, first.at, self.definition.gap);
-            if !base.is_some_and(|base| siblings_decide(siblings, me, base, first.at)) {
+            if !base.is_some_and(|base| siblings_decide(siblings, me, (base, first.at), self.definition.gap)) {
                 let target = asked_target(&series.labels);
                 births.push(Birth { fingerprint: series.fingerprint, target, at: first.at });
             }
@@ -220,7 +220,7 @@ fn judge_birth(
     let at = tracker.first.at;
     let base = newest_before(siblings, at, gap);
     let me = (tracker.fingerprint, tracker.metric, tracker.roles);
-    let by_siblings = base.filter(|base| siblings_decide(siblings, me, *base, at));
+    let by_siblings = base.filter(|base| siblings_decide(siblings, me, (*base, at), gap));
     (base, by_siblings.or_else(|| start_before(starts, tracker.target, at, gap)))
 }
 

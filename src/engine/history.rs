@@ -156,7 +156,7 @@ impl SloState {
             |(series, metric, target, at): &(&crate::engine::observation::SeriesSamples, u32, u32, Timestamp)| {
                 let siblings = families.get(target).map(Vec::as_slice).unwrap_or_default();
                 let me = (series.fingerprint, *metric, series.roles);
-                !newest_before(siblings, *at, gap).is_some_and(|base| siblings_decide(siblings, me, base, *at))
+                !newest_before(siblings, *at, gap).is_some_and(|base| siblings_decide(siblings, me, (base, *at), gap))
             };
         newborn
             .into_iter()

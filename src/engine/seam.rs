@@ -205,7 +205,7 @@ impl SloState {
             let at = tracker.first.at;
             let base = seams.base(families, tracker.target, at, rules);
             let mut birth = Birth { base, ..tracker.birth };
-            if let Some(base) = base.filter(|base| is_decided(&entry, families, *base, at)) {
+            if let Some(base) = base.filter(|base| is_decided(&entry, families, (*base, at), rules.gap)) {
                 // It may have counted from its target's start: siblings come first.
                 if let Some(slice) = tracker.birth.slice {
                     seams.bookings.push(entry.booking(slice, -on_grid(tracker.first.value)));
@@ -222,7 +222,7 @@ impl SloState {
     fn judge_first(&self, seams: &mut Seams, entry: &Entry<'_>, families: &Families<'_>, first: Sample, rules: &Rules) {
         let base = seams.base(families, entry.target, first.at, rules);
         let counted = base
-            .filter(|base| is_decided(entry, families, *base, first.at))
+            .filter(|base| is_decided(entry, families, (*base, first.at), rules.gap))
             .or_else(|| start_before(&self.starts, entry.target, first.at, rules.gap));
         let slice = counted.map(|base| seams.slice_of(entry, base, first.at, rules));
         if let Some(slice) = slice {
@@ -270,9 +270,9 @@ impl SloState {
 }
 
 /// Rule (b) for a series of the piece, or of its targets.
-fn is_decided(entry: &Entry<'_>, families: &Families<'_>, base: Timestamp, at: Timestamp) -> bool {
+fn is_decided(entry: &Entry<'_>, families: &Families<'_>, (base, at): (Timestamp, Timestamp), gap: Length) -> bool {
     let siblings = families.get(&entry.target).map(Vec::as_slice).unwrap_or_default();
-    siblings_decide(siblings, (entry.series.fingerprint, entry.metric, entry.series.roles), base, at)
+    siblings_decide(siblings, (entry.series.fingerprint, entry.metric, entry.series.roles), (base, at), gap)
 }
 
 /// A loaded series, in the form of one of the piece.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use crate::clock::Clock;
 use crate::config::meant::SourceConfig;
 use crate::engine::observation::{Observation, Point, SeriesSamples, Start};
 use crate::engine::state::Birth;
@@ -24,13 +25,16 @@ pub struct Asker {
     entries: Vec<SharedEntry>,
     /// How far each SLO was answered.
     answered: Vec<Option<Timestamp>>,
+    /// SLOs whose questions failed in this tick: they are not asked again before the next one.
+    failed: BTreeSet<usize>,
+    clock: Clock,
 }
 
 /// The answer to a pushdown question; `None` where it was not due.
 type Evaluated = Option<Result<Vec<Value>, SourceError>>;
 
-/// The answer to a query, with where its range begins; `None` where nobody needed it.
-type Ranged = Option<(Timestamp, Result<Answer, SourceError>)>;
+/// The answer to a query and when it was received, with where its range begins; `None` where nobody needed it.
+type Ranged = Option<(Timestamp, Result<(Answer, Timestamp), SourceError>)>;
 
 /// What one round of questions gave.
 #[derive(Default)]
@@ -39,8 +43,8 @@ pub struct Asked {
     pub observations: Vec<(usize, Observation)>,
     /// What failed.
     pub errors: Vec<SourceError>,
-    /// The source's clock, if it told.
-    pub clock: Option<Timestamp>,
+    /// The source's clock, if it told, and ours at that moment.
+    pub clock: Option<(Timestamp, Timestamp)>,
     /// Samples refused.
     pub refused: Refused,
     /// Samples of the largest answer, for the length of the next stretch.
@@ -54,15 +58,32 @@ pub struct Asked {
 impl Asker {
     /// Asks `source` for the SLOs of `entries`, whose places are those of `plan`.
     #[must_use]
-    pub fn new(source: Arc<dyn Source>, config: SourceConfig, plan: Plan, entries: Vec<SharedEntry>) -> Self {
+    pub fn new(
+        source: Arc<dyn Source>,
+        config: SourceConfig,
+        plan: Plan,
+        entries: Vec<SharedEntry>,
+        clock: Clock,
+    ) -> Self {
         let answered = entries.iter().map(|entry| entry.as_of()).collect();
-        Self { source, config, plan, entries, answered }
+        Self { source, config, plan, entries, answered, failed: BTreeSet::new(), clock }
     }
 
-    /// The oldest time up to which an SLO was answered; `None` where one never was.
+    /// Whether any SLO was ever answered.
     #[must_use]
-    pub fn answered_to(&self) -> Option<Timestamp> {
-        self.answered.iter().copied().min().flatten()
+    pub fn has_answers(&self) -> bool {
+        self.answered.iter().any(Option::is_some)
+    }
+
+    /// A tick begins: what failed in the last one is asked again.
+    pub fn begin_tick(&mut self) {
+        self.failed.clear();
+    }
+
+    /// Where the next stretch on the way to `newest` begins; `None` where everything is answered, or failed in this tick.
+    #[must_use]
+    pub fn next_begin(&self, newest: Timestamp, oldest: Timestamp) -> Option<Timestamp> {
+        (0..self.entries.len()).filter(|place| self.needs(*place, newest)).map(|place| self.begin(place, oldest)).min()
     }
 
     /// Asks everything up to the slice end `to`; what was never answered, or not since `oldest`, from there. An answer
@@ -79,8 +100,7 @@ impl Asker {
         }
         self.add_starts(&mut asked, to).await;
         for (place, _) in &asked.observations {
-            // A pushdown SLO is answered up to its newest evaluation.
-            let to = self.plan.pushdown(*place).map_or(to, |pushdown| to.floor_to(pushdown.step));
+            let to = self.reachable(*place, to);
             if let Some(answered) = self.answered.get_mut(*place) {
                 *answered = (*answered).max(Some(to));
             }
@@ -90,32 +110,27 @@ impl Asker {
 
     /// The SLOs that were not answered up to `to`.
     pub fn behind(&self, to: Timestamp) -> impl Iterator<Item = &SharedEntry> {
-        self.entries.iter().enumerate().filter_map(move |(place, entry)| {
-            let to = self.plan.pushdown(place).map_or(to, |pushdown| to.floor_to(pushdown.step));
-            self.needs(place, to).then_some(entry)
-        })
+        let behind = move |(place, entry)| self.is_behind(place, to).then_some(entry);
+        self.entries.iter().enumerate().filter_map(behind)
     }
 
-    /// What was answered before `oldest` is forgotten: the SLOs concerned begin anew. Says whether there were any.
-    pub fn begin_anew(&mut self, oldest: Timestamp) -> bool {
-        let mut any = false;
-        for (answered, entry) in self.answered.iter_mut().zip(&self.entries) {
-            if answered.is_some_and(|answered| answered < oldest) {
-                entry.begin_anew(oldest);
-                *answered = None;
-                any = true;
-            }
-        }
-        any
+    /// How far an SLO can be answered at `to`: a pushdown SLO up to its newest evaluation.
+    fn reachable(&self, place: usize, to: Timestamp) -> Timestamp {
+        self.plan.pushdown(place).map_or(to, |pushdown| to.floor_to(pushdown.step))
     }
 
-    /// Whether an SLO has not been answered up to `to` yet.
-    fn needs(&self, place: usize, to: Timestamp) -> bool {
+    fn is_behind(&self, place: usize, to: Timestamp) -> bool {
+        let to = self.reachable(place, to);
         self.answered.get(place).is_some_and(|answered| answered.is_none_or(|answered| answered < to))
     }
 
+    /// Whether an SLO has not been answered up to `to` yet, and has not failed in this tick.
+    fn needs(&self, place: usize, to: Timestamp) -> bool {
+        !self.failed.contains(&place) && self.is_behind(place, to)
+    }
+
     async fn round(&mut self, to: Timestamp, oldest: Timestamp, overlap: Length) -> Asked {
-        let (answers, mut points) = tokio::join!(self.raw(to, oldest, overlap), self.evaluations(to, oldest));
+        let (answers, mut points) = tokio::join!(self.raw(to, oldest, overlap), self.evaluations(to, oldest, overlap));
         let mut asked = Asked::default();
         let mut failed: BTreeSet<usize> = BTreeSet::new();
         let mut from = vec![oldest - overlap; self.entries.len()];
@@ -128,8 +143,8 @@ impl Asker {
                 }
             }
             match answer {
-                Ok(answer) => {
-                    asked.take(&answer);
+                Ok((answer, received)) => {
+                    asked.take(&answer, received);
                     series.extend(answer.series.into_iter().map(SeriesSamples::from));
                 }
                 Err(error) => {
@@ -138,8 +153,12 @@ impl Asker {
                 }
             }
         }
+        let since = self.source.holds_since().map(|first| first - Length::from_millis(1));
         for (place, mut observation) in self.plan.observe(to, to, series).into_iter().enumerate() {
-            observation.from = from.get(place).copied().unwrap_or(to);
+            if self.plan.pushdown(place).is_some() {
+                from.get_mut(place).into_iter().for_each(|from| *from = self.begin(place, oldest) - overlap);
+            }
+            observation.from = from.get(place).copied().max(since).unwrap_or(to);
             match self.points(place, &points) {
                 Ok(points) => observation.points = points,
                 Err(error) => {
@@ -152,6 +171,7 @@ impl Asker {
             }
         }
         asked.errors.extend(points.drain(..).flatten().filter_map(Result::err));
+        self.failed.extend(failed);
         asked
     }
 
@@ -180,19 +200,22 @@ impl Asker {
         join_all(self.plan.queries().iter().map(|query| async move {
             let needed = query.slos.iter().filter(|place| self.needs(**place, to));
             let from = needed.map(|place| self.begin(*place, oldest)).min()? - overlap;
-            Some((from, self.source.samples(&query.selector, from, to).await))
+            let answer = self.source.samples(&query.selector, from, to).await;
+            Some((from, answer.map(|answer| (answer, self.clock.now()))))
         }))
         .await
     }
 
-    /// The answers to the pushdown questions; `None` where none is due.
-    async fn evaluations(&self, to: Timestamp, oldest: Timestamp) -> Vec<Evaluated> {
+    /// The answers to the pushdown questions; `None` where nobody needs one. The last `overlap` is evaluated again: late
+    /// samples change it.
+    async fn evaluations(&self, to: Timestamp, oldest: Timestamp, overlap: Length) -> Vec<Evaluated> {
         join_all(self.plan.questions().iter().enumerate().map(|(index, question)| async move {
             let (first, last, step) = (0..self.entries.len())
+                .filter(|place| self.needs(*place, to))
                 .filter_map(|place| {
                     let pushdown = self.plan.pushdown(place)?;
                     let asks = pushdown.events == index || pushdown.total == index;
-                    let (first, last) = pushdown.due(self.begin(place, oldest), to)?;
+                    let (first, last) = pushdown.due(self.begin(place, oldest) - overlap, to)?;
                     asks.then_some((first, last, pushdown.step))
                 })
                 .min_by_key(|(first, _, _)| *first)?;
@@ -234,8 +257,8 @@ impl Asker {
 }
 
 impl Asked {
-    fn take(&mut self, answer: &Answer) {
-        self.clock = answer.clock.or(self.clock);
+    fn take(&mut self, answer: &Answer, received: Timestamp) {
+        self.clock = answer.clock.map(|clock| (clock, received)).or(self.clock);
         self.refused.add(answer.refused);
         let samples = answer.series.iter().map(|series| series.samples.len()).sum();
         self.samples = self.samples.max(samples);

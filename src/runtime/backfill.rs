@@ -6,7 +6,7 @@
 //! At its end an SLO gets its own hours back where the source does not reach (SEMANTICS 2, *History*).
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -16,13 +16,13 @@ use crate::config::meant::SourceConfig;
 use crate::engine::observation::{History, Sample, SeriesHistory, SeriesSamples, Start};
 use crate::engine::verdict::HourBucket;
 use crate::plan::{Plan, overlap};
-use crate::runtime::core::Core;
+use crate::runtime::core::{Core, held};
 use crate::runtime::entry::SharedEntry;
 use crate::source::{HistoryPath, HistorySink, Newborn, Source, SourceError, Stretch};
 use crate::spec::selector::Selector;
 use crate::store::StoreError;
 use crate::telemetry::event::Backfill as BackfillEvent;
-use crate::units::{InstanceId, Labels, Length, Timestamp};
+use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
 /// Samples of one SLO in memory at once: 4 million are 64 MB.
 const SAMPLES_AT_ONCE: i64 = 4_000_000;
@@ -37,36 +37,60 @@ const HOUR: Length = Length::from_hours(1);
 /// Before a stretch that failed is asked again.
 const PAUSE: Length = Length::from_seconds(30);
 
-/// Everything that one source's backfill needs.
+/// An SLO whose past could not be read so often gets its own hours back without it.
+const PATIENCE: u32 = 3;
+
+/// One source's backfill.
 pub struct Backfill {
-    /// The source's name.
-    pub name: String,
-    /// The source.
-    pub source: Arc<dyn Source>,
-    /// Its configuration.
-    pub config: SourceConfig,
-    /// Its SLOs; those whose past is complete cost nothing.
-    pub entries: Vec<SharedEntry>,
-    /// The store, the clock and where progress is told.
-    pub core: Arc<Core>,
+    name: String,
+    source: Arc<dyn Source>,
+    config: SourceConfig,
+    entries: Vec<SharedEntry>,
+    core: Arc<Core>,
+    /// How often in a row the past of an SLO could not be read.
+    failures: Mutex<BTreeMap<SloId, u32>>,
 }
 
 impl Backfill {
-    /// Reads until every SLO has its period, or `stop` is cancelled.
+    /// Of these SLOs of a source; those whose past is complete cost nothing.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        source: &Arc<dyn Source>,
+        config: &SourceConfig,
+        entries: &[SharedEntry],
+        core: &Arc<Core>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            source: Arc::clone(source),
+            config: config.clone(),
+            entries: entries.to_vec(),
+            core: Arc::clone(core),
+            failures: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Reads until every SLO has its period, or `stop` is cancelled. One whose past cannot be read does not hold the
+    /// others up: it is asked again when all have had their turn.
     pub async fn run(&self, now: Timestamp, stop: &CancellationToken) {
         let longest = self.entries.iter().map(|entry| entry.period()).max().unwrap_or(Length::ZERO);
         let at_once = (self.config.concurrency / 2).max(1);
-        if self.source.has_history() {
+        loop {
             for round in ROUNDS.into_iter().filter(|round| *round < longest).chain([longest]) {
                 stream::iter(&self.entries)
                     .for_each_concurrent(at_once, |entry| self.one(entry, now - round, now, stop))
                     .await;
             }
-        }
-        for entry in self.entries.iter().filter(|_| !stop.is_cancelled()) {
-            match self.own_hours(entry, now).await {
-                Ok(hours) => entry.complete(&hours),
-                Err(error) => tracing::error!(slo = %entry.id(), %error, "own hours could not be read"),
+            for entry in &self.entries {
+                self.finish(entry, now).await;
+            }
+            if stop.is_cancelled() || self.entries.iter().all(|entry| entry.is_complete()) {
+                return;
+            }
+            tokio::select! {
+                () = self.core.clock.sleep(PAUSE) => {}
+                () = stop.cancelled() => return,
             }
         }
     }
@@ -75,21 +99,38 @@ impl Backfill {
     async fn one(&self, entry: &SharedEntry, until: Timestamp, now: Timestamp, stop: &CancellationToken) {
         let until = until.max(now - entry.period()).floor_to(HOUR);
         let mut plan = Plan::new(&[entry.slo()], overlap(&self.config));
-        while let Some(to) = entry.history_needed(until) {
-            if stop.is_cancelled() {
-                return;
-            }
+        while let Some(to) = entry.history_needed(until).filter(|_| self.source.has_history()) {
             let from = (to - self.stretch(entry)).ceil_to(HOUR).min((to - HOUR).ceil_to(HOUR)).max(until);
-            match self.stretch_of(entry, &mut plan, from, to, now).await {
-                Ok(path) => self.tell(from, to, path),
+            let read = tokio::select! {
+                // A stretch is taken whole or not at all, so it may be dropped.
+                read = self.stretch_of(entry, &mut plan, from, to, now) => read,
+                () = stop.cancelled() => return,
+            };
+            match read {
+                Ok(path) => {
+                    held(&self.failures).remove(entry.id());
+                    self.tell(from, to, path);
+                }
                 Err(error) => {
-                    tracing::warn!(slo = %entry.id(), %error, "history could not be read, asking again");
-                    tokio::select! {
-                        () = self.core.clock.sleep(PAUSE) => {}
-                        () = stop.cancelled() => return,
-                    }
+                    *held(&self.failures).entry(entry.id().clone()).or_default() += 1;
+                    tracing::warn!(slo = %entry.id(), %error, "history could not be read, asking again later");
+                    return;
                 }
             }
+        }
+    }
+
+    /// Gives an SLO its own hours back once its past is there, or cannot be had.
+    async fn finish(&self, entry: &SharedEntry, now: Timestamp) {
+        let start = (now - entry.period()).floor_to(HOUR);
+        let missing = entry.history_needed(start).is_some() && self.source.has_history();
+        let patient = held(&self.failures).get(entry.id()).is_none_or(|failures| *failures < PATIENCE);
+        if entry.is_complete() || entry.as_of().is_none() || (missing && patient) {
+            return;
+        }
+        match self.own_hours(entry, now).await {
+            Ok(hours) => entry.complete(&hours),
+            Err(error) => tracing::error!(slo = %entry.id(), %error, "own hours could not be read"),
         }
     }
 

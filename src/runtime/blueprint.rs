@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::check;
-use crate::config::meant::{Config, HistoryMode, Route, SinkConfig, SourceKind};
+use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConfig, SourceKind, WebhookUrl};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
 use crate::policy::compile::{Terms, definition};
@@ -108,7 +108,11 @@ impl Launch {
         }
         let written = gathered.loaded.config.unwrap_or_else(|| Config::empty(Path::new("")));
         let config = Arc::new(self.overrides.apply(written));
-        let mut findings = Vec::new();
+        let mut findings: Vec<Diagnostic> = secrets(&config)
+            .into_iter()
+            .filter_map(|secret| self.secrets.resolve(secret).err())
+            .map(|error| Diagnostic::error(codes::BAD_ADDRESS, format!("a secret is missing: {error}")))
+            .collect();
         let slos: Vec<SloPlan> =
             gathered.loaded.slos.iter().filter_map(|slo| self.compile(slo, &config, &mut findings)).collect();
         let mut sources = BTreeMap::new();
@@ -249,6 +253,22 @@ impl Blueprint {
 
 fn cannot_be_built(what: &str, name: &str, problem: &str) -> Diagnostic {
     Diagnostic::error(codes::BAD_ADDRESS, format!("the {what} `{name}` cannot be used: {problem}"))
+}
+
+/// Every secret that the configuration names.
+fn secrets(config: &Config) -> Vec<&SecretRef> {
+    let sources = config.sources.values().filter_map(|source| match &source.auth {
+        Some(Auth::Bearer(secret) | Auth::Basic { password: secret, .. }) => Some(secret),
+        None => None,
+    });
+    let sinks = config.sinks.values().flat_map(|sink| match sink {
+        SinkConfig::Webhook { url, secret } => {
+            let url = if let WebhookUrl::Secret(secret) = url { Some(secret) } else { None };
+            url.into_iter().chain(secret).collect()
+        }
+        SinkConfig::Alertmanager { .. } | SinkConfig::Stdout => Vec::new(),
+    });
+    sources.chain(sinks).collect()
 }
 
 /// Of everything that decides: equal digests, equal behaviour.

@@ -14,7 +14,6 @@ use crate::engine::pack::PackError;
 use crate::engine::state::{Birth, SloState};
 use crate::engine::verdict::{HourBucket, TierSet, Verdict};
 use crate::policy::book::AlertBook;
-use crate::policy::catch_up;
 use crate::policy::machine::{Effect, Setting};
 use crate::policy::subject::Subject;
 use crate::runtime::blueprint::SloPlan;
@@ -74,9 +73,10 @@ pub struct Count {
 }
 
 impl Inner {
-    /// Brings the counts up to the watermark. Looked at less often than each 6 h, they miss what lies between.
-    pub fn count(&mut self) {
-        for (group, instance) in self.state.instances() {
+    /// Brings the counts of all instances, or of one, up to the watermark. Looked at less often than each 6 h, they miss
+    /// what lies between.
+    pub fn count(&mut self, only: Option<&Labels>) {
+        for (group, instance) in self.state.instances().filter(|(group, _)| only.is_none_or(|only| only == *group)) {
             let now = instance.as_of();
             let count = self.counts.entry(group.clone()).or_insert(Count { counted: Counted::default(), to: now });
             let since = now.since(count.to).min(CATCH_UP);
@@ -237,8 +237,7 @@ impl Entry {
         self.with(|inner| inner.state.undecided(observation, as_of))
     }
 
-    /// Evaluates every slice end up to `to`, in order. Several are a catch-up: what began and ended within is recorded
-    /// and not told, what still fires is told once.
+    /// Evaluates every slice end up to `to`, in order. The effects of several are thinned out by the caller.
     pub fn evaluate(&self, observation: &Observation, to: Timestamp, around: Surroundings<'_>) -> Evaluated {
         let inner = &mut *held(&self.inner);
         let mut effects = Vec::new();
@@ -276,7 +275,7 @@ impl Entry {
             inner.written = reached;
             commit.watermarks.extend(reached.map(|at| (decided_key(&self.id, &self.generation), at)));
         }
-        Evaluated { effects: catch_up::thin_out(effects), commit }
+        Evaluated { effects, commit }
     }
 
     /// The source does not answer.
@@ -346,6 +345,12 @@ impl Entry {
             inner.state.restore_hours(group, hours, before);
         }
         inner.complete = true;
+    }
+
+    /// Nothing older is to come.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.with(|inner| inner.complete)
     }
 
     /// How much of the period has been read: 0 to 1.

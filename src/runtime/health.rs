@@ -60,6 +60,13 @@ impl SourceHealth {
         }
     }
 
+    /// Something failed that does not make the source fail: one of its pages.
+    pub fn noted(&mut self, now: Timestamp, errors: &[SourceError]) {
+        let failing_since = self.failing_since;
+        self.failed(now, errors);
+        self.failing_since = failing_since;
+    }
+
     /// The source told its clock.
     pub fn clock(&mut self, source: Timestamp, now: Timestamp) {
         self.clock_skew_seconds = source.seconds_f64() - now.seconds_f64();

@@ -15,16 +15,17 @@ use crate::clock::Clock;
 use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
 use crate::policy::alert::{Alert, AlertState};
-use crate::policy::source::SourceAlert;
+use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, Evaluated, SharedEntry};
 use crate::runtime::outbox::Outbox;
-use crate::runtime::poller::Poller;
+use crate::runtime::poller::{Poller, alert_state, source_subject};
 use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::watch;
+use crate::spec::policy::AlertSeverity;
 use crate::store::{AlertFilter, Delivery, DeliveryFilter, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event;
@@ -86,7 +87,9 @@ impl Live {
         let (clock, telemetry) = (core.clock.clone(), core.telemetry.clone());
         let outbox = Outbox::start(store, blueprint.sinks.clone(), clock, telemetry, wake);
         let task_stop = stop.child_token();
-        let pollers = Self::spawn(&core, &blueprint, &entries, stored.source_alerts(), &task_stop);
+        let mut alerts = stored.source_alerts();
+        let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, &task_stop);
+        Self::withdraw_sources(&core, alerts).await;
         let running = Running { stop: task_stop, pollers, outbox };
         let at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
@@ -116,7 +119,8 @@ impl Live {
             if now != seen {
                 // The findings were told by the reload itself.
                 let _ = self.reload().await;
-                seen = watch::fingerprint(&self.loaded().blueprint.watched);
+                // As it was before the reload: what changed meanwhile is seen by the next look.
+                seen = now;
             }
         }
     }
@@ -124,7 +128,9 @@ impl Live {
     /// Stops pollers and outbox; what is under way gets [`GRACE`]. Says whether nothing was cut off.
     pub async fn stop(&self) -> bool {
         self.stop.cancel();
-        let mut running = self.running.lock().await;
+        let Ok(mut running) = tokio::time::timeout(GRACE.to_std(), self.running.lock()).await else {
+            return false;
+        };
         running.stop.cancel();
         let pollers = std::mem::take(&mut running.pollers);
         let all = async {
@@ -147,7 +153,7 @@ impl Live {
         core: &Arc<Core>,
         blueprint: &Arc<Blueprint>,
         entries: &BTreeMap<SloId, SharedEntry>,
-        mut alerts: BTreeMap<String, SourceAlert>,
+        alerts: &mut BTreeMap<String, SourceAlert>,
         stop: &CancellationToken,
     ) -> Vec<JoinHandle<(String, SourceAlert)>> {
         core.know_sources(&blueprint.source_kinds());
@@ -165,11 +171,36 @@ impl Live {
                 entries,
                 alert: alerts.remove(name).unwrap_or_default(),
                 core: Arc::clone(core),
+                backfill: None,
             };
             let plan = Plan::new(&slos, crate::plan::overlap(config));
             pollers.push(tokio::spawn(poller.run(plan, stop.clone())));
         }
         pollers
+    }
+
+    /// The alerts of sources that left the files end.
+    async fn withdraw_sources(core: &Core, alerts: BTreeMap<String, SourceAlert>) {
+        let config = core.config();
+        for (name, mut alert) in alerts {
+            let subject = source_subject(&name, &config);
+            let severity = alert.alert().map_or(AlertSeverity::Page, |alert| alert.severity);
+            let rule = SourceRule { subject: &subject, after: Length::ZERO, severity };
+            let step = alert.withdraw(&rule, core.clock.now());
+            core.record(step.effects, alert_state(&name, &alert)).await;
+        }
+    }
+
+    /// The longest period of what is loaded: hours are kept at least that long.
+    #[must_use]
+    pub fn longest_period(&self) -> Length {
+        self.loaded().entries.values().map(|entry| entry.period()).max().unwrap_or_default()
+    }
+
+    /// Its metrics and log.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.core.telemetry
     }
 
     /// Takes a new blueprint in place of the loaded one.
@@ -186,13 +217,18 @@ impl Live {
             }
         }
         self.core.configure(Arc::clone(&blueprint.config));
+        warn_of_restart(&old.blueprint, &blueprint);
         let now = self.core.clock.now();
+        let stored = Stored::read(self.core.store.as_ref()).await.unwrap_or_else(|error| {
+            self.core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem });
+            Stored::default()
+        });
         let mut entries = BTreeMap::new();
         let mut gone = Evaluated::default();
         for plan in &blueprint.slos {
             let entry = match old.entries.get(&plan.slo.id) {
                 Some(entry) => entry.edited(plan, now),
-                None => Stored::default().entry(&self.core, &blueprint, plan).await,
+                None => stored.entry(&self.core, &blueprint, plan).await,
             };
             entries.insert(plan.slo.id.clone(), entry);
         }
@@ -202,7 +238,8 @@ impl Live {
         self.core.record(gone.effects, gone.commit).await;
         running.outbox.take(blueprint.sinks.clone());
         running.stop = self.stop.child_token();
-        running.pollers = Self::spawn(&self.core, &blueprint, &entries, alerts, &running.stop);
+        running.pollers = Self::spawn(&self.core, &blueprint, &entries, &mut alerts, &running.stop);
+        Self::withdraw_sources(&self.core, alerts).await;
         let loaded = Arc::new(Loaded { blueprint, entries, at: now });
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
     }
@@ -243,9 +280,22 @@ impl Live {
     fn views_of(entry: &Entry) -> Vec<InstanceView> {
         let around = Around { judged: entry.is_judged(), backfilled: entry.backfilled() };
         entry.with(|inner| {
-            inner.count();
+            inner.count(None);
             inner.state.instances().map(|(_, instance)| instance_view(inner, instance, around)).collect()
         })
+    }
+}
+
+/// What a reload cannot change.
+fn warn_of_restart(old: &Blueprint, new: &Blueprint) {
+    let (old, new) = (&old.config, &new.config);
+    let listens = (old.server.listen, &old.server.external_url) == (new.server.listen, &new.server.external_url);
+    for (what, same) in
+        [("server.listen` or `server.external_url", listens), ("storage", old.storage == new.storage)]
+    {
+        if !same {
+            tracing::warn!("`{what}` changed in the files; it takes effect with the next start");
+        }
     }
 }
 
@@ -277,7 +327,12 @@ impl Service for Live {
 
     fn instance(&self, id: &InstanceId) -> Option<InstanceView> {
         let loaded = self.loaded();
-        Self::views_of(loaded.entries.get(&id.slo)?).into_iter().find(|view| view.id == *id)
+        let entry = loaded.entries.get(&id.slo)?;
+        let around = Around { judged: entry.is_judged(), backfilled: entry.backfilled() };
+        entry.with(|inner| {
+            inner.count(Some(&id.group));
+            Some(instance_view(inner, inner.state.instance(&id.group)?, around))
+        })
     }
 
     fn window(&self, id: &InstanceId, over: Length) -> Option<WindowFigures> {

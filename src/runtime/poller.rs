@@ -10,9 +10,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::meant::SourceConfig;
+use crate::config::meant::{Config, SourceConfig};
 use crate::engine::observation::Observation;
 use crate::plan::Plan;
+use crate::policy::catch_up::thin_out;
 use crate::policy::route::{Addressee, sinks};
 use crate::policy::source::{SourceAlert, SourceRule, Standing};
 use crate::policy::state::write;
@@ -50,34 +51,39 @@ pub struct Poller {
     pub alert: SourceAlert,
     /// What all pollers share.
     pub core: Arc<Core>,
+    /// The backfill that runs beside the ticks; `None` at first.
+    pub backfill: Option<Task>,
 }
+
+/// A task with what stops it.
+type Task = (CancellationToken, tokio::task::JoinHandle<()>);
 
 impl Poller {
     /// Polls until `stop` is cancelled; gives the state of the source's alert back, for the next poller.
     pub async fn run(mut self, plan: Plan, stop: CancellationToken) -> (String, SourceAlert) {
         let scraping = self.scraping(stop.clone());
-        let mut asker = Asker::new(Arc::clone(&self.source), self.config.clone(), plan, self.entries.clone());
-        let mut backfill = None;
+        let clock = self.core.clock.clone();
+        let mut asker = Asker::new(Arc::clone(&self.source), self.config.clone(), plan, self.entries.clone(), clock);
         while !stop.is_cancelled() {
             let newest = self.watermark();
-            if self.source.has_history() && asker.begin_anew(newest - CATCH_UP) {
-                backfill = None;
-            }
-            if asker.answered_to().is_none_or(|held| held < newest) {
+            if asker.behind(newest).next().is_some() {
                 self.tick(&mut asker, newest, &stop).await;
             }
-            if backfill.is_none() && asker.answered_to().is_some() {
-                backfill = Some(self.backfill(newest, stop.clone()));
+            if self.backfill.is_none() && asker.has_answers() {
+                self.backfill = Some(self.start_backfill(newest, &stop));
             }
-            // The next slice is complete `delay` after its end.
-            let next = self.watermark() + self.slice.length() + self.config.delay;
+            // The next slice is complete `delay` after its end, on the clock that the watermark goes by.
+            let now = self.core.clock.now();
+            let behind = now.since(self.core.health(&self.name, |health| health.data_clock(now)));
+            let next = self.watermark() + self.slice.length() + self.config.delay + behind;
             tokio::select! {
                 () = self.core.clock.sleep_until(next) => {}
                 () = stop.cancelled() => {}
             }
         }
-        for task in [backfill, scraping].into_iter().flatten() {
-            // They watch the same token; a panic in one was logged by the runtime.
+        self.stop_backfill().await;
+        if let Some(task) = scraping {
+            // It watches the same token; a panic in it was logged by the runtime.
             let _ = task.await;
         }
         (self.name, self.alert)
@@ -88,9 +94,21 @@ impl Poller {
         let every = self.source.scrape_every()?;
         let (source, core, name) = (Arc::clone(&self.source), Arc::clone(&self.core), self.name.clone());
         Some(tokio::spawn(async move {
+            let mut failing: Option<String> = None;
             while !stop.is_cancelled() {
                 let now = core.clock.now();
                 let report = source.scrape(now).await;
+                if !report.failed.is_empty() {
+                    core.health(&name, |health| health.noted(now, &report.failed));
+                }
+                let told = report.failed.first().map(ToString::to_string);
+                if told != failing {
+                    match &told {
+                        Some(error) => tracing::warn!(source = name, error, "a page could not be scraped"),
+                        None => tracing::info!(source = name, "all pages are scraped again"),
+                    }
+                    failing = told;
+                }
                 if report.bad_lines > 0 {
                     let example = report.examples.first().map(String::as_str).unwrap_or_default();
                     tracing::warn!(source = name, bad_lines = report.bad_lines, example, "lines that are no samples");
@@ -110,50 +128,71 @@ impl Poller {
         self.slice.floor(self.core.health(&self.name, |health| health.data_clock(now)) - self.config.delay)
     }
 
-    fn backfill(&self, now: Timestamp, stop: CancellationToken) -> tokio::task::JoinHandle<()> {
-        let backfill = Backfill {
-            name: self.name.clone(),
-            source: Arc::clone(&self.source),
-            config: self.config.clone(),
-            entries: self.entries.clone(),
-            core: Arc::clone(&self.core),
-        };
-        tokio::spawn(async move { backfill.run(now, &stop).await })
+    fn start_backfill(&self, now: Timestamp, stop: &CancellationToken) -> Task {
+        let backfill = Backfill::new(&self.name, &self.source, &self.config, &self.entries, &self.core);
+        let stop = stop.child_token();
+        let token = stop.clone();
+        (stop, tokio::spawn(async move { backfill.run(now, &token).await }))
     }
 
-    /// Asks and evaluates up to `newest`; in several stretches where much was missed.
+    async fn stop_backfill(&mut self) {
+        if let Some((stop, task)) = self.backfill.take() {
+            stop.cancel();
+            // A panic in it was logged by the runtime.
+            let _ = task.await;
+        }
+    }
+
+    /// Asks and evaluates up to `newest`, in several stretches where much was missed. All effects are thinned out and
+    /// committed together at the end: what began and ended in missed time is not told, and a crash repeats all of it.
     async fn tick(&mut self, asker: &mut Asker, newest: Timestamp, stop: &CancellationToken) {
         let started = tokio::time::Instant::now();
         let oldest = newest - CATCH_UP;
-        let mut from = asker.answered_to().unwrap_or(oldest).max(oldest);
         let mut stretch = FIRST_STRETCH;
         let mut errors = Vec::new();
-        while from < newest && errors.is_empty() && !stop.is_cancelled() {
+        let mut evaluated = Evaluated::default();
+        asker.begin_tick();
+        while let Some(from) = asker.next_begin(newest, oldest).filter(|_| !stop.is_cancelled()) {
             let to = newest.min(self.slice.floor(from + stretch)).max(from + self.slice.length());
             let answers = asker.ask(to, oldest).await;
             self.tell(&answers);
-            stretch = next_stretch(stretch, answers.samples, SAMPLES_AN_ANSWER, self.slice.length());
-            errors = answers.errors;
-            self.evaluate(answers.observations, to).await;
-            from = to;
+            stretch = next_stretch(stretch, answers.samples, SAMPLES_AN_ANSWER, FIRST_STRETCH);
+            errors.extend(answers.errors);
+            self.begin_anew(&answers.observations, oldest).await;
+            evaluated = evaluated.and(self.evaluate(answers.observations, to).await);
         }
+        self.core.record(thin_out(evaluated.effects), evaluated.commit).await;
         self.finish(newest, &errors, asker).await;
         let instances = self.entries.iter().map(|entry| entry.with(|inner| inner.state.instances().count())).sum();
         self.core.telemetry.tell(&event::Tick { as_of: newest, instances, took: started.elapsed() });
     }
 
+    /// SLOs that are answered again after more was missed than is evaluated: their windows are read anew from history.
+    /// Until then everything stood still (SEMANTICS 3, *blind*).
+    async fn begin_anew(&mut self, answers: &[(usize, Observation)], oldest: Timestamp) {
+        if !self.source.has_history() {
+            return;
+        }
+        let entries = answers.iter().filter_map(|(place, _)| self.entries.get(*place));
+        let late = |entry: &&SharedEntry| entry.as_of().is_some_and(|held| held + self.config.gap < oldest);
+        let late: Vec<SharedEntry> = entries.filter(late).cloned().collect();
+        if !late.is_empty() {
+            self.stop_backfill().await;
+            late.iter().for_each(|entry| entry.begin_anew(oldest));
+        }
+    }
+
     /// What is worth telling of the answers.
     fn tell(&self, asked: &Asked) {
-        let now = self.core.clock.now();
         let telemetry = &self.core.telemetry;
         self.core.health(&self.name, |health| {
             health.replicas_differ = asked.replicas_differ;
-            if let Some(clock) = asked.clock {
-                health.clock(clock, now);
+            if let Some((clock, received)) = asked.clock {
+                health.clock(clock, received);
             }
         });
-        if let Some(clock) = asked.clock {
-            let seconds = clock.seconds_f64() - now.seconds_f64();
+        if let Some((clock, received)) = asked.clock {
+            let seconds = clock.seconds_f64() - received.seconds_f64();
             telemetry.tell(&event::ClockSkew { source: &self.name, seconds });
         }
         let refused = asked.refused;
@@ -165,8 +204,8 @@ impl Poller {
         telemetry.tell(&event::ReplicasDiffer { source: &self.name, differ: asked.replicas_differ });
     }
 
-    /// Evaluates in parallel, off the tasks that answer people, and records.
-    async fn evaluate(&self, observations: Vec<(usize, Observation)>, to: Timestamp) {
+    /// Evaluates in parallel, off the tasks that answer people.
+    async fn evaluate(&self, observations: Vec<(usize, Observation)>, to: Timestamp) -> Evaluated {
         let entries = self.entries.clone();
         let source_alert = self.alert.holds_back().map(str::to_owned);
         let config = self.core.config();
@@ -189,10 +228,10 @@ impl Poller {
                 .reduce(Evaluated::default, Evaluated::and)
         })
         .await;
-        match evaluated {
-            Ok(evaluated) => self.core.record(evaluated.effects, evaluated.commit).await,
-            Err(error) => tracing::error!(source = self.name, %error, "an evaluation failed unexpectedly"),
-        }
+        evaluated.unwrap_or_else(|error| {
+            tracing::error!(source = self.name, %error, "an evaluation failed unexpectedly");
+            Evaluated::default()
+        })
     }
 
     /// How the source is, and its own alert.
@@ -212,7 +251,7 @@ impl Poller {
         let lag = now.since(self.entries.iter().filter_map(|entry| entry.as_of()).min().unwrap_or(now)).seconds_f64();
         self.core.telemetry.tell(&event::EvaluationLag { seconds: lag });
         let config = self.core.config();
-        let subject = Subject::source(&self.name, &config.server.external_labels);
+        let subject = source_subject(&self.name, &config);
         let rule =
             SourceRule { subject: &subject, after: self.config.alert_after, severity: self.config.alert_severity };
         let standing = since.map_or(Standing::Answers, |since| Standing::Fails { since, error: &problem });
@@ -222,22 +261,8 @@ impl Poller {
         }
     }
 
-    /// The state of the source's alert, to be written.
     fn alert_state(&self) -> Commit {
-        let id = InstanceId::ungrouped(SloId::new(SOURCE_SERVICE, &self.name));
-        let state = self.alert.state();
-        let mut commit = Commit::default();
-        if state.is_quiet() {
-            commit.forgotten.push(id.to_string());
-            return commit;
-        }
-        match write(&id, state) {
-            Ok(record) => commit.states.push((id.to_string(), record)),
-            Err(error) => {
-                tracing::error!(source = self.name, %error, "the state of the source's alert cannot be written");
-            }
-        }
-        commit
+        alert_state(&self.name, &self.alert)
     }
 
     /// The SLOs that stand still say so.
@@ -247,4 +272,28 @@ impl Poller {
             self.core.record(still.effects, still.commit).await;
         }
     }
+}
+
+/// Whom a source's alert is about; in shadow where the whole service is.
+#[must_use]
+pub fn source_subject(name: &str, config: &Config) -> Subject {
+    let mut subject = Subject::source(name, &config.server.external_labels);
+    subject.mode = config.mode;
+    subject
+}
+
+/// The state of a source's alert, to be written.
+#[must_use]
+pub fn alert_state(name: &str, alert: &SourceAlert) -> Commit {
+    let id = InstanceId::ungrouped(SloId::new(SOURCE_SERVICE, name));
+    let mut commit = Commit::default();
+    if alert.state().is_quiet() {
+        commit.forgotten.push(id.to_string());
+        return commit;
+    }
+    match write(&id, alert.state()) {
+        Ok(record) => commit.states.push((id.to_string(), record)),
+        Err(error) => tracing::error!(source = name, %error, "the state of a source's alert cannot be written"),
+    }
+    commit
 }

@@ -77,18 +77,29 @@ impl NoAnswer {
 impl Client {
     /// With the bounds of INTERFACES 5, or others in tests. Fails where there is no TLS to be had.
     pub fn new(bounds: Bounds) -> Result<Self, String> {
+        Self::make(bounds, true)
+    }
+
+    /// For plain http alone: works on a machine that has no TLS roots.
+    pub fn without_tls(bounds: Bounds) -> Result<Self, String> {
+        Self::make(bounds, false)
+    }
+
+    fn make(bounds: Bounds, tls: bool) -> Result<Self, String> {
         // Installed once for the whole process; who comes second finds it there.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let http = Http::builder()
+        let mut builder = Http::builder()
             .redirect(Policy::none())
             .connect_timeout(bounds.connect)
             .timeout(bounds.total)
             .pool_idle_timeout(Duration::from_secs(20))
             .user_agent(concat!("slo/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
-            .no_gzip()
-            .build()
-            .map_err(|why| format!("no HTTP client: {}", explain(why)))?;
+            .no_gzip();
+        if !tls {
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|why| format!("no HTTP client: {}", explain(why)))?;
         Ok(Self { http, bounds })
     }
 

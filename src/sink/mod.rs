@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::config::meant::{Server, SinkConfig};
+use crate::config::meant::{Server, SinkConfig, WebhookUrl};
 use crate::policy::notification::Notification;
 use crate::secret::Secrets;
 use crate::sink::alertmanager::{Alertmanager, Shape};
@@ -88,7 +88,7 @@ pub fn build(
     server: &Server,
     secrets: &Arc<Secrets>,
 ) -> Result<Arc<dyn Sink>, SinkError> {
-    let client = || Client::new(Bounds::default());
+    let client = || if wants_tls(config) { Client::new(Bounds::default()) } else { Client::without_tls(Bounds::default()) };
     let sink: Result<Arc<dyn Sink>, String> = match config {
         SinkConfig::Alertmanager { urls, expires, severity } => client().and_then(|client| {
             let external_url = server.external_url.clone();
@@ -101,4 +101,14 @@ pub fn build(
         SinkConfig::Stdout => Ok(Arc::new(Stdout::of_process())),
     };
     sink.map_err(|problem| SinkError { sink: name.to_owned(), problem })
+}
+
+/// Whether an address is https, or secret and so may be.
+fn wants_tls(config: &SinkConfig) -> bool {
+    match config {
+        SinkConfig::Alertmanager { urls, .. } => urls.iter().any(|url| url.starts_with("https:")),
+        SinkConfig::Webhook { url: WebhookUrl::Plain(url), .. } => url.starts_with("https:"),
+        SinkConfig::Webhook { url: WebhookUrl::Secret(_), .. } => true,
+        SinkConfig::Stdout => false,
+    }
 }

@@ -222,6 +222,11 @@ pub trait Source: Send + Sync {
     /// where the target has none, that lie in `(b - gap, b]` of a birth `b`.
     async fn starts(&self, newborns: &[Newborn], gap: Length) -> Result<Vec<Start>, SourceError>;
 
+    /// Nothing older than this can be answered, because nobody has held it: the first scrape of a page. `None`: a store.
+    fn holds_since(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// How often [`Source::scrape`] wants to be called; `None` for a store.
     fn scrape_every(&self) -> Option<Length> {
         None

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -205,7 +206,11 @@ async fn page(State(exporter): State<Exporter>) -> (StatusCode, String) {
     if state.down {
         return (StatusCode::SERVICE_UNAVAILABLE, String::new());
     }
-    (StatusCode::OK, state.counters.iter().map(|(series, value)| format!("{series} {value}\n")).collect())
+    let mut text = String::new();
+    for (series, value) in &state.counters {
+        writeln!(text, "{series} {value}").unwrap();
+    }
+    (StatusCode::OK, text)
 }
 
 /// A webhook that was received.

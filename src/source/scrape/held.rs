@@ -17,6 +17,8 @@ pub(super) struct Held {
     series: HashMap<u64, HeldSeries>,
     metrics: BTreeMap<String, Vec<u64>>,
     refused: Refused,
+    /// Time of the first sample ever.
+    first: Option<Timestamp>,
 }
 
 struct HeldSeries {
@@ -27,7 +29,12 @@ struct HeldSeries {
 impl Held {
     /// Nothing yet; samples will be kept for this long.
     pub(super) fn new(keep: Length) -> Self {
-        Self { keep, series: HashMap::new(), metrics: BTreeMap::new(), refused: Refused::default() }
+        Self { keep, series: HashMap::new(), metrics: BTreeMap::new(), refused: Refused::default(), first: None }
+    }
+
+    /// Time of the first sample ever, kept or forgotten since.
+    pub(super) const fn first(&self) -> Option<Timestamp> {
+        self.first
     }
 
     /// Adds a sample; false where its series has one at that time or after.
@@ -35,6 +42,7 @@ impl Held {
         if !self.refused.admits(value) {
             return true;
         }
+        self.first = self.first.or(Some(at));
         let fingerprint = labels.fingerprint();
         let held = self.series.entry(fingerprint).or_insert_with(|| {
             let metric = labels.get("__name__").unwrap_or_default().to_owned();

@@ -183,6 +183,10 @@ impl Source for Scrape {
         starts::starts(self, newborns, gap).await
     }
 
+    fn holds_since(&self) -> Option<Timestamp> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).first()
+    }
+
     fn scrape_every(&self) -> Option<Length> {
         Some(self.interval)
     }
