@@ -214,7 +214,7 @@ impl AlertBook {
     /// What has to be written since the last call, in the order of the groups.
     ///
     /// # Errors
-    /// As [`write`]; nothing is lost, the next call gives it again.
+    /// As [`write()`]; nothing is lost, the next call gives it again.
     pub fn drain(&mut self) -> Result<StateChanges, StateError> {
         let mut changes = StateChanges::default();
         for group in &self.changed {

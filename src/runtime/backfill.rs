@@ -1,7 +1,7 @@
 //! The past of a source's SLOs: newest first, then backwards, in rounds over all of them.
 //!
 //! Alerts are live while this runs, because time that is not loaded yet is unmeasured. Bounded in memory (a stretch is
-//! as long as [`SAMPLES_AT_ONCE`] allows for the series that the SLO has) and in load on the store (half of the
+//! as long as `SAMPLES_AT_ONCE` allows for the series that the SLO has) and in load on the store (half of the
 //! source's concurrency, so that ticks never wait for it). A stretch that fails is asked again a while later.
 //! At its end an SLO gets its own hours back where the source does not reach (SEMANTICS 2, *History*).
 

@@ -125,7 +125,7 @@ impl Live {
         }
     }
 
-    /// Stops pollers and outbox; what is under way gets [`GRACE`]. Says whether nothing was cut off.
+    /// Stops pollers and outbox; what is under way gets `GRACE`. Says whether nothing was cut off.
     pub async fn stop(&self) -> bool {
         self.stop.cancel();
         let Ok(mut running) = tokio::time::timeout(GRACE.to_std(), self.running.lock()).await else {

@@ -46,7 +46,7 @@ impl Query {
     /// Parses a query.
     ///
     /// # Errors
-    /// Where the text is no PromQL, or more than the bounds of [`scan`] allow.
+    /// Where the text is no PromQL, or more than the bounds of `scan` allow.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         scan::check(text).map_err(|(message, within)| QueryError { message, within: Some(within) })?;
         let text = text.trim().replace("{{.window}}", WINDOW).replace("{{ .window }}", WINDOW);
