@@ -35,6 +35,10 @@ slos:
     objective: 99%
     alive: none
     sli: {events: {bad: 'requests_total{code=\"500\"}', total: requests_total}}
+  - name: bucketless
+    objective: 99%
+    alive: none
+    sli: {latency: {histogram: wait_seconds, below: 300ms}}
 ";
 
 /// 100 events a second, a tenth of them failures, until the test ends.
@@ -62,6 +66,10 @@ async fn pushed_down_counts_add_up_and_a_refused_query_holds_nobody_up() {
     let exporter = Exporter::serve(port).await;
     exporter.add(r#"requests_total{code="200"}"#, 0);
     exporter.add(r#"requests_total{code="500"}"#, 0);
+    // A histogram that has no bucket at 300 ms.
+    exporter.add(r#"wait_seconds_bucket{le="0.25"}"#, 5);
+    exporter.add(r#"wait_seconds_bucket{le="+Inf"}"#, 9);
+    exporter.add("wait_seconds_count", 9);
     count(&exporter);
     let scrape = vec![("shop".to_owned(), format!("127.0.0.1:{port}"))];
     let Some(prometheus) = Prometheus::start(&Options { scrape, ..Options::default() }).await else { return };
@@ -102,5 +110,9 @@ async fn pushed_down_counts_add_up_and_a_refused_query_holds_nobody_up() {
     let sources = slo.json("/api/v1/sources").await.unwrap();
     let error = sources["items"][0]["last_error"]["message"].as_str().unwrap_or_default().to_owned();
     assert!(error.contains("mad_over_time"), "the refusal is told: {sources}");
+    assert_eq!(sources["items"][0]["up"], true, "a store that refuses a question answers: {sources}");
     assert!(figures(&slo, "refused").await.is_ok_and(|(_, _, total)| total < 1.0));
+    let alerts = slo.json("/api/v1/alerts").await.unwrap();
+    assert!(!alerts.to_string().contains("bucketless"), "a threshold that is no bucket pages nobody: {alerts}");
+    assert!(slo.log().contains("a question was refused"), "it is told in the log, too");
 }

@@ -10,11 +10,12 @@ use futures_util::future::join_all;
 
 use crate::clock::Clock;
 use crate::config::meant::SourceConfig;
-use crate::engine::observation::{Observation, Point, SeriesSamples, Start};
+use crate::engine::observation::{Observation, Point, Roles, SeriesSamples, Start};
 use crate::engine::state::Birth;
 use crate::plan::Plan;
 use crate::runtime::entry::SharedEntry;
 use crate::source::{Answer, Newborn, Refused, Source, SourceError, SourceErrorKind, Value};
+use crate::spec::meant::Sli;
 use crate::units::{Length, Timestamp};
 
 /// Asks one source on behalf of its SLOs.
@@ -159,6 +160,10 @@ impl Asker {
                 from.get_mut(place).into_iter().for_each(|from| *from = self.begin(place, oldest) - overlap);
             }
             observation.from = from.get(place).copied().max(since).unwrap_or(to);
+            if let Some(error) = self.no_bucket(place, &observation).filter(|_| self.needs(place, to)) {
+                failed.insert(place);
+                asked.errors.push(error);
+            }
             match self.points(place, &points) {
                 Ok(points) => observation.points = points,
                 Err(error) => {
@@ -173,6 +178,25 @@ impl Asker {
         asked.errors.extend(points.drain(..).flatten().filter_map(Result::err));
         self.failed.extend(failed);
         asked
+    }
+
+    /// A histogram without a bucket at the threshold: counted as it stands, every event would be bad. Where `good` has
+    /// matchers of its own, that all events fail them is a possible answer, and nothing is said.
+    fn no_bucket(&self, place: usize, observation: &Observation) -> Option<SourceError> {
+        let slo = self.plan.slos().get(place)?;
+        let Sli::Exact { events, total, .. } = &slo.sli else { return None };
+        let bound = events.bucket?;
+        let alike = events.matchers.iter().all(|matcher| matcher.name == "le" || total.matchers.contains(matcher));
+        let has = |wanted: fn(Roles) -> bool| observation.series.iter().any(|series| wanted(series.roles));
+        (alike && has(|roles| roles.total) && !has(|roles| roles.events)).then(|| SourceError {
+            doing: format!("counting `{}`", slo.id),
+            problem: format!(
+                "no series of `{}` has a bucket `le` of {bound}, so nothing is counted; choose a threshold that is a bucket \
+                 of the histogram",
+                events.metric
+            ),
+            kind: SourceErrorKind::Rejected,
+        })
     }
 
     /// The points of a pushdown SLO; none for another and where no evaluation is due. An error without a text is one

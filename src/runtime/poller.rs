@@ -22,7 +22,7 @@ use crate::runtime::asker::{Asked, Asker, next_stretch};
 use crate::runtime::backfill::Backfill;
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Evaluated, SharedEntry, Surroundings};
-use crate::source::{Source, SourceError};
+use crate::source::{Source, SourceError, SourceErrorKind};
 use crate::spec::policy::AlertSeverity;
 use crate::store::Commit;
 use crate::telemetry::event;
@@ -240,10 +240,29 @@ impl Poller {
     /// How the source is, and its own alert.
     async fn finish(&mut self, newest: Timestamp, errors: &[SourceError], asker: &Asker) {
         let now = self.core.clock.now();
-        if errors.is_empty() {
-            self.core.health(&self.name, |health| health.succeeded(now, newest));
-        } else {
-            self.core.health(&self.name, |health| health.failed(now, errors));
+        // A store that refuses a question answers: the SLO that asked it stands still, the source does not fail.
+        let answers = errors.iter().all(|error| error.kind == SourceErrorKind::Rejected);
+        let before = self.core.health(&self.name, |health| health.problem().map(str::to_owned));
+        self.core.health(&self.name, |health| {
+            if !errors.is_empty() {
+                health.noted(now, errors);
+            }
+            if answers {
+                health.succeeded(now, newest);
+            } else {
+                health.failing_since = health.failing_since.or(Some(now));
+            }
+        });
+        if !errors.is_empty() {
+            let problem = self.core.health(&self.name, |health| health.problem().map(str::to_owned));
+            if answers && problem != before {
+                let problem = problem.unwrap_or_default();
+                tracing::warn!(
+                    source = self.name,
+                    problem,
+                    "a question was refused; the SLOs that asked it stand still"
+                );
+            }
             self.freeze(asker.behind(newest)).await;
         }
         let (since, problem) = self
