@@ -1,5 +1,8 @@
 //! What the engine has to know about one SLO: the numbers only, compiled once from the files.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::spec::meant::Numerator;
 use crate::spec::policy::{AlertSeverity, Gates};
 use crate::units::{Length, SloId, Step};
@@ -19,6 +22,12 @@ pub struct Definition {
     pub numerator: Numerator,
     /// Pushdown step `p`; `None` in exact mode.
     pub pushdown: Option<Length>,
+    /// Judged in slices (`gauge`, `probe`, `ratio`): weighted by time, so `X` is `S` and no interval is shown.
+    pub time_weighted: bool,
+    /// A slice without a value, from a source that answered, is a bad event.
+    pub absent_is_bad: bool,
+    /// Definitions of some groups, with another objective; the first that matches holds. All else is equal.
+    pub overrides: Vec<GroupDefinition>,
     /// `s`.
     pub slice: Step,
     /// `G`.
@@ -29,6 +38,15 @@ pub struct Definition {
     pub instances_limit: usize,
     /// Conditions, in the order of the policy; empty where alerting is off.
     pub tiers: Vec<Tier>,
+}
+
+/// The definition of the groups that have these labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupDefinition {
+    /// Labels of `by` with the values that a group must have; all of them.
+    pub matches: BTreeMap<String, String>,
+    /// Its own `overrides` are empty.
+    pub definition: Arc<Definition>,
 }
 
 /// One tier, its threshold worked out for this objective and period.

@@ -271,6 +271,9 @@ mod tests {
             source: "prometheus".to_owned(),
             sli,
             by: Vec::new(),
+            overrides: Vec::new(),
+            formerly: Vec::new(),
+            review_by: None,
             alive,
             alerting: Alerting {
                 policy: Arc::new(Policy {
@@ -282,6 +285,7 @@ mod tests {
                 labels: BTreeMap::new(),
                 annotations: BTreeMap::new(),
                 mode: Mode::Live,
+                foreign: None,
             },
             place: Place { file: "slo.yaml".into(), line: 1, column: 1, end_line: 1, end_column: 2 },
         })

@@ -8,7 +8,7 @@
 use rust_decimal::Decimal;
 
 use crate::engine::definition::{Definition, Kind, Tier};
-use crate::spec::meant::{Alive, Mode, Sli, Slo};
+use crate::spec::meant::{Absent, Alive, Mode, Numerator, Sli, Slo};
 use crate::spec::policy::{BurnThreshold, Policy, PolicyTier, TierKind};
 use crate::units::{Length, Objective, Step, decimal_to_f64};
 
@@ -50,6 +50,7 @@ pub fn definition(slo: &Slo, terms: Terms) -> Result<Definition, Misfit> {
     let (numerator, pushdown) = match &slo.sli {
         Sli::Exact { numerator, .. } => (*numerator, None),
         Sli::Pushdown { numerator, step, .. } => (*numerator, Some(*step)),
+        Sli::Gauge { .. } | Sli::Ratio { .. } => (Numerator::Bad, Some(terms.slice.length())),
     };
     // Worked out even where no alert is evaluated, so that a policy that does not fit is told in every mode.
     let tiers = tiers(&slo.alerting.policy, slo.objective, slo.window)?;
@@ -60,6 +61,9 @@ pub fn definition(slo: &Slo, terms: Terms) -> Result<Definition, Misfit> {
         by: slo.by.clone(),
         numerator,
         pushdown,
+        time_weighted: matches!(slo.sli, Sli::Gauge { .. } | Sli::Ratio { .. }),
+        absent_is_bad: matches!(slo.sli, Sli::Gauge { absent: Absent::Bad, .. }),
+        overrides: Vec::new(),
         slice: terms.slice,
         gap: terms.gap,
         alive: slo.alive != Alive::None,

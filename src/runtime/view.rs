@@ -52,6 +52,8 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         mode: match slo.sli {
             Sli::Exact { .. } => "exact",
             Sli::Pushdown { .. } => "pushdown",
+            Sli::Gauge { .. } => "gauge",
+            Sli::Ratio { .. } => "ratio",
         }
         .to_owned(),
         condition: verdict.condition,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
 use crate::diag::Place;
-use crate::spec::policy::Policy;
+use crate::spec::policy::{AlertSeverity, Policy};
 use crate::spec::selector::Selector;
 use crate::units::{Length, Objective, SloId};
 
@@ -34,6 +35,12 @@ pub struct Slo {
     pub sli: Sli,
     /// Labels that make groups, sorted as written; empty: one instance.
     pub by: Vec<String>,
+    /// Other objectives for some of its groups; the first that matches holds.
+    pub overrides: Vec<Override>,
+    /// Ids that it had before: what is stored under them is its own (SEMANTICS 6, *Edits*).
+    pub formerly: Vec<SloId>,
+    /// The day by which somebody has to look at it again.
+    pub review_by: Option<NaiveDate>,
     /// How "is the target up" is asked.
     pub alive: Alive,
     /// Policy, labels and annotations of its alerts.
@@ -64,6 +71,10 @@ impl Slo {
                 parts.extend(["pushdown".to_owned(), side(numerator), step.to_string()]);
                 parts.extend([unit(events), events.text.clone(), unit(total), total.text.clone()]);
             }
+            Sli::Gauge { query, bound, absent } => {
+                parts.extend(["gauge".to_owned(), query.clone(), format!("{bound:?}"), format!("{absent:?}")]);
+            }
+            Sli::Ratio { query } => parts.extend(["ratio".to_owned(), query.clone()]),
         }
         parts.extend(self.by.iter().cloned());
         let mut hash = Sha256::new();
@@ -102,6 +113,50 @@ pub enum Sli {
         /// `p`, how often the store is asked: a multiple of the slice.
         step: Length,
     },
+    /// `gauge` and `probe`: a value at each slice end that is good or bad, weighted by time (SEMANTICS 2, *Other kinds*).
+    Gauge {
+        /// PromQL; each series that it gives is one event a slice.
+        query: String,
+        /// When a value is good.
+        bound: Bound,
+        /// What no value means.
+        absent: Absent,
+    },
+    /// `ratio`: an error ratio at each slice end, weighted by time (SEMANTICS 2, *Other kinds*).
+    Ratio {
+        /// PromQL that gives 0 to 1, `$window` not replaced yet.
+        query: String,
+    },
+}
+
+/// When a gauge's value is good; both bounds are inclusive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// At most this.
+    Below(f64),
+    /// At least this.
+    Above(f64),
+    /// This; probes: 1.
+    Equals(f64),
+}
+
+/// What it means that a gauge has no value, or NaN, although the source answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Absent {
+    /// Unmeasured.
+    #[default]
+    Ignore,
+    /// A bad event.
+    Bad,
+}
+
+/// Another objective for the groups that have these labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Override {
+    /// Labels of `by` with the values that a group must have; all of them.
+    pub matches: BTreeMap<String, String>,
+    /// `T` of those groups.
+    pub objective: Objective,
 }
 
 /// Which side the files give beside the total.
@@ -151,6 +206,41 @@ pub struct Alerting {
     pub annotations: BTreeMap<String, String>,
     /// Whether they are sent.
     pub mode: Mode,
+    /// Names and labels that the tool of a foreign file would give them; `None`: a native file, names of our own.
+    pub foreign: Option<Arc<Foreign>>,
+}
+
+/// How the alerts of another tool's file are named and labelled, so that the routes of its users match (INTERFACES 5).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Foreign {
+    /// The tool.
+    pub origin: Origin,
+    /// One for each severity and sort of alert that the tool would make.
+    pub alerts: Vec<ForeignAlert>,
+}
+
+/// Where an SLO comes from: told with its alerts as `origin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Sloth's `prometheus/v1` or its custom resource.
+    Sloth,
+    /// Pyrra's `ServiceLevelObjective`.
+    Pyrra,
+}
+
+/// The name, labels and annotations of one alert of a foreign file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForeignAlert {
+    /// Which of our severities it is.
+    pub severity: AlertSeverity,
+    /// It is about missing data (`down`, `no_data`) and not about the budget.
+    pub silence: bool,
+    /// `alertname`.
+    pub name: String,
+    /// Its labels, all but the group's and the external ones; templates not rendered yet.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations; templates not rendered yet.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Whether alerts are sent.

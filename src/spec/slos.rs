@@ -122,6 +122,9 @@ fn read_slo(reader: &mut Reader<'_>, node: NodeId, shared: &Shared, around: &Sur
         source: source?,
         sli: sli?.0.sli,
         by,
+        overrides: Vec::new(),
+        formerly: Vec::new(),
+        review_by: None,
         alive: alive?,
         alerting: alerting?,
         place: document.place(node),
@@ -263,7 +266,8 @@ fn read_alerting(
     let node = document.child(slo, "alerting").filter(|node| document.shape(*node) != Shape::Nothing);
     let Some(node) = node else {
         let policy = find_policy(reader, slo, outer, around)?;
-        return Some(Alerting { policy, labels: BTreeMap::new(), annotations: BTreeMap::new(), mode: around.mode });
+        let (labels, annotations) = (BTreeMap::new(), BTreeMap::new());
+        return Some(Alerting { policy, labels, annotations, mode: around.mode, foreign: None });
     };
     let item: AlertingItem = reader.decode(node)?;
     let own = item.policy.zip(document.child(node, "policy"));
@@ -277,7 +281,7 @@ fn read_alerting(
     let mode = value::choice(reader, node, "mode", item.mode.as_deref(), MODES).unwrap_or(around.mode);
     let labels = value::labels(reader, node, "labels");
     let annotations = value::labels(reader, node, "annotations");
-    Some(Alerting { policy: policy?, labels, annotations, mode })
+    Some(Alerting { policy: policy?, labels, annotations, mode, foreign: None })
 }
 
 fn find_policy(

@@ -66,7 +66,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 fn finding(slo: &SloAt<'_>, same_metric: bool, ours: &Matcher, theirs: &Matcher) -> Diagnostic {
     let side = match slo.slo.sli {
         Sli::Exact { numerator: Numerator::Bad, .. } | Sli::Pushdown { numerator: Numerator::Bad, .. } => "bad",
-        Sli::Exact { .. } | Sli::Pushdown { .. } => "good",
+        _ => "good",
     };
     let message = format!("`{side}` asks for `{ours}` and `total` for `{theirs}`: no series is in both");
     let target = TARGET.contains(&ours.name.as_str()) || slo.slo.by.contains(&ours.name);
@@ -87,6 +87,7 @@ fn sides(sli: &Sli) -> Option<(Selected, Selected)> {
     match sli {
         Sli::Exact { events, total, .. } => Some((events.into(), total.into())),
         Sli::Pushdown { events, total, .. } => Some((only(&events.text)?, only(&total.text)?)),
+        Sli::Gauge { .. } | Sli::Ratio { .. } => None,
     }
 }
 

@@ -59,6 +59,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         let sides = match &slo.slo.sli {
             Sli::Exact { events, total, .. } => [vec![events.metric.clone()], vec![total.metric.clone()]],
             Sli::Pushdown { events, total, .. } => [counted(&events.text), counted(&total.text)],
+            Sli::Gauge { .. } | Sli::Ratio { .. } => continue,
         };
         for (metrics, at) in sides.iter().zip([slo.events_place(), slo.total_place()]) {
             for metric in metrics.iter().filter(|metric| !is_counter(metric)) {

@@ -53,6 +53,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         let (same, numerator) = match &slo.slo.sli {
             Sli::Exact { numerator, events, total } => (same_selector(events, total), *numerator),
             Sli::Pushdown { numerator, events, total, .. } => (same_text(&events.text, &total.text), *numerator),
+            Sli::Gauge { .. } | Sli::Ratio { .. } => continue,
         };
         if !same {
             continue;

@@ -97,7 +97,7 @@ fn written(policy: &Policy) -> impl Iterator<Item = BurnTier> {
 fn through(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier) -> Option<Diagnostic> {
     let interval = set.interval(&slo.slo.source);
     let slice = match &slo.slo.sli {
-        Sli::Exact { .. } => set.slice(),
+        Sli::Exact { .. } | Sli::Gauge { .. } | Sli::Ratio { .. } => set.slice(),
         Sli::Pushdown { step, .. } => (*step).max(set.slice()),
     };
     let reason = if tier.shortest() < slice * 2 {
