@@ -123,7 +123,7 @@ fn burn_lengths(inner: &Inner) -> Vec<Length> {
         .iter()
         .filter_map(|tier| match tier.kind {
             Kind::Burn { over, .. } => Some(over),
-            Kind::Down { .. } | Kind::NoData { .. } => None,
+            _ => None,
         })
         .collect();
     lengths.sort_unstable();
