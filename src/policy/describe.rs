@@ -12,6 +12,18 @@ pub fn condition(tier: &Tier) -> String {
             let confirmed = confirm.map_or_else(String::new, |confirm| format!(", confirmed over {confirm}"));
             format!("burn above {} over {over}{confirmed} (ratio above {})", limit(*factor), percent(*threshold))
         }
+        Kind::Exhausts { within, lookback, min_burn, .. } => {
+            format!(
+                "the budget ends within {within} at the burn of the last {lookback}, which is above {}",
+                limit(*min_burn)
+            )
+        }
+        Kind::BudgetLeft { below } => format!("less than {} of the budget is left", percent(*below)),
+        Kind::BudgetDrop { drop, over } => format!("more than {} of the budget spent in {over}", percent(*drop)),
+        Kind::SliBelow { target, over, .. } => format!("less than {} good over {over}", percent(*target)),
+        Kind::NoTraffic { over, min_total } => {
+            format!("at most {} events in {over}, all of it measured", count(*min_total))
+        }
         Kind::Down { after } => format!("down for {after}"),
         Kind::NoData { after } => format!("no data for {after}, in an hour that usually has events"),
     }
@@ -37,6 +49,12 @@ pub fn gates(tier: &Tier) -> String {
     if gates.keep_firing_for > Length::ZERO {
         parts.push(format!("keep_firing_for {}", gates.keep_firing_for));
     }
+    if let Some(active) = &gates.active {
+        parts.push(format!("active {active}"));
+    }
+    if let Some(pages) = &gates.max_false_pages {
+        parts.push(format!("max_false_pages {}/{}", count(pages.most), pages.within));
+    }
     parts.join(", ")
 }
 
@@ -51,8 +69,12 @@ pub fn tier(tier: &Tier) -> String {
 #[must_use]
 pub const fn looks_at_share(tier: &Tier) -> bool {
     match tier.kind {
-        Kind::Burn { .. } => true,
-        Kind::Down { .. } | Kind::NoData { .. } => false,
+        Kind::Burn { .. }
+        | Kind::Exhausts { .. }
+        | Kind::BudgetLeft { .. }
+        | Kind::BudgetDrop { .. }
+        | Kind::SliBelow { .. } => true,
+        Kind::Down { .. } | Kind::NoData { .. } | Kind::NoTraffic { .. } => false,
     }
 }
 

@@ -45,12 +45,62 @@ pub fn detection(tier: &Tier, terms: Terms, bad: f64) -> Option<Detection> {
             let (long, short) = (over.seconds_f64(), confirm.unwrap_or(over).seconds_f64());
             (long * threshold / bad, Some(short * (1.0 - tier.gates.hold * threshold / bad)))
         }
-        Kind::Down { .. } | Kind::NoData { .. } => return None,
+        Kind::SliBelow { threshold, over, .. } => {
+            if !exceeds(bad, threshold) {
+                return None;
+            }
+            let long = over.seconds_f64();
+            (long * threshold / bad, Some(long * (1.0 - threshold / bad)))
+        }
+        Kind::Exhausts { within, lookback, threshold, .. } => {
+            let wanted = Exhaustion { within: within.seconds_f64(), lookback: lookback.seconds_f64(), threshold };
+            (wanted.after(bad, terms.budget * period)?, None)
+        }
+        // Straight lines: the budget `B*W` is spent at `bad` a second.
+        Kind::BudgetLeft { below } => ((1.0 - below) * terms.budget * period / bad, None),
+        Kind::BudgetDrop { drop, over } => {
+            let after = drop * terms.budget * period / bad;
+            if after >= over.seconds_f64() {
+                return None;
+            }
+            (after, Some(over.seconds_f64() - after))
+        }
+        Kind::Down { .. } | Kind::NoData { .. } | Kind::NoTraffic { .. } => return None,
     };
+    if matches_after > period {
+        return None;
+    }
     let fires_after = matches_after + wait;
     // The failures end the moment it fires: the window then holds what made it fire, or `for` longer.
     let ends_after = quiet_after.map(|quiet| quiet + tier.gates.keep_firing_for.seconds_f64());
     Some(Detection { fires_after, spent: bad * fires_after / (terms.budget * period), ends_after })
+}
+
+/// When a forecast says for the first time that the budget ends within `within`, on a full budget.
+///
+/// After `t` the lookback's share is `bad * min(1, t/L)`, and at that burn what is left of the budget, `B*W - bad*t`, lasts
+/// `(B*W - bad*t) / share`. Worked: 30 d at 99.9% allows 43.2 min; `within` 4 h at the last 30 m: 100% of bad events match
+/// after 4.8 min, 10% after 3.2 h.
+#[derive(Clone, Copy, Debug)]
+struct Exhaustion {
+    within: f64,
+    lookback: f64,
+    /// `min_burn * B`.
+    threshold: f64,
+}
+
+impl Exhaustion {
+    /// Seconds until it matches; `allowed` is `B*W`.
+    fn after(self, bad: f64, allowed: f64) -> Option<f64> {
+        if !exceeds(bad, self.threshold) {
+            return None;
+        }
+        let burns = self.lookback * self.threshold / bad;
+        // Within the first lookback: (B*W - bad*t) * L / (bad*t) = within; later: (B*W - bad*t) / bad = within.
+        let early = allowed * self.lookback / (bad * (self.within + self.lookback));
+        let ends = if early <= self.lookback { early } else { (allowed / bad - self.within).max(self.lookback) };
+        Some(ends.max(burns))
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +131,34 @@ mod tests {
         }
         assert_eq!(detection(&tiers[0], terms, 0.0144), None, "equality never matches");
         assert_eq!(detection(&tiers[0], terms, 0.01), None);
+    }
+
+    #[test]
+    fn an_exhaustion_is_seen_coming() {
+        let kind = Kind::Exhausts {
+            within: Length::from_hours(4),
+            lookback: Length::from_minutes(30),
+            min_burn: 6.0,
+            threshold: 0.006,
+        };
+        let (tiers, terms) = of("workbook", "99.9%", "30d");
+        let tier = Tier { kind, ..tiers[0].clone() };
+        for (bad, minutes) in [(1.0, 4.8), (0.1, 192.0)] {
+            assert!(near(detection(&tier, terms, bad).unwrap().fires_after, minutes * 60.0), "{bad}");
+        }
+        assert_eq!(detection(&tier, terms, 0.006), None);
+    }
+
+    #[test]
+    fn a_share_of_the_budget_is_gone_after_a_straight_line() {
+        let (tiers, terms) = of("workbook", "99.9%", "30d");
+        let left = Tier { kind: Kind::BudgetLeft { below: 0.25 }, ..tiers[0].clone() };
+        assert!(near(detection(&left, terms, 1.0).unwrap().fires_after, 0.75 * 2_592.0));
+        assert_eq!(detection(&left, terms, 0.0007), None, "not within the period");
+        let drop = Tier { kind: Kind::BudgetDrop { drop: 0.25, over: Length::from_days(7) }, ..tiers[0].clone() };
+        let found = detection(&drop, terms, 0.01).unwrap();
+        assert!(near(found.fires_after, 64_800.0) && near(found.spent, 0.25), "{found:?}");
+        assert_eq!(detection(&drop, terms, 0.001), None, "a quarter in 7.5 days");
     }
 
     #[test]
