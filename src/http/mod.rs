@@ -17,3 +17,4 @@ pub mod openapi;
 pub mod query;
 pub mod router;
 pub mod server;
+pub mod sloth_names;

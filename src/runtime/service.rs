@@ -71,6 +71,14 @@ pub struct MadeOf {
     pub rules: Vec<String>,
 }
 
+impl InstanceView {
+    /// Whether there is anything to say of its period; where not, good share and budget are no figures.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.budget.window.is_measured()
+    }
+}
+
 /// Events as Prometheus counts: neither figure falls while the process runs, late corrections included (a correction
 /// downwards is held back until the count has caught up), else every `increase()` over them would see a reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -218,6 +226,10 @@ pub trait Service: Send + Sync {
     fn now(&self) -> Timestamp;
     /// The service's own health, in Prometheus' text format.
     fn own_metrics(&self) -> String;
+    /// `server.compat` is `sloth`: its series stand beside ours.
+    fn has_sloth_names(&self) -> bool {
+        false
+    }
     /// Prefix of links for people: `server.external_url`, or the address it listens on.
     fn external_url(&self) -> String;
 }
