@@ -1,15 +1,12 @@
 //! Reads `policy/v1` documents.
 
 use crate::diag::{Diagnostic, codes};
-use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, Policy, PolicyLength, PolicyTier, TierKind};
+use crate::spec::policy::{PeriodTiers, Policy, PolicyTier};
+use crate::spec::tiers::read_tier;
 use crate::spec::value;
-use crate::spec::written::{AfterItem, BurnItem, PolicyFile, PolicyItem, TierItem};
-use crate::units::{Length, decimal_to_f64};
-use crate::yaml::{NodeId, Reader};
-
-/// The severities by name.
-pub const SEVERITIES: &[(&str, AlertSeverity)] =
-    &[("page", AlertSeverity::Page), ("ticket", AlertSeverity::Ticket), ("notice", AlertSeverity::Notice)];
+use crate::spec::written::{PeriodItem, PolicyFile, PolicyItem};
+use crate::units::Length;
+use crate::yaml::{NodeId, Reader, Shape};
 
 /// Most tiers of a policy: sets of tiers are 64 bits wide.
 const MAX_TIERS: usize = 64;
@@ -46,6 +43,19 @@ fn read_policy(reader: &mut Reader<'_>, node: NodeId) -> Option<ReadPolicy> {
     let name = value::name(reader, node, "name", item.name);
     let scale_below = value::positive_length(reader, node, "scale_below", item.scale_below.as_deref());
     let replaces = value::choice(reader, node, "replaces", item.replaces.as_deref(), &[("preset", ())]);
+    let has_periods = reader.document().child(node, "periods").is_some();
+    let (tiers, periods) = if has_periods {
+        (Vec::new(), read_periods(reader, node))
+    } else {
+        (read_tiers(reader, node), Vec::new())
+    };
+    let description = item.description.unwrap_or_default();
+    let policy = Policy { name: name?, description, tiers, periods, scale_below };
+    (reader.count() == before).then_some(ReadPolicy { policy, replaces_preset: replaces.is_some(), node })
+}
+
+/// `tiers`, for any period.
+fn read_tiers(reader: &mut Reader<'_>, node: NodeId) -> Vec<PolicyTier> {
     let nodes = reader.items(node, "tiers");
     if nodes.is_empty() {
         reader.missing(node, "tiers", "at least one, such as {severity: page, burn: {factor: 14.4, over: 1h}}");
@@ -54,106 +64,61 @@ fn read_policy(reader: &mut Reader<'_>, node: NodeId) -> Option<ReadPolicy> {
         let finding = Diagnostic::error(codes::LIMIT, format!("a policy has at most {MAX_TIERS} tiers"));
         reader.report(*extra, finding);
     }
-    let tiers: Vec<PolicyTier> = nodes.iter().filter_map(|tier| read_tier(reader, *tier)).collect();
-    let policy = Policy {
-        name: name?,
-        description: item.description.unwrap_or_default(),
-        tiers,
-        periods: Vec::new(),
-        scale_below,
-    };
-    (reader.count() == before).then_some(ReadPolicy { policy, replaces_preset: replaces.is_some(), node })
+    nodes.iter().filter_map(|tier| read_tier(reader, *tier)).collect()
 }
 
-fn read_tier(reader: &mut Reader<'_>, node: NodeId) -> Option<PolicyTier> {
-    let before = reader.count();
-    let item: TierItem = reader.decode(node)?;
-    if item.severity.is_none() {
-        reader.missing(node, "severity", "`page`, `ticket` or `notice`");
-    }
-    let severity = value::choice(reader, node, "severity", item.severity.as_deref(), SEVERITIES);
-    let kind = read_kind(reader, node, reader.count() == before);
-    let gates = read_gates(reader, node, &item);
-    Some(PolicyTier { severity: severity?, kind: kind?, gates, for_part: None })
-}
-
-/// The one kind of a tier; `complete` where nothing else was wrong, so that a missing kind is worth telling.
-fn read_kind(reader: &mut Reader<'_>, node: NodeId, complete: bool) -> Option<TierKind> {
+/// `periods`: tiers of their own for some periods.
+fn read_periods(reader: &mut Reader<'_>, node: NodeId) -> Vec<PeriodTiers> {
     let document = reader.document();
-    let child = |key: &str| document.child(node, key);
-    let kinds: Vec<NodeId> = ["burn", "down", "no_data"].into_iter().filter_map(child).collect();
-    if let Some(second) = kinds.get(1) {
-        let finding = Diagnostic::error(codes::BAD_TIER, "a tier has one kind, and this one has several");
-        reader.report_key(*second, finding.with_help("write a tier for each"));
+    if let Some(tiers) = document.child(node, "tiers") {
+        let finding = Diagnostic::error(codes::BAD_TIER, "`tiers` and `periods` do not go together");
+        reader.report_key(tiers, finding.with_help("move these tiers into `periods`, or take one of the two out"));
     }
-    let Some(kind) = kinds.first().copied() else {
-        if complete {
-            let finding = Diagnostic::error(codes::MISSING_KEY, "this tier does not say when it matches");
-            reader.report(node, finding.with_help("add `burn`, `down` or `no_data`"));
+    let items = reader.items(node, "periods");
+    if items.is_empty() {
+        reader.missing(node, "periods", "at least one, such as {windows: [30d], tiers: [...]}");
+    }
+    let mut periods: Vec<PeriodTiers> = Vec::new();
+    for item in items {
+        if reader.decode::<PeriodItem>(*item).is_none() {
+            continue;
         }
-        return None;
-    };
-    match document.key(kind) {
-        Some("burn") => read_burn(reader, kind),
-        Some("down") => read_after(reader, kind).map(|after| TierKind::Down { after }),
-        _ => read_after(reader, kind).map(|after| TierKind::NoData { after }),
+        let windows = read_windows(reader, *item, &periods);
+        periods.push(PeriodTiers { windows, tiers: read_tiers(reader, *item) });
     }
+    periods
 }
 
-fn read_after(reader: &mut Reader<'_>, node: NodeId) -> Option<Length> {
-    let item: AfterItem = reader.decode(node)?;
-    if item.after.is_none() {
-        reader.missing(node, "after", "how long it has to last, such as 3m");
+/// `windows: [30d, 28d]`; a window that an earlier period has is noted.
+fn read_windows(reader: &mut Reader<'_>, node: NodeId, earlier: &[PeriodTiers]) -> Vec<Length> {
+    let document = reader.document();
+    let nodes = reader.items(node, "windows");
+    if nodes.is_empty() {
+        reader.missing(node, "windows", "the periods that these tiers are for, such as [30d, 28d]");
     }
-    value::positive_length(reader, node, "after", item.after.as_deref())
-}
-
-fn read_burn(reader: &mut Reader<'_>, node: NodeId) -> Option<TierKind> {
-    let item: BurnItem = reader.decode(node)?;
-    let factor = value::positive(reader, node, "factor", item.factor.as_deref());
-    let spend = value::percentage(reader, node, "spend", item.spend.as_deref());
-    if spend.is_some_and(|spend| spend.is_zero() || spend.is_sign_negative()) {
-        reader.report_in(node, "spend", Diagnostic::error(codes::BAD_NUMBER, "`spend` has to be above 0%"));
+    let mut windows: Vec<Length> = Vec::new();
+    for item in nodes {
+        if !reader.expect(*item, Shape::Text) {
+            continue;
+        }
+        let window = match document.text(*item).unwrap_or_default().parse::<Length>() {
+            Ok(window) if window > Length::ZERO => window,
+            Ok(_) => {
+                reader.report(*item, Diagnostic::error(codes::BAD_DURATION, "a period has to be longer than zero"));
+                continue;
+            }
+            Err(error) => {
+                reader.report(*item, Diagnostic::error(codes::BAD_DURATION, error.to_string()));
+                continue;
+            }
+        };
+        if windows.contains(&window) || earlier.iter().any(|period| period.windows.contains(&window)) {
+            let finding = Diagnostic::error(codes::BAD_TIER, format!("the period {window} has tiers already"));
+            reader.report(*item, finding.with_help("name each period once"));
+        }
+        windows.push(window);
     }
-    if item.factor.is_some() && item.spend.is_some() {
-        let finding = Diagnostic::error(codes::BAD_TIER, "`factor` and `spend` say the same thing twice");
-        reader.report_in(node, "spend", finding.with_help("keep one of the two"));
-    }
-    if item.factor.is_none() && item.spend.is_none() {
-        reader.missing(node, "factor", "a burn rate such as 14.4, or `spend`, a share of the budget such as 2%");
-    }
-    if item.over.is_none() {
-        reader.missing(node, "over", "the long window, such as 1h");
-    }
-    let over = value::positive_length(reader, node, "over", item.over.as_deref());
-    let confirm = value::positive_length(reader, node, "confirm", item.confirm.as_deref());
-    if let (Some(over), Some(confirm)) = (over, confirm)
-        && confirm > over
-    {
-        let message = format!("`confirm` ({confirm}) is longer than `over` ({over})");
-        let finding = Diagnostic::error(codes::BAD_TIER, message);
-        reader.report_in(node, "confirm", finding.with_help("the confirming window is the short one"));
-    }
-    let threshold = factor.map(BurnThreshold::Factor).or(spend.map(BurnThreshold::Spend));
-    Some(TierKind::Burn { threshold: threshold?, over: over?.into(), confirm: confirm.map(PolicyLength::from) })
-}
-
-fn read_gates(reader: &mut Reader<'_>, node: NodeId, item: &TierItem) -> Gates {
-    let open = Gates::default();
-    let hold = value::percentage(reader, node, "hold", item.hold.as_deref()).map(decimal_to_f64);
-    if hold.is_some_and(|hold| hold <= 0.0 || hold > 1.0) {
-        let finding = Diagnostic::error(codes::BAD_NUMBER, "`hold` has to be above 0% and at most 100%");
-        reader.report_in(node, "hold", finding);
-    }
-    Gates {
-        min_bad: value::events(reader, node, "min_bad", item.min_bad.as_deref()).unwrap_or(open.min_bad),
-        min_total: value::events(reader, node, "min_total", item.min_total.as_deref()).unwrap_or(open.min_total),
-        for_: value::length(reader, node, "for", item.for_.as_deref()).unwrap_or(open.for_),
-        keep_firing_for: value::length(reader, node, "keep_firing_for", item.keep_firing_for.as_deref())
-            .unwrap_or(open.keep_firing_for),
-        hold: hold.unwrap_or(open.hold),
-        ..open
-    }
+    windows
 }
 
 #[cfg(test)]
