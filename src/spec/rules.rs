@@ -44,11 +44,8 @@ fn read_policy(reader: &mut Reader<'_>, node: NodeId) -> Option<ReadPolicy> {
     let scale_below = value::positive_length(reader, node, "scale_below", item.scale_below.as_deref());
     let replaces = value::choice(reader, node, "replaces", item.replaces.as_deref(), &[("preset", ())]);
     let has_periods = reader.document().child(node, "periods").is_some();
-    let (tiers, periods) = if has_periods {
-        (Vec::new(), read_periods(reader, node))
-    } else {
-        (read_tiers(reader, node), Vec::new())
-    };
+    let (tiers, periods) =
+        if has_periods { (Vec::new(), read_periods(reader, node)) } else { (read_tiers(reader, node), Vec::new()) };
     let description = item.description.unwrap_or_default();
     let policy = Policy { name: name?, description, tiers, periods, scale_below };
     (reader.count() == before).then_some(ReadPolicy { policy, replaces_preset: replaces.is_some(), node })
@@ -125,6 +122,7 @@ fn read_windows(reader: &mut Reader<'_>, node: NodeId, earlier: &[PeriodTiers]) 
 mod tests {
     use super::*;
     use crate::diag::Place;
+    use crate::spec::policy::{AlertSeverity, BurnThreshold, FalsePages, Gates, PolicyLength, TierKind};
     use crate::yaml::{SourceText, parse};
 
     fn read(tiers: &str) -> (Vec<ReadPolicy>, Vec<(&'static str, Place)>) {
@@ -176,15 +174,131 @@ mod tests {
             ("{severity: page, burn: {factor: 1, over: 1h, confirm: 2h}}", vec![(codes::BAD_TIER, "2h")]),
             ("{severity: page, down: {after: 3m}, hold: 120%}", vec![(codes::BAD_NUMBER, "120%")]),
             ("{severity: page, down: {after: 3m}, min_bad: -1}", vec![(codes::BAD_NUMBER, "-1")]),
-            ("{severity: page, exhausts: {within: 4h}}", vec![(codes::NOT_BUILT, "exhausts")]),
-            ("{severity: page, down: {after: 3m}, active: {}}", vec![(codes::NOT_BUILT, "active")]),
-            ("{severity: page, brun: {over: 1h}}", vec![(codes::UNKNOWN_KEY, "brun")]),
+            ("{severity: page, exhausts: {within: 4h}}", vec![(codes::MISSING_KEY, "{within: 4h}")]),
+            (
+                "{severity: page, exhausts: {within: 4h, lookback: W/0, min_burn: x}}",
+                vec![(codes::BAD_DURATION, "W/0"), (codes::BAD_NUMBER, "x")],
+            ),
+            ("{severity: page, budget_left: {below: 0.25}}", vec![(codes::BAD_NUMBER, "0.25")]),
+            ("{severity: page, budget_left: {below: 125%}}", vec![(codes::BAD_NUMBER, "125%")]),
+            ("{severity: page, budget_drop: {drop: 0%, over: 1d}}", vec![(codes::BAD_NUMBER, "0%")]),
+            ("{severity: page, sli_below: {target: 0.999, over: 1d}}", vec![(codes::BAD_OBJECTIVE, "0.999")]),
+            ("{severity: page, no_traffic: {over: 1d, min_total: -1}}", vec![(codes::BAD_NUMBER, "-1")]),
+            ("{severity: page, burn: {factor: 1, over: W/112, confirm: W/7}}", vec![(codes::BAD_TIER, "W/7")]),
+            ("{severity: page, burn: {factor: 1, over: W/x}}", vec![(codes::BAD_DURATION, "W/x")]),
+            (
+                "{severity: page, down: {after: 3m}, active: {}}",
+                vec![(codes::MISSING_KEY, "{}"), (codes::MISSING_KEY, "{}")],
+            ),
+            (
+                "{severity: page, down: {after: 3m}, active: {cron: 0 25 * * *, for: 1h}}",
+                vec![(codes::BAD_DURATION, "0 25 * * *")],
+            ),
+            (
+                "{severity: page, down: {after: 3m}, active: {cron: 0 9 * * *, for: 1h, zone: Berlin}}",
+                vec![(codes::BAD_CHOICE, "Berlin")],
+            ),
+            ("{severity: page, down: {after: 3m}, max_false_pages: 3}", vec![(codes::BAD_NUMBER, "3")]),
+            ("{severity: page, down: {after: 3m}, max_false_pages: 0/30d}", vec![(codes::BAD_NUMBER, "0/30d")]),
         ] {
             let (policies, findings) = read(&format!("      - {tier}\n"));
             let at = |place: &Place| tier.get(place.column as usize - 9..place.end_column as usize - 9).unwrap();
             let findings: Vec<_> = findings.iter().map(|(code, place)| (*code, at(place))).collect();
             assert_eq!(findings, expected, "{tier}");
             assert!(policies.is_empty(), "{tier}");
+        }
+    }
+
+    fn only(tier: &str) -> PolicyTier {
+        let (mut policies, findings) = read(&format!("      - {tier}\n"));
+        assert_eq!(findings, [], "{tier}");
+        policies.remove(0).policy.tiers.remove(0)
+    }
+
+    #[test]
+    fn every_kind_is_read() {
+        let fixed = |text: &str| PolicyLength::Fixed(text.parse().unwrap());
+        let decimal = |text: &str| text.parse().unwrap();
+        for (tier, kind) in [
+            (
+                "{severity: page, exhausts: {within: 4h, lookback: 30m, min_burn: 6}}",
+                TierKind::Exhausts { within: Length::from_hours(4), lookback: fixed("30m"), min_burn: decimal("6") },
+            ),
+            (
+                "{severity: page, exhausts: {within: 4h, lookback: 30m}}",
+                TierKind::Exhausts { within: Length::from_hours(4), lookback: fixed("30m"), min_burn: decimal("1") },
+            ),
+            ("{severity: ticket, budget_left: {below: 25%}}", TierKind::BudgetLeft { below: decimal("0.25") }),
+            (
+                "{severity: notice, budget_drop: {drop: 25%, over: 7d}}",
+                TierKind::BudgetDrop { drop: decimal("0.25"), over: fixed("7d") },
+            ),
+            (
+                "{severity: page, sli_below: {target: 99.95%, over: 30m}}",
+                TierKind::SliBelow { target: "99.95%".parse().unwrap(), over: fixed("30m") },
+            ),
+            (
+                "{severity: ticket, no_traffic: {over: 30m, min_total: 1}}",
+                TierKind::NoTraffic { over: fixed("30m"), min_total: 1.0 },
+            ),
+            ("{severity: ticket, no_traffic: {over: 30m}}", TierKind::NoTraffic { over: fixed("30m"), min_total: 0.0 }),
+            (
+                "{severity: page, burn: {factor: 14, over: W/672, confirm: W/8064}}",
+                TierKind::Burn {
+                    threshold: BurnThreshold::Factor(decimal("14")),
+                    over: PolicyLength::Part(672.try_into().unwrap()),
+                    confirm: Some(PolicyLength::Part(8_064.try_into().unwrap())),
+                },
+            ),
+        ] {
+            assert_eq!(only(tier).kind, kind, "{tier}");
+        }
+        assert_eq!(only("{severity: notice, down: {after: 1m}}").severity, AlertSeverity::Notice);
+    }
+
+    #[test]
+    fn windows_of_activity_and_bounds_of_false_pages_are_gates() {
+        let tier = only(
+            "{severity: page, down: {after: 1m}, for: W/224, max_false_pages: 0.1/30d, \
+             active: {cron: 0 9 * * Mon-Fri, for: 9h, zone: Europe/Berlin}}",
+        );
+        assert_eq!(tier.for_part.map(std::num::NonZeroU32::get), Some(224));
+        assert_eq!(tier.gates.max_false_pages, Some(FalsePages { most: 0.1, within: Length::from_days(30) }));
+        let active = tier.gates.active.unwrap();
+        assert_eq!(active.to_string(), "0 9 * * Mon-Fri for 9h, Europe/Berlin");
+    }
+
+    #[test]
+    fn tiers_may_differ_by_period() {
+        let tier = |severity: &str| format!("tiers: [{{severity: {severity}, down: {{after: 3m}}}}]");
+        let text = |periods: &str| format!("version: policy/v1\npolicies:\n  - name: house\n{periods}");
+        let read = |text: String| {
+            let stream = parse(&SourceText::named("rules.yaml", text));
+            let mut reader = Reader::new(&stream.documents[0].0);
+            let policies = read_policies(&mut reader, stream.documents[0].0.root());
+            (policies, reader.into_findings().into_iter().map(|finding| finding.code).collect::<Vec<_>>())
+        };
+        let both = format!(
+            "    periods:\n    - windows: [30d, 4w]\n      {}\n    - {{windows: [7d], {}}}\n",
+            tier("page"),
+            tier("ticket")
+        );
+        let (policies, findings) = read(text(&both));
+        assert_eq!(findings, Vec::<&str>::new());
+        let severity = |days| policies[0].policy.tiers_for(Length::from_days(days)).map(|(_, tiers)| tiers[0].severity);
+        let found = [7, 28, 30, 90].map(severity);
+        assert_eq!(found, [Some(AlertSeverity::Ticket), Some(AlertSeverity::Page), Some(AlertSeverity::Page), None]);
+        for (periods, code) in [
+            ("    periods: []\n".to_owned(), codes::MISSING_KEY),
+            (format!("    periods: [{{{}}}]\n", tier("page")), codes::MISSING_KEY),
+            ("    periods: [{windows: [30d]}]\n".to_owned(), codes::MISSING_KEY),
+            (format!("    periods: [{{windows: [month], {}}}]\n", tier("page")), codes::BAD_DURATION),
+            (format!("    periods: [{{windows: [0s], {}}}]\n", tier("page")), codes::BAD_DURATION),
+            (format!("    periods: [{{windows: [4w, 28d], {}}}]\n", tier("page")), codes::BAD_TIER),
+            (format!("    {}\n    periods: [{{windows: [4w], {0}}}]\n", tier("page")), codes::BAD_TIER),
+        ] {
+            let (policies, findings) = read(text(&periods));
+            assert_eq!((policies.len(), findings), (0, vec![code]), "{periods}");
         }
     }
 }

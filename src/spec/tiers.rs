@@ -8,9 +8,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use crate::diag::{Diagnostic, codes};
-use crate::spec::policy::{
-    BurnThreshold, FalsePages, Gates, PolicyLength, PolicyTier, SEVERITIES, TierKind,
-};
+use crate::spec::policy::{BurnThreshold, FalsePages, Gates, PolicyLength, PolicyTier, SEVERITIES, TierKind};
 use crate::spec::value;
 use crate::spec::written::{
     ActiveItem, AfterItem, BudgetDropItem, BudgetLeftItem, BurnItem, ExhaustsItem, NoTrafficItem, SliBelowItem,

@@ -163,17 +163,8 @@ pub(super) const TIER_KINDS: &[&str] =
     &["burn", "exhausts", "budget_left", "budget_drop", "sli_below", "no_traffic", "down", "no_data"];
 
 impl Written for TierItem {
-    const NESTED: &'static [&'static str] = &[
-        "burn",
-        "exhausts",
-        "budget_left",
-        "budget_drop",
-        "sli_below",
-        "no_traffic",
-        "down",
-        "no_data",
-        "active",
-    ];
+    const NESTED: &'static [&'static str] =
+        &["burn", "exhausts", "budget_left", "budget_drop", "sli_below", "no_traffic", "down", "no_data", "active"];
 }
 
 /// `burn`.
