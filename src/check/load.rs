@@ -215,7 +215,7 @@ impl Loader {
             finding.related.extend(place.map(|place| (place, "the first".to_owned())));
             return Some(finding.with_help("give one of them another name"));
         }
-        let is_preset = presets.contains_key(name) || preset::NOT_BUILT.contains(&name.as_str());
+        let is_preset = presets.contains_key(name);
         let equal = presets.get(name).is_some_and(|preset| preset.says_the_same(&read.policy));
         match (is_preset, read.replaces_preset) {
             (true, false) if !equal => {

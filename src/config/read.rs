@@ -19,7 +19,7 @@ use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, sinks, sources};
 use crate::diag::{Diagnostic, codes};
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
-use crate::spec::rules::SEVERITIES;
+use crate::spec::policy::SEVERITIES;
 use crate::spec::slos::MODES;
 use crate::spec::value;
 use crate::units::{Length, Step, is_name};

@@ -14,5 +14,6 @@ pub mod rules;
 mod scan;
 pub mod selector;
 pub mod slos;
+pub mod tiers;
 pub mod value;
 mod written;

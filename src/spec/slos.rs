@@ -298,10 +298,6 @@ fn find_policy(
         // It stands in a file and could not be read, which was said there.
         return None;
     }
-    if preset::NOT_BUILT.contains(&name.as_str()) {
-        reader.report(node, Diagnostic::error(codes::NOT_BUILT, format!("the preset `{name}` is not built yet")));
-        return None;
-    }
     let known = around.policies.keys().map(String::as_str);
     let help = match suggestion(&name, known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
