@@ -105,6 +105,13 @@ pub const NO_OWNER: &str = "SLO045";
 /// A label that an alert carries already.
 pub const CLASHING_LABEL: &str = "SLO046";
 
+/// A gauge's query with the placeholder of a range.
+pub const WINDOW_IN_GAUGE: &str = "SLO057";
+/// PromQL for a source that evaluates none.
+pub const NO_QUERIES: &str = "SLO058";
+/// A counter's value judged as it stands.
+pub const COUNTER_AS_GAUGE: &str = "SLO059";
+
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
     Code { id: SYNTAX, title: "the file is not YAML" },
@@ -152,6 +159,9 @@ pub const LIST: &[Code] = &[
     Code { id: NO_RUNBOOK, title: "page without a runbook" },
     Code { id: NO_OWNER, title: "page without an owner" },
     Code { id: CLASHING_LABEL, title: "label clashes" },
+    Code { id: WINDOW_IN_GAUGE, title: "gauge query with $window" },
+    Code { id: NO_QUERIES, title: "source evaluates no queries" },
+    Code { id: COUNTER_AS_GAUGE, title: "counter used as a gauge" },
 ];
 
 /// The title of a code, if there is such a code.

@@ -98,7 +98,7 @@ impl Backfill {
     /// One SLO, back to `until` or to the beginning of its period.
     async fn one(&self, entry: &SharedEntry, until: Timestamp, now: Timestamp, stop: &CancellationToken) {
         let until = until.max(now - entry.period()).floor_to(HOUR);
-        let mut plan = Plan::new(&[entry.slo()], overlap(&self.config));
+        let mut plan = Plan::new(&[entry.slo()], overlap(&self.config), self.core.config().slice);
         while let Some(to) = entry.history_needed(until).filter(|_| self.source.has_history()) {
             let from = (to - self.stretch(entry)).ceil_to(HOUR).min((to - HOUR).ceil_to(HOUR)).max(until);
             let read = tokio::select! {

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::yaml::Written;
+use crate::yaml::{Flag, Written};
 
 /// A `slo/v1` document.
 #[derive(Debug, Default, Deserialize)]
@@ -66,8 +66,8 @@ impl Written for AlertingItem {
 pub(super) struct SliItem {}
 
 impl Written for SliItem {
-    const NESTED: &'static [&'static str] = &["events", "latency"];
-    const NOT_BUILT: &'static [&'static str] = &["gauge", "probe", "ratio", "spans", "composite"];
+    const NESTED: &'static [&'static str] = &["events", "latency", "gauge", "probe", "ratio"];
+    const NOT_BUILT: &'static [&'static str] = &["spans", "composite"];
 }
 
 /// `events`.
@@ -84,6 +84,28 @@ pub(super) struct EventsItem {
 
 impl Written for EventsItem {}
 
+/// `gauge`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct GaugeItem {
+    pub(super) query: Option<String>,
+    pub(super) below: Option<String>,
+    pub(super) above: Option<String>,
+    pub(super) equals: Option<String>,
+    pub(super) absent: Option<String>,
+}
+
+impl Written for GaugeItem {}
+
+/// `ratio`, written out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RatioItem {
+    pub(super) query: Option<String>,
+}
+
+impl Written for RatioItem {}
+
 /// `latency`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -92,6 +114,7 @@ pub(super) struct LatencyItem {
     pub(super) below: Option<String>,
     pub(super) above: Option<String>,
     pub(super) good: Option<String>,
+    pub(super) native: Flag,
     pub(super) mode: Option<String>,
     pub(super) step: Option<String>,
 }

@@ -13,6 +13,7 @@ mod bad_sli;
 mod bad_tier;
 mod cannot_match;
 mod clashing_label;
+mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
 mod gauge_as_counter;
@@ -22,6 +23,7 @@ mod literal_secret;
 mod low_factor;
 mod missing_key;
 mod no_owner;
+mod no_queries;
 mod no_route;
 mod no_runbook;
 mod no_window;
@@ -45,11 +47,12 @@ mod unknown_sink;
 mod unknown_source;
 mod unreachable_tier;
 mod unreadable;
+mod window_in_gauge;
 
 use crate::check::rule::Rule;
 
 /// Every rule, ascending by code; one for each of `diag::codes::LIST`.
-pub const ALL: [Rule; 45] = [
+pub const ALL: [Rule; 48] = [
     syntax::RULE,
     unknown_key::RULE,
     duplicate_key::RULE,
@@ -95,6 +98,9 @@ pub const ALL: [Rule; 45] = [
     no_runbook::RULE,
     no_owner::RULE,
     clashing_label::RULE,
+    window_in_gauge::RULE,
+    no_queries::RULE,
+    counter_as_gauge::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
