@@ -104,6 +104,10 @@ pub const NO_RUNBOOK: &str = "SLO044";
 pub const NO_OWNER: &str = "SLO045";
 /// A label that an alert carries already.
 pub const CLASHING_LABEL: &str = "SLO046";
+/// A param of a template that is missing, unknown or of no use.
+pub const TEMPLATE_PARAM: &str = "SLO060";
+/// A template that nobody defines.
+pub const UNKNOWN_TEMPLATE: &str = "SLO061";
 
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
@@ -152,6 +156,8 @@ pub const LIST: &[Code] = &[
     Code { id: NO_RUNBOOK, title: "page without a runbook" },
     Code { id: NO_OWNER, title: "page without an owner" },
     Code { id: CLASHING_LABEL, title: "label clashes" },
+    Code { id: TEMPLATE_PARAM, title: "template and params do not fit" },
+    Code { id: UNKNOWN_TEMPLATE, title: "unknown template" },
 ];
 
 /// The title of a code, if there is such a code.

@@ -14,5 +14,6 @@ pub mod rules;
 mod scan;
 pub mod selector;
 pub mod slos;
+pub mod template;
 pub mod value;
 mod written;

@@ -34,6 +34,7 @@ mod shadowed_tier;
 mod shape;
 mod short_window;
 mod syntax;
+mod template_param;
 mod two_configurations;
 mod unclear_unit;
 mod uneven_window;
@@ -43,13 +44,14 @@ mod unknown_owner;
 mod unknown_policy;
 mod unknown_sink;
 mod unknown_source;
+mod unknown_template;
 mod unreachable_tier;
 mod unreadable;
 
 use crate::check::rule::Rule;
 
 /// Every rule, ascending by code; one for each of `diag::codes::LIST`.
-pub const ALL: [Rule; 45] = [
+pub const ALL: [Rule; 47] = [
     syntax::RULE,
     unknown_key::RULE,
     duplicate_key::RULE,
@@ -95,6 +97,8 @@ pub const ALL: [Rule; 45] = [
     no_runbook::RULE,
     no_owner::RULE,
     clashing_label::RULE,
+    template_param::RULE,
+    unknown_template::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
