@@ -12,6 +12,8 @@ pub enum Kind {
     Policies,
     /// `config/v1`
     Configuration,
+    /// `template/v1`
+    Templates,
     /// Of the formats, and not built yet; says what it is.
     NotBuilt(&'static str),
     /// `kind: List`: its items are documents.
@@ -29,7 +31,7 @@ const OURS: &[(&str, Kind)] = &[
     ("slo/v1", Kind::Slos),
     ("policy/v1", Kind::Policies),
     ("config/v1", Kind::Configuration),
-    ("template/v1", Kind::NotBuilt("`template/v1`")),
+    ("template/v1", Kind::Templates),
     ("slo-test/v1", Kind::NotBuilt("`slo-test/v1`")),
     ("exclusion/v1", Kind::NotBuilt("`exclusion/v1`")),
     ("incidents/v1", Kind::NotBuilt("`incidents/v1`")),

@@ -18,5 +18,6 @@ mod scan;
 pub mod selector;
 pub mod slos;
 pub mod tiers;
+pub mod template;
 pub mod value;
 mod written;

@@ -52,8 +52,11 @@ struct Shared {
 
 /// The SLOs of a document, each with its item; what is wrong is noted, and an SLO that lacks something is left out.
 pub fn read_slos(reader: &mut Reader<'_>, root: NodeId, around: &Surroundings<'_>) -> Vec<(Slo, NodeId)> {
-    let Some(shared) = read_shared(reader, root) else { return Vec::new() };
     let document = reader.document();
+    // What the uses of templates made says for all its SLOs what the document says that uses them.
+    let read = |reader: &mut Reader<'_>| read_shared(reader, root);
+    let shared = if document.is_assembled() { reader.quietly(read) } else { read(reader) };
+    let Some(shared) = shared else { return Vec::new() };
     if document.child(root, "slos").is_none() && document.child(root, "use").is_none() {
         reader.missing(root, "slos", "a list of SLOs");
     }

@@ -15,8 +15,38 @@ pub(super) struct SloFile {
 }
 
 impl Written for SloFile {
-    const NESTED: &'static [&'static str] = &["version", "labels", "links", "defaults", "slos"];
-    const NOT_BUILT: &'static [&'static str] = &["use"];
+    const NESTED: &'static [&'static str] = &["version", "labels", "links", "defaults", "slos", "use"];
+}
+
+/// One of `use`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct UseItem {
+    pub(super) template: Option<String>,
+}
+
+impl Written for UseItem {
+    const NESTED: &'static [&'static str] = &["with"];
+}
+
+/// A `template/v1` document.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TemplateFile {}
+
+impl Written for TemplateFile {
+    const NESTED: &'static [&'static str] = &["version", "templates"];
+}
+
+/// One of `templates`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TemplateItem {
+    pub(super) name: Option<String>,
+}
+
+impl Written for TemplateItem {
+    const NESTED: &'static [&'static str] = &["params", "slos"];
 }
 
 /// `defaults` of a `slo/v1` document.

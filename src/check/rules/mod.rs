@@ -36,6 +36,7 @@ mod shadowed_tier;
 mod shape;
 mod short_window;
 mod syntax;
+mod template_param;
 mod two_configurations;
 mod unclear_unit;
 mod uneven_window;
@@ -45,6 +46,7 @@ mod unknown_owner;
 mod unknown_policy;
 mod unknown_sink;
 mod unknown_source;
+mod unknown_template;
 mod unreachable_tier;
 mod unreadable;
 mod window_in_gauge;
@@ -52,7 +54,7 @@ mod window_in_gauge;
 use crate::check::rule::Rule;
 
 /// Every rule, ascending by code; one for each of `diag::codes::LIST`.
-pub const ALL: [Rule; 48] = [
+pub const ALL: &[Rule] = &[
     syntax::RULE,
     unknown_key::RULE,
     duplicate_key::RULE,
@@ -101,6 +103,8 @@ pub const ALL: [Rule; 48] = [
     window_in_gauge::RULE,
     no_queries::RULE,
     counter_as_gauge::RULE,
+    template_param::RULE,
+    unknown_template::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
