@@ -1,5 +1,6 @@
 //! All rules, in the order of their codes: those of the readers and the lints.
 
+mod alert_windows;
 mod bad_address;
 mod bad_choice;
 mod bad_duration;
@@ -15,6 +16,8 @@ mod cannot_match;
 mod clashing_label;
 mod duplicate_key;
 mod duplicate_name;
+mod foreign_plugin;
+mod foreign_template;
 mod gauge_as_counter;
 mod inverted_tiers;
 mod limit;
@@ -26,6 +29,7 @@ mod no_route;
 mod no_runbook;
 mod no_window;
 mod not_built;
+mod not_honoured;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
@@ -49,7 +53,7 @@ mod unreadable;
 use crate::check::rule::Rule;
 
 /// Every rule, ascending by code; one for each of `diag::codes::LIST`.
-pub const ALL: [Rule; 45] = [
+pub const ALL: [Rule; 49] = [
     syntax::RULE,
     unknown_key::RULE,
     duplicate_key::RULE,
@@ -95,6 +99,10 @@ pub const ALL: [Rule; 45] = [
     no_runbook::RULE,
     no_owner::RULE,
     clashing_label::RULE,
+    foreign_plugin::RULE,
+    not_honoured::RULE,
+    foreign_template::RULE,
+    alert_windows::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
