@@ -5,6 +5,7 @@
 
 pub mod events;
 pub mod gauge;
+pub mod foreign;
 pub mod kind;
 pub mod latency;
 pub mod meant;

@@ -248,10 +248,18 @@ fn read_sli(reader: &mut Reader<'_>, node: NodeId, by: &[String], slice: Step) -
     }
 }
 
+/// How "is the target up" is asked where the file does not say: `up` with the matchers that name the target.
+#[must_use]
+pub fn derived_alive(target: Vec<Matcher>) -> Alive {
+    if target.is_empty() {
+        return Alive::None;
+    }
+    Alive::Selector(Selector { metric: "up".to_owned(), matchers: target, bucket: None })
+}
+
 fn read_alive(reader: &mut Reader<'_>, node: NodeId, written: Option<&str>, target: Vec<Matcher>) -> Option<Alive> {
     match written {
-        None if target.is_empty() => Some(Alive::None),
-        None => Some(Alive::Selector(Selector { metric: "up".to_owned(), matchers: target, bucket: None })),
+        None => Some(derived_alive(target)),
         Some("none") => Some(Alive::None),
         Some(text) => {
             let query = query(reader, node, "alive", Some(text))?;

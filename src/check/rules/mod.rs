@@ -1,5 +1,6 @@
 //! All rules, in the order of their codes: those of the readers and the lints.
 
+mod alert_windows;
 mod bad_address;
 mod bad_choice;
 mod bad_duration;
@@ -16,6 +17,8 @@ mod clashing_label;
 mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
+mod foreign_plugin;
+mod foreign_template;
 mod gauge_as_counter;
 mod inverted_tiers;
 mod limit;
@@ -28,6 +31,7 @@ mod no_route;
 mod no_runbook;
 mod no_window;
 mod not_built;
+mod not_honoured;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
@@ -100,6 +104,10 @@ pub const ALL: &[Rule] = &[
     no_runbook::RULE,
     no_owner::RULE,
     clashing_label::RULE,
+    foreign_plugin::RULE,
+    not_honoured::RULE,
+    foreign_template::RULE,
+    alert_windows::RULE,
     window_in_gauge::RULE,
     no_queries::RULE,
     counter_as_gauge::RULE,
