@@ -216,9 +216,7 @@ impl Loader {
             return Some(finding.with_help("give one of them another name"));
         }
         let is_preset = presets.contains_key(name) || preset::NOT_BUILT.contains(&name.as_str());
-        let equal = presets
-            .get(name)
-            .is_some_and(|preset| (&preset.tiers, preset.scale_below) == (&read.policy.tiers, read.policy.scale_below));
+        let equal = presets.get(name).is_some_and(|preset| preset.says_the_same(&read.policy));
         match (is_preset, read.replaces_preset) {
             (true, false) if !equal => {
                 let message = format!("`{name}` is the name of a preset, and this differs from it");

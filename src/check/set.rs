@@ -7,7 +7,7 @@ use crate::check::load::{Loaded, Origin};
 use crate::config::meant::Config;
 use crate::diag::{Diagnostic, Place};
 use crate::spec::meant::{Mode, Slo};
-use crate::spec::policy::{AlertSeverity, Policy};
+use crate::spec::policy::{AlertSeverity, Policy, PolicyTier};
 use crate::units::{Length, Step};
 use crate::yaml::{Document, NodeId, Shape};
 
@@ -182,11 +182,16 @@ impl<'a> SloAt<'a> {
         self.slo.alerting.mode != Mode::Off
     }
 
+    /// The tiers of its policy for its period.
+    #[must_use]
+    pub fn tiers(&self) -> &'a [PolicyTier] {
+        self.slo.alerting.policy.tiers_for(self.slo.window).map_or(&[], |(_, tiers)| tiers)
+    }
+
     /// Severities that its tiers use, ascending, each once.
     #[must_use]
     pub fn severities(&self) -> Vec<AlertSeverity> {
-        let mut severities: Vec<AlertSeverity> =
-            self.slo.alerting.policy.tiers.iter().map(|tier| tier.severity).collect();
+        let mut severities: Vec<AlertSeverity> = self.tiers().iter().map(|tier| tier.severity).collect();
         severities.sort_unstable();
         severities.dedup();
         severities

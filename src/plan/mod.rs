@@ -280,6 +280,7 @@ mod tests {
                     name: String::new(),
                     description: String::new(),
                     tiers: Vec::new(),
+                    periods: Vec::new(),
                     scale_below: None,
                 }),
                 labels: BTreeMap::new(),

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use crate::engine::definition::{Definition, Kind, Tier};
 use crate::spec::meant::{Absent, Alive, Mode, Numerator, Sli, Slo};
-use crate::spec::policy::{BurnThreshold, Policy, PolicyTier, TierKind};
+use crate::spec::policy::{BurnThreshold, Policy, PolicyLength, PolicyTier, TierKind};
 use crate::units::{Length, Objective, Step, decimal_to_f64};
 
 /// Shortest period of a policy whose windows shrink: below it they would be a few slices long (SEMANTICS 5).
@@ -84,35 +84,99 @@ pub fn tiers(policy: &Policy, objective: Objective, window: Length) -> Result<Ve
             help: "choose a longer `window`, or a policy with windows of its own".to_owned(),
         });
     }
-    policy.tiers.iter().enumerate().map(|(index, tier)| compile(policy, index, tier, objective, window)).collect()
+    let Some((_, tiers)) = policy.tiers_for(window) else { return Err(refused(policy, window)) };
+    let compile = |(index, tier)| Compiling { policy, index, objective, window }.tier(tier);
+    tiers.iter().enumerate().map(compile).collect()
 }
 
-fn compile(
-    policy: &Policy,
+/// A policy that has tiers for other periods only.
+fn refused(policy: &Policy, window: Length) -> Misfit {
+    let mut periods: Vec<Length> = policy.windows().collect();
+    periods.sort_unstable();
+    let periods = periods.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Misfit {
+        tier: None,
+        message: format!("the policy `{}` has no tiers for a period of {window}", policy.name),
+        help: format!("it has them for {periods}; choose such a `window`, or another policy"),
+    }
+}
+
+/// What a tier is worked out with.
+#[derive(Clone, Copy)]
+struct Compiling<'a> {
+    policy: &'a Policy,
     index: usize,
-    tier: &PolicyTier,
     objective: Objective,
     window: Length,
-) -> Result<Tier, Misfit> {
-    let kind = match tier.kind {
-        TierKind::Down { after } => Kind::Down { after },
-        TierKind::NoData { after } => Kind::NoData { after },
-        TierKind::Burn { threshold, over, confirm } => {
-            let over = scaled(policy, over, window, LEAST.0);
-            let confirm = confirm.map(|confirm| scaled(policy, confirm, window, LEAST.1));
-            let misfit = |message: String, help: &str| Misfit { tier: Some(index), message, help: help.to_owned() };
-            if over > window.max(KEPT) {
-                let message =
-                    format!("a tier of `{}` looks back {over}, longer than the period of {window}", policy.name);
-                return Err(misfit(message, "choose a longer `window`, or a policy with shorter windows"));
+}
+
+impl Compiling<'_> {
+    fn tier(self, tier: &PolicyTier) -> Result<Tier, Misfit> {
+        let kind = match tier.kind {
+            TierKind::Down { after } => Kind::Down { after },
+            TierKind::NoData { after } => Kind::NoData { after },
+            TierKind::Burn { threshold, over, confirm } => {
+                let over = self.long(over)?;
+                let confirm = confirm.map(|confirm| self.length(confirm, LEAST.1)).transpose()?;
+                let (factor, threshold) = self.threshold(threshold, over)?;
+                Kind::Burn { over, confirm, factor, threshold }
             }
-            let (factor, threshold) = factor_and_threshold(threshold, over, objective, window).ok_or_else(|| {
-                misfit(format!("a tier of `{}` has a factor out of all bounds", policy.name), "lower it")
-            })?;
-            Kind::Burn { over, confirm, factor, threshold }
+            TierKind::Exhausts { within, lookback, min_burn } => {
+                let lookback = self.long(lookback)?;
+                let (min_burn, threshold) = self.threshold(BurnThreshold::Factor(min_burn), lookback)?;
+                Kind::Exhausts { within, lookback, min_burn, threshold }
+            }
+            TierKind::BudgetLeft { below } => Kind::BudgetLeft { below: decimal_to_f64(below) },
+            TierKind::BudgetDrop { drop, over } => {
+                Kind::BudgetDrop { drop: decimal_to_f64(drop), over: self.long(over)? }
+            }
+            TierKind::SliBelow { target, over } => Kind::SliBelow {
+                target: decimal_to_f64(Decimal::ONE - target.budget()),
+                threshold: target.budget_ratio(),
+                over: self.long(over)?,
+            },
+            TierKind::NoTraffic { over, min_total } => Kind::NoTraffic { over: self.long(over)?, min_total },
+        };
+        let mut gates = tier.gates.clone();
+        if let Some(part) = tier.for_part {
+            gates.for_ = self.length(PolicyLength::Part(part), Length::ZERO)?;
         }
-    };
-    Ok(Tier { severity: tier.severity, kind, gates: tier.gates })
+        Ok(Tier { severity: tier.severity, kind, gates })
+    }
+
+    /// A long window, which may not be longer than what is kept.
+    fn long(self, length: PolicyLength) -> Result<Length, Misfit> {
+        let over = self.length(length, LEAST.0)?;
+        if over > self.window.max(KEPT) {
+            let (name, window) = (&self.policy.name, self.window);
+            let message = format!("a tier of `{name}` looks back {over}, longer than the period of {window}");
+            return Err(self.misfit(message, "choose a longer `window`, or a policy with shorter windows"));
+        }
+        Ok(over)
+    }
+
+    /// A length for this period: a part of it, or a fixed one, shrunk where the policy says so.
+    fn length(self, length: PolicyLength, least: Length) -> Result<Length, Misfit> {
+        match length {
+            PolicyLength::Fixed(fixed) => Ok(scaled(self.policy, fixed, self.window, least)),
+            PolicyLength::Part(_) => length.of(self.window).ok_or_else(|| {
+                let (name, window) = (&self.policy.name, self.window);
+                let message = format!("`{length}` of `{name}` is less than half a minute at a period of {window}");
+                self.misfit(message, "choose a longer `window`, or a policy with windows of its own")
+            }),
+        }
+    }
+
+    fn threshold(self, threshold: BurnThreshold, over: Length) -> Result<(f64, f64), Misfit> {
+        factor_and_threshold(threshold, over, self.objective, self.window).ok_or_else(|| {
+            let message = format!("a tier of `{}` has a factor out of all bounds", self.policy.name);
+            self.misfit(message, "lower it")
+        })
+    }
+
+    fn misfit(self, message: String, help: &str) -> Misfit {
+        Misfit { tier: Some(self.index), message, help: help.to_owned() }
+    }
 }
 
 /// `L * W / scale_below` in whole minutes, half up, where the policy shrinks below that period.
@@ -223,7 +287,7 @@ mod tests {
         let mut long = Policy::clone(&presets()["workbook"]);
         for tier in &mut long.tiers {
             if let TierKind::Burn { over, .. } = &mut tier.kind {
-                *over = Length::from_days(20);
+                *over = Length::from_days(20).into();
             }
         }
         let objective = "99.9%".parse().unwrap();

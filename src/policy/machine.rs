@@ -453,9 +453,9 @@ pub(crate) mod kit {
         let page = Gates { min_bad: 3.0, hold: 0.5, keep_firing_for: Length::from_minutes(5), ..Gates::default() };
         let ticket = Gates { min_bad: 2.0, ..Gates::default() };
         vec![
-            burn(AlertSeverity::Page, 14.4, "1h", "5m", page),
+            burn(AlertSeverity::Page, 14.4, "1h", "5m", page.clone()),
             burn(AlertSeverity::Page, 6.0, "6h", "30m", page),
-            burn(AlertSeverity::Ticket, 3.0, "1d", "2h", ticket),
+            burn(AlertSeverity::Ticket, 3.0, "1d", "2h", ticket.clone()),
             burn(AlertSeverity::Ticket, 1.0, "3d", "6h", ticket),
             down(),
             Tier {
@@ -591,6 +591,11 @@ pub(crate) mod kit {
                 |matches, known_false| TierVerdict { matches, gates_hold: true, known_false, ..TierVerdict::default() };
             let tiers = definition.tiers.iter().enumerate().map(|(index, tier)| match tier.kind {
                 Kind::Burn { .. } => self.burn_verdict(tier, firing.has(index), to),
+                Kind::Exhausts { .. }
+                | Kind::BudgetLeft { .. }
+                | Kind::BudgetDrop { .. }
+                | Kind::SliBelow { .. }
+                | Kind::NoTraffic { .. } => plain(false, true),
                 Kind::Down { .. } => plain(condition == Condition::Down, condition != Condition::Down),
                 Kind::NoData { .. } => {
                     let silent = matches!(condition, Condition::Idle | Condition::Down);
@@ -648,7 +653,12 @@ pub(crate) mod kit {
             };
             let tiers = self.definition.tiers.iter().zip(letters.chars()).map(|(tier, letter)| TierVerdict {
                 matches: match tier.kind {
-                    Kind::Burn { .. } => letter == 'm',
+                    Kind::Burn { .. }
+                    | Kind::Exhausts { .. }
+                    | Kind::BudgetLeft { .. }
+                    | Kind::BudgetDrop { .. }
+                    | Kind::SliBelow { .. }
+                    | Kind::NoTraffic { .. } => letter == 'm',
                     Kind::Down { .. } => letter == 'd',
                     Kind::NoData { .. } => letter == 'i',
                 },

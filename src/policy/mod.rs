@@ -13,6 +13,8 @@ pub mod book;
 pub mod card;
 pub mod catch_up;
 pub mod compile;
+pub mod describe;
+pub mod detection;
 pub mod episode;
 pub mod facts;
 pub mod figure;

@@ -1,7 +1,7 @@
 //! Reads `policy/v1` documents.
 
 use crate::diag::{Diagnostic, codes};
-use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, Policy, PolicyTier, TierKind};
+use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, Policy, PolicyLength, PolicyTier, TierKind};
 use crate::spec::value;
 use crate::spec::written::{AfterItem, BurnItem, PolicyFile, PolicyItem, TierItem};
 use crate::units::{Length, decimal_to_f64};
@@ -55,7 +55,13 @@ fn read_policy(reader: &mut Reader<'_>, node: NodeId) -> Option<ReadPolicy> {
         reader.report(*extra, finding);
     }
     let tiers: Vec<PolicyTier> = nodes.iter().filter_map(|tier| read_tier(reader, *tier)).collect();
-    let policy = Policy { name: name?, description: item.description.unwrap_or_default(), tiers, scale_below };
+    let policy = Policy {
+        name: name?,
+        description: item.description.unwrap_or_default(),
+        tiers,
+        periods: Vec::new(),
+        scale_below,
+    };
     (reader.count() == before).then_some(ReadPolicy { policy, replaces_preset: replaces.is_some(), node })
 }
 
@@ -68,7 +74,7 @@ fn read_tier(reader: &mut Reader<'_>, node: NodeId) -> Option<PolicyTier> {
     let severity = value::choice(reader, node, "severity", item.severity.as_deref(), SEVERITIES);
     let kind = read_kind(reader, node, reader.count() == before);
     let gates = read_gates(reader, node, &item);
-    Some(PolicyTier { severity: severity?, kind: kind?, gates })
+    Some(PolicyTier { severity: severity?, kind: kind?, gates, for_part: None })
 }
 
 /// The one kind of a tier; `complete` where nothing else was wrong, so that a missing kind is worth telling.
@@ -129,7 +135,7 @@ fn read_burn(reader: &mut Reader<'_>, node: NodeId) -> Option<TierKind> {
         reader.report_in(node, "confirm", finding.with_help("the confirming window is the short one"));
     }
     let threshold = factor.map(BurnThreshold::Factor).or(spend.map(BurnThreshold::Spend));
-    Some(TierKind::Burn { threshold: threshold?, over: over?, confirm })
+    Some(TierKind::Burn { threshold: threshold?, over: over?.into(), confirm: confirm.map(PolicyLength::from) })
 }
 
 fn read_gates(reader: &mut Reader<'_>, node: NodeId, item: &TierItem) -> Gates {
@@ -146,6 +152,7 @@ fn read_gates(reader: &mut Reader<'_>, node: NodeId, item: &TierItem) -> Gates {
         keep_firing_for: value::length(reader, node, "keep_firing_for", item.keep_firing_for.as_deref())
             .unwrap_or(open.keep_firing_for),
         hold: hold.unwrap_or(open.hold),
+        ..open
     }
 }
 
@@ -175,9 +182,15 @@ mod tests {
         let tier = &policies[0].policy.tiers[0];
         let threshold = BurnThreshold::Spend("0.02".parse().unwrap());
         let (over, confirm) = (Length::from_hours(1), Some(Length::from_minutes(5)));
-        assert_eq!(tier.kind, TierKind::Burn { threshold, over, confirm });
+        assert_eq!(
+            tier.kind,
+            TierKind::Burn { threshold, over: over.into(), confirm: confirm.map(PolicyLength::from) }
+        );
         let (for_, keep_firing_for) = (Length::from_minutes(2), Length::from_minutes(10));
-        assert_eq!(tier.gates, Gates { min_bad: 3.0, min_total: 10.0, for_, keep_firing_for, hold: 0.5 });
+        assert_eq!(
+            tier.gates,
+            Gates { min_bad: 3.0, min_total: 10.0, for_, keep_firing_for, hold: 0.5, ..Gates::default() }
+        );
     }
 
     #[test]
