@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::yaml::Written;
+use crate::yaml::{Flag, Written};
 
 /// A `slo/v1` document.
 #[derive(Debug, Default, Deserialize)]
@@ -15,8 +15,38 @@ pub(super) struct SloFile {
 }
 
 impl Written for SloFile {
-    const NESTED: &'static [&'static str] = &["version", "labels", "links", "defaults", "slos"];
-    const NOT_BUILT: &'static [&'static str] = &["use"];
+    const NESTED: &'static [&'static str] = &["version", "labels", "links", "defaults", "slos", "use"];
+}
+
+/// One of `use`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct UseItem {
+    pub(super) template: Option<String>,
+}
+
+impl Written for UseItem {
+    const NESTED: &'static [&'static str] = &["with"];
+}
+
+/// A `template/v1` document.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TemplateFile {}
+
+impl Written for TemplateFile {
+    const NESTED: &'static [&'static str] = &["version", "templates"];
+}
+
+/// One of `templates`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TemplateItem {
+    pub(super) name: Option<String>,
+}
+
+impl Written for TemplateItem {
+    const NESTED: &'static [&'static str] = &["params", "slos"];
 }
 
 /// `defaults` of a `slo/v1` document.
@@ -66,8 +96,8 @@ impl Written for AlertingItem {
 pub(super) struct SliItem {}
 
 impl Written for SliItem {
-    const NESTED: &'static [&'static str] = &["events", "latency"];
-    const NOT_BUILT: &'static [&'static str] = &["gauge", "probe", "ratio", "spans", "composite"];
+    const NESTED: &'static [&'static str] = &["events", "latency", "gauge", "probe", "ratio"];
+    const NOT_BUILT: &'static [&'static str] = &["spans", "composite"];
 }
 
 /// `events`.
@@ -84,6 +114,28 @@ pub(super) struct EventsItem {
 
 impl Written for EventsItem {}
 
+/// `gauge`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct GaugeItem {
+    pub(super) query: Option<String>,
+    pub(super) below: Option<String>,
+    pub(super) above: Option<String>,
+    pub(super) equals: Option<String>,
+    pub(super) absent: Option<String>,
+}
+
+impl Written for GaugeItem {}
+
+/// `ratio`, written out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RatioItem {
+    pub(super) query: Option<String>,
+}
+
+impl Written for RatioItem {}
+
 /// `latency`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -92,6 +144,7 @@ pub(super) struct LatencyItem {
     pub(super) below: Option<String>,
     pub(super) above: Option<String>,
     pub(super) good: Option<String>,
+    pub(super) native: Flag,
     pub(super) mode: Option<String>,
     pub(super) step: Option<String>,
 }
