@@ -214,10 +214,9 @@ fn burn(slo: &Instance, whole: bool) -> String {
 }
 
 fn name(slo: &Instance) -> String {
-    let marks: Vec<&str> = [(slo.frozen, "frozen"), (slo.shadow, "shadow"), (slo.estimated, "estimated")]
-        .into_iter()
-        .filter_map(|(holds, mark)| holds.then_some(mark))
-        .collect();
+    let by_time = slo.mode == "gauge" || slo.mode == "ratio";
+    let marks = [(slo.frozen, "frozen"), (slo.shadow, "shadow"), (by_time, "by time"), (slo.estimated, "estimated")];
+    let marks: Vec<&str> = marks.into_iter().filter_map(|(holds, mark)| holds.then_some(mark)).collect();
     let id = table::printable(&slo.id);
     if marks.is_empty() { id } else { format!("{id} ({})", marks.join(", ")) }
 }
@@ -255,7 +254,12 @@ fn closing(printer: &Printer, slos: &List<Instance>, alerts: &[Alert]) -> String
         "nothing is firing".to_owned()
     };
     let of = format!("{} SLOs as of {}: {}", slos.items.len(), format::moment(slos.as_of), counts.join(", "));
-    format!("{}\n{next}", printer.err.paint(Paint::Dim, &of))
+    let problem = |slo: &Instance| {
+        let problem = table::printable(slo.problem.as_deref()?);
+        Some(format!("\n{} has nothing to count: {problem}", table::printable(&slo.id)))
+    };
+    let problems: String = slos.items.iter().filter_map(problem).collect();
+    format!("{}\n{next}{problems}", printer.err.paint(Paint::Dim, &of))
 }
 
 #[cfg(test)]

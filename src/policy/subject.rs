@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::policy::alert::AlertKind;
-use crate::spec::meant::{Mode, Slo};
+use crate::spec::meant::{Mode, Sli, Slo};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Objective, SloId, Timestamp};
 
@@ -32,6 +32,8 @@ pub struct Subject {
     pub mode: Mode,
     /// `server.external_labels`: added to every alert and to its dedup key.
     pub external_labels: BTreeMap<String, String>,
+    /// What it counts is time, not requests (`gauge`, `probe`, `ratio`): that is how it is told.
+    pub time_weighted: bool,
 }
 
 impl Subject {
@@ -49,6 +51,7 @@ impl Subject {
             links: slo.links.clone(),
             mode: slo.alerting.mode,
             external_labels: external_labels.clone(),
+            time_weighted: matches!(slo.sli, Sli::Gauge { .. } | Sli::Ratio { .. }),
         }
     }
 
@@ -64,6 +67,7 @@ impl Subject {
             links: BTreeMap::new(),
             mode: Mode::Live,
             external_labels: external_labels.clone(),
+            time_weighted: false,
         }
     }
 

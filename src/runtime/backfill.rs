@@ -129,7 +129,12 @@ impl Backfill {
             return;
         }
         match self.own_hours(entry, now).await {
-            Ok(hours) => entry.complete(&hours),
+            Ok(hours) => {
+                entry.complete(&hours);
+                if let Some(problem) = entry.with(|inner| inner.problem()) {
+                    tracing::warn!(slo = %entry.id(), source = self.name, problem, "there is nothing to count");
+                }
+            }
             Err(error) => tracing::error!(slo = %entry.id(), %error, "own hours could not be read"),
         }
     }
