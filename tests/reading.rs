@@ -363,7 +363,7 @@ fn gauges_probes_and_ratios_mean_what_they_say() {
         let slo = sli(&written.replace("$window])) /", "{{.window}}])) /"));
         assert_eq!(slo.sli, Sli::Ratio { query: text.to_owned() });
     }
-    let slo = sli(r#"latency: {histogram: 'h{job="x"}', p99: 300ms, native: true, good: 'code="200"'}"#);
+    let slo = sli(r#"latency: {histogram: 'h{job="x"}', below: 300ms, native: true, good: 'code="200"'}"#);
     let Sli::Pushdown { numerator: Numerator::Good, events, total, .. } = &slo.sli else { panic!("{:?}", slo.sli) };
     assert_eq!(total.text, r#"histogram_count(sum(rate(h{job="x"}[$window])))"#);
     assert!(events.text.starts_with(r#"histogram_fraction(0, 0.3, sum(rate(h{job="x",code="200"}[$window])))"#));
