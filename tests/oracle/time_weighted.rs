@@ -4,6 +4,8 @@
 //! Reading: a slice end without a value is bad, where absence is, after the first value that is known of its group; and
 //! without groups also after the time from which on slices are lived through, value or not.
 
+use std::collections::BTreeMap;
+
 use num_traits::Signed;
 use slo::units::Labels;
 
@@ -53,24 +55,25 @@ pub fn ledger(
     setting: &Setting,
     (group, begin, w): (&Labels, i64, i64),
 ) -> Ledger {
-    let mine: Vec<&Reading> = readings
-        .iter()
-        .filter(|reading| reading.at <= w && reading.labels.project(&setting.by) == *group)
-        .filter(|reading| asked.absent_is_bad || !reading.value.is_nan())
-        .collect();
-    let first = mine.iter().map(|reading| reading.at).min();
-    let newest = mine.iter().map(|reading| reading.at).max();
-    let mut book =
-        Ledger { w, cells: Default::default(), alive: Alive::None, alive_lately: false, begin: first, newest };
+    let mut values: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
+    for reading in readings.iter().filter(|reading| reading.at <= w) {
+        let is_value = asked.absent_is_bad || !reading.value.is_nan();
+        if is_value && reading.labels.project(&setting.by) == *group {
+            values.entry(reading.at).or_default().push(reading.value);
+        }
+    }
+    let first = values.keys().next().copied();
+    let newest = values.keys().next_back().copied();
+    let cells = BTreeMap::new();
+    let mut book = Ledger { w, cells, alive: Alive::None, alive_lately: false, begin: first, newest };
     let mut end = slice_after(begin, setting.slice);
     while end <= w {
-        let values: Vec<f64> = mine.iter().filter(|reading| reading.at == end).map(|reading| reading.value).collect();
         let missed = asked.absent_is_bad
             && (first.is_some_and(|first| end > first)
                 || (setting.by.is_empty() && asked.lived_after.is_some_and(|lived| end > lived)));
-        let booked = match values.as_slice() {
-            [] => missed.then(|| (fixed(1.0), fixed(1.0))),
-            values => {
+        let booked = match values.get(&end) {
+            None => missed.then(|| (fixed(1.0), fixed(1.0))),
+            Some(values) => {
                 let bad = values.iter().map(|value| badness(*value, &asked.meaning)).sum();
                 Some((bad, values.iter().map(|_| fixed(1.0)).sum()))
             }
