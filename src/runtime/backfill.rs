@@ -16,6 +16,7 @@ use crate::config::meant::SourceConfig;
 use crate::engine::observation::{History, Sample, SeriesHistory, SeriesSamples, Start};
 use crate::engine::verdict::HourBucket;
 use crate::plan::{Plan, overlap};
+use crate::runtime::asker::{next_stretch, rejected};
 use crate::runtime::core::{Core, held};
 use crate::runtime::entry::SharedEntry;
 use crate::source::{HistoryPath, HistorySink, Newborn, Source, SourceError, Stretch};
@@ -34,6 +35,8 @@ const RAW: Length = Length::from_minutes(6 * 60 + 10);
 const ROUNDS: [Length; 2] = [Length::from_days(1), FINE];
 /// Stretches end on the hour, so that hourly queries and hourly buckets fit.
 const HOUR: Length = Length::from_hours(1);
+/// The first stretch of values that the store works out: how many series they are of is not known before.
+const FIRST_VALUES: Length = Length::from_days(1);
 /// Before a stretch that failed is asked again.
 const PAUSE: Length = Length::from_seconds(30);
 
@@ -99,15 +102,18 @@ impl Backfill {
     async fn one(&self, entry: &SharedEntry, until: Timestamp, now: Timestamp, stop: &CancellationToken) {
         let until = until.max(now - entry.period()).floor_to(HOUR);
         let mut plan = Plan::new(&[entry.slo()], overlap(&self.config), self.core.config().slice);
+        let mut values_stretch = plan.pushdown(0).map(|_| FIRST_VALUES);
         while let Some(to) = entry.history_needed(until).filter(|_| self.source.has_history()) {
-            let from = (to - self.stretch(entry)).ceil_to(HOUR).min((to - HOUR).ceil_to(HOUR)).max(until);
+            let stretch = values_stretch.unwrap_or_else(|| self.stretch(entry));
+            let from = (to - stretch).ceil_to(HOUR).min((to - HOUR).ceil_to(HOUR)).max(until);
             let read = tokio::select! {
                 // A stretch is taken whole or not at all, so it may be dropped.
                 read = self.stretch_of(entry, &mut plan, from, to, now) => read,
                 () = stop.cancelled() => return,
             };
             match read {
-                Ok(path) => {
+                Ok((path, values)) => {
+                    values_stretch = values_stretch.map(|last| next_stretch(last, values, SAMPLES_AT_ONCE, HOUR));
                     held(&self.failures).remove(entry.id());
                     self.tell(from, to, path);
                 }
@@ -145,6 +151,7 @@ impl Backfill {
         (self.config.interval * (SAMPLES_AT_ONCE / series).max(1)).max(HOUR)
     }
 
+    /// Reads one stretch; gives the way it came and how many values the largest answer of the store had.
     async fn stretch_of(
         &self,
         entry: &SharedEntry,
@@ -152,8 +159,9 @@ impl Backfill {
         from: Timestamp,
         to: Timestamp,
         now: Timestamp,
-    ) -> Result<HistoryPath, SourceError> {
+    ) -> Result<(HistoryPath, usize), SourceError> {
         let mut history = History { from, to, ..History::default() };
+        let mut values = 0;
         let mut path = HistoryPath::Queries;
         let stretch = Stretch { from, to, gap: self.config.gap, fine_after: now - FINE, raw_after: now - RAW };
         let queries = plan.queries().to_vec();
@@ -169,12 +177,14 @@ impl Backfill {
         {
             let mut answers = Vec::new();
             for question in plan.questions() {
-                answers.push(self.source.evaluate(&question.promql, first, last, pushdown.step).await?);
+                let answer = self.source.evaluate(&question.promql, first, last, pushdown.step).await?;
+                values = values.max(answer.iter().map(|value| value.points.len()).sum());
+                answers.push(answer);
             }
             let none = Vec::new();
             let answer = |index: usize| answers.get(index).unwrap_or(&none).as_slice();
             let points = pushdown.points(plan.questions(), answer(pushdown.events), answer(pushdown.total));
-            history.points = points.map_err(|error| crate::runtime::asker::rejected(&error.to_string()))?;
+            history.points = points.map_err(|error| rejected(&error.to_string()))?;
         }
         history.starts = self.starts(entry, &history).await?;
         let shared = Arc::clone(entry);
@@ -182,7 +192,7 @@ impl Backfill {
         if tokio::task::spawn_blocking(move || shared.prepend(&history)).await.is_err() {
             tracing::error!(slo = %entry.id(), "loading history failed unexpectedly");
         }
-        Ok(path)
+        Ok((path, values))
     }
 
     /// When the targets of undecided births started.
