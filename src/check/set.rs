@@ -87,16 +87,16 @@ impl<'a> At<'a> {
         self.document.key_place(self.node)
     }
 
-    /// Path within the document.
+    /// Puts a finding at a place that belongs to this.
     #[must_use]
-    pub fn path(self) -> String {
-        self.document.path(self.node)
+    pub fn mark_at(self, finding: Diagnostic, place: Place) -> Diagnostic {
+        finding.at(place, self.document.path(self.node)).used(self.document.used_at(self.node))
     }
 
     /// Puts a finding here.
     #[must_use]
     pub fn mark(self, finding: Diagnostic) -> Diagnostic {
-        finding.at(self.place(), self.path())
+        self.mark_at(finding, self.place())
     }
 
     /// Puts a finding on the first occurrence of `word` in this scalar, else on the whole of it.
@@ -106,7 +106,7 @@ impl<'a> At<'a> {
             let start = word_start(text, word)?;
             Some(self.document.place_within(self.node, start, start + word.chars().count()))
         });
-        finding.at(place.unwrap_or_else(|| self.place()), self.path())
+        self.mark_at(finding, place.unwrap_or_else(|| self.place()))
     }
 }
 

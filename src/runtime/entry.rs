@@ -16,6 +16,7 @@ use crate::engine::verdict::{HourBucket, TierSet, Verdict};
 use crate::policy::book::AlertBook;
 use crate::policy::machine::{Effect, Setting};
 use crate::policy::subject::Subject;
+use crate::runtime::asker::Asking;
 use crate::runtime::blueprint::SloPlan;
 use crate::runtime::core::held;
 use crate::runtime::poller::CATCH_UP;
@@ -99,6 +100,20 @@ impl Inner {
                 count.to = now;
             }
         }
+    }
+}
+
+impl Asking for Entry {
+    fn as_of(&self) -> Option<Timestamp> {
+        self.with(|inner| inner.state.as_of())
+    }
+
+    fn differs(&self, observation: &Observation) -> bool {
+        self.with(|inner| inner.state.differs(observation))
+    }
+
+    fn undecided(&self, observation: &Observation, as_of: Timestamp) -> Vec<Birth> {
+        self.with(|inner| inner.state.undecided(observation, as_of))
     }
 }
 
@@ -235,18 +250,6 @@ impl Entry {
     #[must_use]
     pub fn series_count(&self) -> usize {
         self.with(|inner| inner.state.series_count())
-    }
-
-    /// Whether an answer comes from another replica than what is held.
-    #[must_use]
-    pub fn differs(&self, observation: &Observation) -> bool {
-        self.with(|inner| inner.state.differs(observation))
-    }
-
-    /// Births whose target's start is worth asking for.
-    #[must_use]
-    pub fn undecided(&self, observation: &Observation, as_of: Timestamp) -> Vec<Birth> {
-        self.with(|inner| inner.state.undecided(observation, as_of))
     }
 
     /// Evaluates every slice end up to `to`, in order. The effects of several are thinned out by the caller.

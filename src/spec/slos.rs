@@ -52,8 +52,11 @@ struct Shared {
 
 /// The SLOs of a document, each with its item; what is wrong is noted, and an SLO that lacks something is left out.
 pub fn read_slos(reader: &mut Reader<'_>, root: NodeId, around: &Surroundings<'_>) -> Vec<(Slo, NodeId)> {
-    let Some(shared) = read_shared(reader, root) else { return Vec::new() };
     let document = reader.document();
+    // What the uses of templates made says for all its SLOs what the document says that uses them.
+    let read = |reader: &mut Reader<'_>| read_shared(reader, root);
+    let shared = if document.is_assembled() { reader.quietly(read) } else { read(reader) };
+    let Some(shared) = shared else { return Vec::new() };
     if document.child(root, "slos").is_none() && document.child(root, "use").is_none() {
         reader.missing(root, "slos", "a list of SLOs");
     }
@@ -245,10 +248,18 @@ fn read_sli(reader: &mut Reader<'_>, node: NodeId, by: &[String], slice: Step) -
     }
 }
 
+/// How "is the target up" is asked where the file does not say: `up` with the matchers that name the target.
+#[must_use]
+pub fn derived_alive(target: Vec<Matcher>) -> Alive {
+    if target.is_empty() {
+        return Alive::None;
+    }
+    Alive::Selector(Selector { metric: "up".to_owned(), matchers: target, bucket: None })
+}
+
 fn read_alive(reader: &mut Reader<'_>, node: NodeId, written: Option<&str>, target: Vec<Matcher>) -> Option<Alive> {
     match written {
-        None if target.is_empty() => Some(Alive::None),
-        None => Some(Alive::Selector(Selector { metric: "up".to_owned(), matchers: target, bucket: None })),
+        None => Some(derived_alive(target)),
         Some("none") => Some(Alive::None),
         Some(text) => {
             let query = query(reader, node, "alive", Some(text))?;
@@ -304,10 +315,6 @@ fn find_policy(
     }
     if around.policy_names.contains(&name) {
         // It stands in a file and could not be read, which was said there.
-        return None;
-    }
-    if preset::NOT_BUILT.contains(&name.as_str()) {
-        reader.report(node, Diagnostic::error(codes::NOT_BUILT, format!("the preset `{name}` is not built yet")));
         return None;
     }
     let known = around.policies.keys().map(String::as_str);
