@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
 use crate::diag::Place;
 use crate::spec::policy::{AlertSeverity, Policy};
 use crate::spec::selector::Selector;
-use crate::units::{Length, Objective, SloId};
+use crate::units::{Day, Length, Objective, SloId};
 
 /// One SLO, ready to be planned and evaluated.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +39,7 @@ pub struct Slo {
     /// Ids that it had before: what is stored under them is its own (SEMANTICS 6, *Edits*).
     pub formerly: Vec<SloId>,
     /// The day by which somebody has to look at it again.
-    pub review_by: Option<NaiveDate>,
+    pub review_by: Option<Day>,
     /// How "is the target up" is asked.
     pub alive: Alive,
     /// Policy, labels and annotations of its alerts.

@@ -8,6 +8,7 @@ mod bad_link;
 mod bad_name;
 mod bad_number;
 mod bad_objective;
+mod bad_override;
 mod bad_query;
 mod bad_sli;
 mod bad_tier;
@@ -15,6 +16,7 @@ mod cannot_match;
 mod clashing_label;
 mod duplicate_key;
 mod duplicate_name;
+mod former_id;
 mod gauge_as_counter;
 mod inverted_tiers;
 mod limit;
@@ -29,6 +31,7 @@ mod not_built;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
+mod review_overdue;
 mod same_query;
 mod shadowed_tier;
 mod shape;
@@ -47,11 +50,13 @@ mod unknown_source;
 mod unknown_template;
 mod unreachable_tier;
 mod unreadable;
+mod unsaid_version;
+mod useless_override;
 
 use crate::check::rule::Rule;
 
 /// Every rule, ascending by code; one for each of `diag::codes::LIST`.
-pub const ALL: [Rule; 47] = [
+pub const ALL: [Rule; 52] = [
     syntax::RULE,
     unknown_key::RULE,
     duplicate_key::RULE,
@@ -99,6 +104,11 @@ pub const ALL: [Rule; 47] = [
     clashing_label::RULE,
     template_param::RULE,
     unknown_template::RULE,
+    bad_override::RULE,
+    useless_override::RULE,
+    former_id::RULE,
+    review_overdue::RULE,
+    unsaid_version::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
@@ -117,7 +127,7 @@ mod tests {
 
     fn findings(text: &str) -> Vec<Diagnostic> {
         let loaded = load::load(&[SourceText::named("example.yaml", text)]);
-        let mut findings = judge(&loaded);
+        let mut findings = judge(&loaded, "2026-11-21".parse().unwrap());
         findings.extend(loaded.findings);
         Report::new(findings, Counts::default()).findings().to_vec()
     }
