@@ -609,4 +609,15 @@ slos:
             assert!(finding.help.as_ref().unwrap().starts_with(help), "{finding:?}");
         }
     }
+
+    #[test]
+    fn lints_on_objectives_look_at_overrides_too() {
+        let text = format!(
+            "{SHOP}    overrides: [{{match: {{zone: a}}, objective: 99.95%}}, {{match: {{region: us}}, objective: 90%}}]\n"
+        );
+        let lines = found(&[("a", &text)]);
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        let expected = "a:10:89: warning[SLO033]: tier 1 of `balanced` (page, 14.4 over 1h) can never fire: at 90%";
+        assert!(lines[0].starts_with(expected), "{lines:#?}");
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::spec::meant::Numerator;
 use crate::spec::policy::{AlertSeverity, Gates};
-use crate::units::{Length, SloId, Step};
+use crate::units::{Labels, Length, SloId, Step};
 
 /// One SLO, compiled. Equal definitions give equal numbers on equal data.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,21 @@ pub struct Definition {
     pub instances_limit: usize,
     /// Conditions, in the order of the policy; empty where alerting is off.
     pub tiers: Vec<Tier>,
+}
+
+impl Definition {
+    /// The definition of a group: that of the first override that matches, else this one.
+    #[must_use]
+    pub fn of_group(&self, group: &Labels) -> &Self {
+        self.override_of(group).map_or(self, Arc::as_ref)
+    }
+
+    /// The definition of the first override that matches a group.
+    #[must_use]
+    pub fn override_of(&self, group: &Labels) -> Option<&Arc<Self>> {
+        let matches = |over: &&GroupDefinition| over.matches.iter().all(|(name, value)| group.get(name) == Some(value));
+        self.overrides.iter().find(matches).map(|over| &over.definition)
+    }
 }
 
 /// The definition of the groups that have these labels.

@@ -23,16 +23,16 @@ impl SloState {
     /// reused.
     pub fn judge(&self, instance: &Instance, firing: TierSet, out: &mut Verdict) {
         // All cells first, figures afterwards: they lie far apart in memory, and this way are waited for together.
-        let windows = self.definition.tiers.iter().flat_map(windows_of);
+        let windows = instance.definition.tiers.iter().flat_map(windows_of);
         let found: SmallVec<[Begin<'_>; 13]> =
-            windows.chain([self.definition.window]).map(|length| instance.windows.find_begin(length)).collect();
+            windows.chain([instance.definition.window]).map(|length| instance.windows.find_begin(length)).collect();
         let begins: SmallVec<[(Timestamp, Sums); 13]> = found.into_iter().map(Begin::read).collect();
         let mut begins = begins.into_iter();
         let (condition, alive) = self.condition(instance);
         out.as_of = instance.as_of();
         out.condition = condition;
         out.tiers.clear();
-        for (index, tier) in self.definition.tiers.iter().enumerate() {
+        for (index, tier) in instance.definition.tiers.iter().enumerate() {
             let fires = firing.has(index);
             out.tiers.push(match tier.kind {
                 Kind::Burn { over, confirm, threshold, .. } => {
@@ -61,8 +61,8 @@ impl SloState {
                 },
             });
         }
-        let period = instance.window_from(self.definition.window, begins.next());
-        out.budget = budget_of(&self.definition, period);
+        let period = instance.window_from(instance.definition.window, begins.next());
+        out.budget = budget_of(&instance.definition, period);
     }
 }
 

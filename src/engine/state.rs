@@ -108,7 +108,7 @@ impl SloState {
     pub fn redefine(&mut self, definition: &Arc<Definition>) {
         self.definition = Arc::clone(definition);
         for instance in &mut self.instances {
-            instance.definition = Arc::clone(definition);
+            instance.definition = Arc::clone(definition.override_of(&instance.labels).unwrap_or(definition));
         }
     }
 
@@ -268,7 +268,8 @@ impl SloState {
         let place = u32::try_from(self.instances.len()).unwrap_or(u32::MAX);
         let loaded = self.loaded.unwrap_or(Loaded { from: Timestamp::default(), end: Timestamp::default() });
         let origin = self.definition.slice.floor(loaded.from);
-        self.instances.push(Instance::new(Arc::clone(&self.definition), group.clone(), origin, loaded.end));
+        let definition = Arc::clone(self.definition.override_of(&group).unwrap_or(&self.definition));
+        self.instances.push(Instance::new(definition, group.clone(), origin, loaded.end));
         self.places.insert(group, place);
         place
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::policy::alert::AlertKind;
-use crate::spec::meant::{Mode, Slo};
+use crate::spec::meant::{Mode, Override, Slo};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Objective, SloId, Timestamp};
 
@@ -22,6 +22,8 @@ pub struct Subject {
     pub owner: Option<String>,
     /// `T`; `None` for a source.
     pub objective: Option<Objective>,
+    /// Other objectives for some of its groups; the first that matches holds.
+    pub overrides: Vec<Override>,
     /// Labels of the files: the SLO's, overridden by those of `alerting`.
     pub labels: BTreeMap<String, String>,
     /// Annotations of `alerting`.
@@ -44,6 +46,7 @@ impl Subject {
             id: slo.id.clone(),
             owner: slo.owner.clone(),
             objective: Some(slo.objective),
+            overrides: slo.overrides.clone(),
             labels,
             annotations: slo.alerting.annotations.clone(),
             links: slo.links.clone(),
@@ -59,12 +62,19 @@ impl Subject {
             id: SloId::new(SOURCE_SERVICE, name),
             owner: None,
             objective: None,
+            overrides: Vec::new(),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             links: BTreeMap::new(),
             mode: Mode::Live,
             external_labels: external_labels.clone(),
         }
+    }
+
+    /// `T` of a group.
+    #[must_use]
+    pub fn objective_of(&self, group: &Labels) -> Option<Objective> {
+        self.overrides.iter().find(|over| over.holds(group)).map(|over| over.objective).or(self.objective)
     }
 
     /// The instance id as text: `service/name{region="eu"}`.

@@ -46,7 +46,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         description: slo.description.clone(),
         labels: slo.labels.clone(),
         links: slo.links.clone(),
-        objective: slo.objective.good_ratio(),
+        objective: slo.objective_of(group).good_ratio(),
         window: slo.window,
         status: status.to_owned(),
         frozen,
@@ -67,7 +67,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         alerts,
         reason,
         backfilled,
-        made_of: made_of(slo, definition),
+        made_of: made_of(slo, instance.definition()),
     }
 }
 
