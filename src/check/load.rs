@@ -263,7 +263,7 @@ impl Loader {
             let read = match part.kind {
                 Kind::Slos => read_slos(&mut reader, part.node, &around),
                 Kind::Sloth(dialect) => read_sloth(&mut reader, part.node, dialect, &around, &catalogue),
-                Kind::Pyrra => read_pyrra(&mut reader, part.node, &around),
+                Kind::Pyrra => read_pyrra(&mut reader, part.node, &around).into_iter().collect(),
                 _ => continue,
             };
             for (slo, node) in read {
