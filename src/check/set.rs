@@ -87,16 +87,16 @@ impl<'a> At<'a> {
         self.document.key_place(self.node)
     }
 
-    /// Path within the document.
+    /// Puts a finding at a place that belongs to this.
     #[must_use]
-    pub fn path(self) -> String {
-        self.document.path(self.node)
+    pub fn mark_at(self, finding: Diagnostic, place: Place) -> Diagnostic {
+        finding.at(place, self.document.path(self.node)).used(self.document.used_at(self.node))
     }
 
     /// Puts a finding here.
     #[must_use]
     pub fn mark(self, finding: Diagnostic) -> Diagnostic {
-        finding.at(self.place(), self.path())
+        self.mark_at(finding, self.place())
     }
 
     /// Puts a finding on the first occurrence of `word` in this scalar, else on the whole of it.
@@ -106,7 +106,7 @@ impl<'a> At<'a> {
             let start = word_start(text, word)?;
             Some(self.document.place_within(self.node, start, start + word.chars().count()))
         });
-        finding.at(place.unwrap_or_else(|| self.place()), self.path())
+        self.mark_at(finding, place.unwrap_or_else(|| self.place()))
     }
 }
 
@@ -135,15 +135,22 @@ const EVENTS: &[&[&str]] = &[
     &["latency", "success", "metric"],
     &["latencyNative", "total", "metric"],
 ];
-/// Where the total stands.
+/// Where the total stands, or the only query.
 const TOTAL: &[&[&str]] = &[
     &["events", "total"],
     &["latency", "histogram"],
+    &["gauge", "query"],
+    &["probe"],
+    &["ratio", "query"],
     &["events", "total_query"],
     &["events", "totalQuery"],
     &["ratio", "total", "metric"],
     &["latency", "total", "metric"],
     &["latencyNative", "total", "metric"],
+    &["raw", "error_ratio_query"],
+    &["raw", "errorRatioQuery"],
+    &["bool_gauge", "metric"],
+    &["ratio"],
 ];
 
 /// An SLO with its node.
@@ -189,7 +196,7 @@ impl<'a> SloAt<'a> {
         self.first_of(EVENTS)
     }
 
-    /// Where the total stands.
+    /// Where the total stands, or the only query.
     #[must_use]
     pub fn total_place(&self) -> At<'a> {
         self.first_of(TOTAL)

@@ -20,7 +20,7 @@ use crate::diag::{Diagnostic, codes};
 use crate::spec::foreign::windows;
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
-use crate::spec::rules::SEVERITIES;
+use crate::spec::policy::SEVERITIES;
 use crate::spec::slos::{MODES, check_window};
 use crate::spec::value;
 use crate::units::{Length, Step, is_name};

@@ -13,6 +13,8 @@ pub enum Kind {
     Policies,
     /// `config/v1`
     Configuration,
+    /// `template/v1`
+    Templates,
     /// Sloth's, in either spelling.
     Sloth(Dialect),
     /// Sloth's `AlertWindows`.
@@ -36,7 +38,7 @@ const OURS: &[(&str, Kind)] = &[
     ("slo/v1", Kind::Slos),
     ("policy/v1", Kind::Policies),
     ("config/v1", Kind::Configuration),
-    ("template/v1", Kind::NotBuilt("`template/v1`")),
+    ("template/v1", Kind::Templates),
     ("slo-test/v1", Kind::NotBuilt("`slo-test/v1`")),
     ("exclusion/v1", Kind::NotBuilt("`exclusion/v1`")),
     ("incidents/v1", Kind::NotBuilt("`incidents/v1`")),

@@ -5,15 +5,20 @@
 
 pub mod events;
 pub mod foreign;
+pub mod gauge;
 pub mod kind;
 pub mod latency;
 pub mod meant;
+pub mod native;
 pub mod policy;
 pub mod preset;
 pub mod query;
+pub mod ratio;
 pub mod rules;
 mod scan;
 pub mod selector;
 pub mod slos;
+pub mod template;
+pub mod tiers;
 pub mod value;
 mod written;

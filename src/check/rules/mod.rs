@@ -14,6 +14,7 @@ mod bad_sli;
 mod bad_tier;
 mod cannot_match;
 mod clashing_label;
+mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
 mod foreign_plugin;
@@ -25,6 +26,7 @@ mod literal_secret;
 mod low_factor;
 mod missing_key;
 mod no_owner;
+mod no_queries;
 mod no_route;
 mod no_runbook;
 mod no_window;
@@ -38,6 +40,7 @@ mod shadowed_tier;
 mod shape;
 mod short_window;
 mod syntax;
+mod template_param;
 mod two_configurations;
 mod unclear_unit;
 mod uneven_window;
@@ -47,13 +50,15 @@ mod unknown_owner;
 mod unknown_policy;
 mod unknown_sink;
 mod unknown_source;
+mod unknown_template;
 mod unreachable_tier;
 mod unreadable;
+mod window_in_gauge;
 
 use crate::check::rule::Rule;
 
 /// Every rule, ascending by code; one for each of `diag::codes::LIST`.
-pub const ALL: [Rule; 49] = [
+pub const ALL: &[Rule] = &[
     syntax::RULE,
     unknown_key::RULE,
     duplicate_key::RULE,
@@ -103,6 +108,11 @@ pub const ALL: [Rule; 49] = [
     not_honoured::RULE,
     foreign_template::RULE,
     alert_windows::RULE,
+    window_in_gauge::RULE,
+    no_queries::RULE,
+    counter_as_gauge::RULE,
+    template_param::RULE,
+    unknown_template::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
