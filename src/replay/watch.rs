@@ -154,7 +154,7 @@ fn look(tier: &Tier, judged: &TierVerdict, group: &Labels, verdict: &Verdict) ->
     Look {
         at: verdict.as_of,
         group: group.clone(),
-        tier: *tier,
+        tier: tier.clone(),
         condition: verdict.condition,
         over: judged.over,
         confirm: judged.confirm,

@@ -234,7 +234,7 @@ impl Histories<'_> {
 
     /// What a tier lacked at a slice end at which it did not fire.
     fn short_of(&self, look: &Look) -> String {
-        let gates = look.tier.gates;
+        let gates = &look.tier.gates;
         let whose = if look.group.is_empty() { String::new() } else { format!("{{{}}} ", look.group) };
         let text = match look.tier.kind {
             Kind::Burn { .. } if look.matches && !look.gates_hold => gate(&look.tier, look.over.as_ref()),
@@ -287,7 +287,7 @@ fn rule_figure(figure: &RuleFigure, definition: &Definition) -> Option<String> {
 /// The gate that did not hold: `min_bad` 3: 1 bad event in 1h.
 fn gate(tier: &Tier, over: Option<&WindowFigures>) -> String {
     let Some(over) = over else { return "its gates do not hold".to_owned() };
-    let gates = tier.gates;
+    let gates = &tier.gates;
     if over.bad < gates.min_bad {
         let events = if count(over.bad) == "1" { "bad event" } else { "bad events" };
         return format!("`min_bad` {}: {} {events} in {}", count(gates.min_bad), count(over.bad), over.length);
