@@ -15,7 +15,7 @@ use crate::spec::foreign::pyrra_alerts::{Propagated, read_alerting};
 use crate::spec::foreign::pyrra_indicator::read_indicator;
 use crate::spec::foreign::sloth::percentage;
 use crate::spec::foreign::{
-    Unknown, entries, flag, keys, mapping, not_honoured, prometheus_duration, required, source, text,
+    Unknown, entries, flag, keys, mapping, not_honoured, prometheus_duration, required, source, template, text,
 };
 use crate::spec::meant::Slo;
 use crate::spec::slos::{Surroundings, check_window, derived_alive};
@@ -140,8 +140,14 @@ fn read_id(reader: &mut Reader<'_>, root: NodeId) -> Option<SloId> {
 /// The labels or annotations of `metadata` that Pyrra passes on.
 fn passed_on(reader: &mut Reader<'_>, root: NodeId, key: &str) -> BTreeMap<String, String> {
     let Some(metadata) = reader.document().child(root, "metadata") else { return BTreeMap::new() };
-    let passed = entries(reader, metadata, key).into_iter();
-    passed.filter_map(|(name, text, _)| Some((name.strip_prefix(PREFIX)?.to_owned(), text.to_owned()))).collect()
+    let mut passed = BTreeMap::new();
+    for (name, text, node) in entries(reader, metadata, key) {
+        if let Some(short) = name.strip_prefix(PREFIX) {
+            template::check(reader, node, name, text);
+            passed.insert(short.to_owned(), text.to_owned());
+        }
+    }
+    passed
 }
 
 fn read_window(reader: &mut Reader<'_>, spec: NodeId) -> Option<Length> {

@@ -9,7 +9,8 @@ use crate::diag::{Diagnostic, codes};
 use crate::spec::events::{query, read_step, target_of};
 use crate::spec::foreign::{Unknown, mapping, prometheus_duration, required};
 use crate::spec::latency::bucket;
-use crate::spec::meant::{Absent, Bound, Numerator, PushdownQuery, Sli, Unit};
+use crate::spec::meant::{Absent, Bound, Numerator, Sli};
+use crate::spec::native::{Side, native};
 use crate::spec::query::Query;
 use crate::spec::selector::{Matcher, Operation, Selector};
 use crate::spec::value;
@@ -122,7 +123,8 @@ fn read_bound(reader: &mut Reader<'_>, node: NodeId, success: &Selector) -> Opti
 fn at_bound(success: Selector, total: &Selector, bound: Decimal) -> Selector {
     let base = success.metric.strip_suffix("_bucket");
     let is_equal = |matcher: &Matcher| matcher.name == "le" && matcher.operation == Operation::Equal;
-    let plain = success.matchers.iter().filter(|matcher| matcher.name == "le").all(is_equal);
+    let has_bound = total.matchers.iter().any(|matcher| matcher.name == "le");
+    let plain = !has_bound && success.matchers.iter().filter(|matcher| matcher.name == "le").all(is_equal);
     let shares = total.matchers.iter().all(|matcher| success.matchers.contains(matcher));
     let (Some(base), true, true) = (base.filter(|_| bound > Decimal::ZERO), plain, shares) else { return success };
     let histogram = Selector { metric: base.to_owned(), ..total.clone() };
@@ -146,14 +148,8 @@ fn read_native(reader: &mut Reader<'_>, node: NodeId, slice: Step) -> Option<Ind
     let total = read_metric(reader, node, Some("total"));
     let latency = read_latency_bound(reader, node);
     let ((total, query), latency) = (total?, latency?);
-    let seconds = Decimal::from(latency.millis()).checked_div(Decimal::ONE_THOUSAND)?.normalize();
-    let grouping = if by.is_empty() { String::new() } else { format!(" by ({})", by.join(", ")) };
-    let rate = format!("sum{grouping} (rate({total}[$window]))");
-    let count = format!("histogram_count({rate})");
-    let good = format!("histogram_fraction(0, {seconds}, {rate}) * {count}");
-    let side = |text: String| PushdownQuery { text, unit: Unit::Rate };
-    let step = read_step(reader, node, None, slice)?;
-    let sli = Sli::Pushdown { numerator: Numerator::Good, events: side(good), total: side(count), step };
+    let seconds = Decimal::from(latency.millis()).checked_div(Decimal::ONE_THOUSAND)?;
+    let sli = native(&total, &[], (Side::Below, seconds), &by, read_step(reader, node, None, slice)?);
     Some(Indicator { sli, by, target: target_of(&query), matchers: total.matchers, absent: false })
 }
 
