@@ -101,11 +101,11 @@ impl Shop {
             [("__name__", "requests_total"), ("job", "shop"), ("instance", "one"), ("region", region), ("code", code)]
         };
         let resets = [1_000, 5_000, 5_400];
-        let good = ["eu", "us"].map(|region| {
-            counter(&labels("200", region), &times, false, &resets, |n| 900.0 + (n % 7) as f64)
-        });
+        let good = ["eu", "us"]
+            .map(|region| counter(&labels("200", region), &times, false, &resets, |n| 900.0 + (n % 7) as f64));
         let old = counter(&labels("500", "eu"), &times, false, &resets, |n| f64::from(u8::from(n % 10 == 0)));
-        let late = counter(&labels("503", "us"), &times[4_000..], true, &[1_000, 1_001], |n| if n < 60 { 7.0 } else { 0.0 });
+        let late =
+            counter(&labels("503", "us"), &times[4_000..], true, &[1_000, 1_001], |n| if n < 60 { 7.0 } else { 0.0 });
         let bucket = |le| [("__name__", "latency_seconds_bucket"), ("job", "shop"), ("instance", "one"), ("le", le)];
         let count = [("__name__", "latency_seconds_count"), ("job", "shop"), ("instance", "one")];
         Self {

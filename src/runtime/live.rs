@@ -192,7 +192,7 @@ impl Live {
                 pace,
                 backfill: None,
             };
-            let plan = Plan::new(&slos, crate::plan::overlap(config));
+            let plan = Plan::new(&slos, crate::plan::overlap(config), blueprint.config.slice);
             pollers.push(tokio::spawn(poller.run(plan, stop.clone())));
         }
         pollers

@@ -21,7 +21,7 @@ use crate::policy::subject::{SOURCE_SERVICE, Subject};
 use crate::runtime::asker::{Asked, Asker, next_stretch};
 use crate::runtime::backfill::Backfill;
 use crate::runtime::core::Core;
-use crate::runtime::entry::{Evaluated, SharedEntry, Surroundings};
+use crate::runtime::entry::{Entry, Evaluated, SharedEntry, Surroundings};
 use crate::source::{Source, SourceError, SourceErrorKind};
 use crate::spec::policy::AlertSeverity;
 use crate::store::Commit;
@@ -82,7 +82,7 @@ impl Poller {
     }
 
     /// One tick and the past, nothing beside each other: what a verb prints is of one moment.
-    async fn poll_once(&mut self, asker: &mut Asker, stop: &CancellationToken) {
+    async fn poll_once(&mut self, asker: &mut Asker<Entry>, stop: &CancellationToken) {
         let newest = self.watermark();
         if asker.behind(newest).next().is_none() {
             return;
@@ -93,7 +93,7 @@ impl Poller {
         }
     }
 
-    async fn keep_polling(&mut self, asker: &mut Asker, stop: &CancellationToken) {
+    async fn keep_polling(&mut self, asker: &mut Asker<Entry>, stop: &CancellationToken) {
         let scraping = self.scraping(stop.clone());
         while !stop.is_cancelled() {
             let newest = self.watermark();
@@ -180,7 +180,7 @@ impl Poller {
 
     /// Asks and evaluates up to `newest`, in several stretches where much was missed. All effects are thinned out and
     /// committed together at the end: what began and ended in missed time is not told, and a crash repeats all of it.
-    async fn tick(&mut self, asker: &mut Asker, newest: Timestamp, stop: &CancellationToken) {
+    async fn tick(&mut self, asker: &mut Asker<Entry>, newest: Timestamp, stop: &CancellationToken) {
         let started = tokio::time::Instant::now();
         let oldest = newest - CATCH_UP;
         let mut stretch = FIRST_STRETCH;
@@ -272,7 +272,7 @@ impl Poller {
     }
 
     /// How the source is, and its own alert.
-    async fn finish(&mut self, newest: Timestamp, errors: &[SourceError], asker: &Asker) {
+    async fn finish(&mut self, newest: Timestamp, errors: &[SourceError], asker: &Asker<Entry>) {
         let now = self.core.clock.now();
         // A store that refuses a question answers: the SLO that asked it stands still, the source does not fail.
         let answers = errors.iter().all(|error| error.kind == SourceErrorKind::Rejected);
