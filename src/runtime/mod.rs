@@ -5,6 +5,7 @@
 
 pub mod asker;
 pub mod backfill;
+pub mod backtest;
 pub mod blueprint;
 pub mod core;
 pub mod entry;
@@ -13,6 +14,7 @@ pub mod health;
 pub mod live;
 pub mod outbox;
 pub mod poller;
+pub mod recorded;
 pub mod recorder;
 pub mod service;
 pub mod stored;
