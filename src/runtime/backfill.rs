@@ -19,6 +19,7 @@ use crate::engine::verdict::HourBucket;
 use crate::plan::{Plan, overlap};
 use crate::runtime::core::{Core, held};
 use crate::runtime::entry::SharedEntry;
+use crate::runtime::poller::Pace;
 use crate::source::{HistoryPath, HistorySink, Newborn, Source, SourceError, Stretch};
 use crate::spec::selector::Selector;
 use crate::store::StoreError;
@@ -48,6 +49,7 @@ pub struct Backfill {
     config: SourceConfig,
     entries: Vec<SharedEntry>,
     core: Arc<Core>,
+    pace: Pace,
     /// How often in a row the past of an SLO could not be read.
     failures: Mutex<BTreeMap<SloId, u32>>,
 }
@@ -61,6 +63,7 @@ impl Backfill {
         config: &SourceConfig,
         entries: &[SharedEntry],
         core: &Arc<Core>,
+        pace: Pace,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -68,17 +71,22 @@ impl Backfill {
             config: config.clone(),
             entries: entries.to_vec(),
             core: Arc::clone(core),
+            pace,
             failures: Mutex::new(BTreeMap::new()),
         }
     }
 
     /// Reads until every SLO has its period, or `stop` is cancelled. One whose past cannot be read does not hold the
-    /// others up: it is asked again when all have had their turn.
+    /// others up: it is asked again when all have had their turn. At [`Pace::Once`] nobody looks before the end, so
+    /// there is one round, with the source's whole concurrency, and what fails is not asked again.
     pub async fn run(&self, now: Timestamp, stop: &CancellationToken) {
         let longest = self.entries.iter().map(|entry| entry.period()).max().unwrap_or(Length::ZERO);
-        let at_once = (self.config.concurrency / 2).max(1);
+        let (rounds, at_once) = match self.pace {
+            Pace::Service => (ROUNDS.as_slice(), (self.config.concurrency / 2).max(1)),
+            Pace::Once => ([].as_slice(), self.config.concurrency.max(1)),
+        };
         loop {
-            for round in ROUNDS.into_iter().filter(|round| *round < longest).chain([longest]) {
+            for round in rounds.iter().copied().filter(|round| *round < longest).chain([longest]) {
                 stream::iter(&self.entries)
                     .for_each_concurrent(at_once, |entry| self.one(entry, now - round, now, stop))
                     .await;
@@ -86,7 +94,8 @@ impl Backfill {
             for entry in &self.entries {
                 self.finish(entry, now).await;
             }
-            if stop.is_cancelled() || self.entries.iter().all(|entry| entry.is_complete()) {
+            let complete = self.entries.iter().all(|entry| entry.is_complete());
+            if complete || self.pace == Pace::Once || stop.is_cancelled() {
                 return;
             }
             tokio::select! {
@@ -99,7 +108,7 @@ impl Backfill {
     /// One SLO, back to `until` or to the beginning of its period.
     async fn one(&self, entry: &SharedEntry, until: Timestamp, now: Timestamp, stop: &CancellationToken) {
         let until = until.max(now - entry.period()).floor_to(HOUR);
-        let mut plan = Plan::new(&[entry.slo()], overlap(&self.config));
+        let mut plan = Plan::new(&[entry.slo()], overlap(&self.config), self.core.config().slice);
         let reader = Reader { source: &self.source, config: &self.config };
         while let Some(to) = entry.history_needed(until).filter(|_| self.source.has_history()) {
             let length = reader.length(entry.series_count());
@@ -116,6 +125,8 @@ impl Backfill {
                 }
                 Err(error) => {
                     *held(&self.failures).entry(entry.id().clone()).or_default() += 1;
+                    let at = self.core.clock.now();
+                    self.core.health(&self.name, |health| health.noted(at, std::slice::from_ref(&error)));
                     tracing::warn!(slo = %entry.id(), %error, "history could not be read, asking again later");
                     return;
                 }

@@ -249,6 +249,9 @@ impl Entry {
         let mut at = inner.state.as_of().map_or(observation.from.ceil_to(self.slice), |end| end) + self.slice;
         if at + inner.state.definition().gap < to {
             inner.state.asked_late(to);
+            if inner.blind {
+                inner.state.not_answered(to);
+            }
         }
         while at <= to {
             if inner.decided.is_some_and(|decided| at <= decided) {

@@ -4,15 +4,21 @@
 //! names resolved and queries parsed, and is all that the layers above see. Validation is pure and its result is kept.
 
 pub mod events;
+pub mod gauge;
+pub mod foreign;
 pub mod kind;
 pub mod latency;
 pub mod meant;
+pub mod native;
 pub mod policy;
 pub mod preset;
 pub mod query;
+pub mod ratio;
 pub mod rules;
 mod scan;
 pub mod selector;
 pub mod slos;
+pub mod tiers;
+pub mod template;
 pub mod value;
 mod written;
