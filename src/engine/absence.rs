@@ -196,9 +196,7 @@ mod tests {
     fn each_known_group_is_bad_without_a_value_and_one_that_is_unknown_is_not_there() {
         let mut state = state(Definition { by: vec!["region".to_owned()], ..gauge() });
         live(&mut state, &[of("eu", value(30, 0.0, 2.0)), of("us", value(60, 1.0, 1.0))], 0, 90);
-        let booked = |region: &str| {
-            remarkable(state.instance(&Labels::from([("region", region)])).unwrap(), 0, 90)
-        };
+        let booked = |region: &str| remarkable(state.instance(&Labels::from([("region", region)])).unwrap(), 0, 90);
         assert_eq!(booked("eu"), [(30, 0.0, 2.0, 1), (60, 1.0, 1.0, 1), (90, 1.0, 1.0, 1)]);
         assert_eq!(booked("us"), [(30, 0.0, 0.0, 0), (60, 1.0, 1.0, 1), (90, 1.0, 1.0, 1)]);
     }

@@ -70,7 +70,11 @@ impl Plan {
 
     /// One plan for each source that is configured and has SLOs, by its name.
     #[must_use]
-    pub fn by_source(slos: &[Arc<Slo>], sources: &BTreeMap<String, SourceConfig>, slice: Step) -> BTreeMap<String, Self> {
+    pub fn by_source(
+        slos: &[Arc<Slo>],
+        sources: &BTreeMap<String, SourceConfig>,
+        slice: Step,
+    ) -> BTreeMap<String, Self> {
         let mut groups: BTreeMap<&String, Vec<Arc<Slo>>> = BTreeMap::new();
         for slo in slos {
             groups.entry(&slo.source).or_default().push(Arc::clone(slo));
@@ -234,7 +238,8 @@ fn pushdowns(slos: &[Arc<Slo>], overlap: Length, slice: Length) -> (Vec<Question
             let (events, total, step, meaning) = match &slo.sli {
                 Sli::Exact { .. } => return None,
                 Sli::Pushdown { events, total, step, .. } => {
-                    let [numerator, all] = [events, total].map(|query| place_of(question(query, *step, overlap, &slo.by)));
+                    let [numerator, all] =
+                        [events, total].map(|query| place_of(question(query, *step, overlap, &slo.by)));
                     (numerator, all, *step, Meaning::Counts(events.unit, total.unit))
                 }
                 Sli::Gauge { query, bound, absent } => {

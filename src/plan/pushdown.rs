@@ -115,8 +115,7 @@ impl Pushdown {
             }
         };
         let mut points: BTreeMap<(Timestamp, Labels), Point> = BTreeMap::new();
-        for (place, unit, values, is_total) in
-            [(self.events, numerator, events, false), (self.total, all, total, true)]
+        for (place, unit, values, is_total) in [(self.events, numerator, events, false), (self.total, all, total, true)]
         {
             self.check(asked(place), values)?;
             for value in values {

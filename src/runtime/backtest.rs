@@ -17,6 +17,7 @@ use crate::config::meant::{Config, SourceConfig};
 use crate::engine::observation::{History, Observation};
 use crate::engine::state::Birth;
 use crate::plan::{Plan, overlap};
+use crate::policy::compile::{Terms, definition};
 use crate::policy::route::{Addressee, sinks};
 use crate::replay::foreign::{ForeignAlert, Steps, alerts};
 use crate::replay::matching::pair;
@@ -32,7 +33,7 @@ use crate::runtime::poller::CATCH_UP;
 use crate::runtime::recorded;
 use crate::source::{Source, SourceError, SourceErrorKind};
 use crate::spec::meant::Slo;
-use crate::spec::policy::AlertSeverity;
+use crate::spec::policy::{AlertSeverity, Policy};
 use crate::spec::selector::Selector;
 use crate::units::{Labels, Length, SloId, Step, Timestamp};
 
@@ -132,6 +133,35 @@ struct Stage<'a> {
     progress: Progress<'a>,
 }
 
+/// Each SLO once for each of these policies, in place of its own.
+///
+/// # Errors
+/// In words, where there is no such policy, or it does not fit an SLO.
+pub fn with_policies(
+    blueprint: &Blueprint,
+    slos: &[SloPlan],
+    policies: &BTreeMap<String, Arc<Policy>>,
+    names: &[String],
+) -> Result<Vec<SloPlan>, String> {
+    let config = &blueprint.config;
+    let mut plans = Vec::with_capacity(slos.len() * names.len());
+    for plan in slos {
+        let Some(source) = config.sources.get(&plan.slo.source) else { continue };
+        let terms = Terms { slice: config.slice, gap: source.gap, instances_limit: config.limits.instances_per_slo };
+        for name in names {
+            let policy = policies.get(name).ok_or_else(|| {
+                let known: Vec<&str> = policies.keys().map(String::as_str).collect();
+                format!("there is no policy `{name}`; there are {}", known.join(", "))
+            })?;
+            let mut slo = Arc::clone(&plan.slo);
+            Arc::make_mut(&mut slo).alerting.policy = Arc::clone(policy);
+            let definition = definition(&slo, terms).map_err(|misfit| format!("{}: {misfit}", slo.id))?;
+            plans.push(SloPlan { slo, definition: Arc::new(definition), ..plan.clone() });
+        }
+    }
+    Ok(plans)
+}
+
 /// Lives through the time asked for.
 ///
 /// # Errors
@@ -227,7 +257,7 @@ impl Stage<'_> {
     async fn read_back(&self, past: &Arc<Past>) -> Result<(), SourceError> {
         let until = (self.begin - past.slo.window).floor_to(HOUR);
         let reader = Reader { source: self.source, config: self.config };
-        let mut plan = Plan::new(&[Arc::clone(&past.slo)], overlap(self.config));
+        let mut plan = Plan::new(&[Arc::clone(&past.slo)], overlap(self.config), self.slice);
         let mut length = HOUR;
         while let Some(to) = held(&past.player).known_from().filter(|known| *known > until) {
             let series = held(&past.player).series_count();
@@ -246,7 +276,7 @@ impl Stage<'_> {
     /// Asks for one stretch after the other, forward, and evaluates every slice end.
     async fn live_through(&self, pasts: &[Arc<Past>]) -> Result<(), SourceError> {
         let slos: Vec<Arc<Slo>> = pasts.iter().map(|past| Arc::clone(&past.slo)).collect();
-        let plan = Plan::new(&slos, overlap(self.config));
+        let plan = Plan::new(&slos, overlap(self.config), self.slice);
         let (source, clock) = (Arc::clone(self.source), self.clock.clone());
         let mut asker = Asker::new(source, self.config.clone(), plan, pasts.to_vec(), clock);
         let mut stretch = FIRST_STRETCH;

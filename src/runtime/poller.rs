@@ -82,7 +82,7 @@ impl Poller {
     }
 
     /// One tick and the past, nothing beside each other: what a verb prints is of one moment.
-    async fn poll_once(&mut self, asker: &mut Asker, stop: &CancellationToken) {
+    async fn poll_once(&mut self, asker: &mut Asker<Entry>, stop: &CancellationToken) {
         let newest = self.watermark();
         if asker.behind(newest).next().is_none() {
             return;
@@ -93,7 +93,7 @@ impl Poller {
         }
     }
 
-    async fn keep_polling(&mut self, asker: &mut Asker, stop: &CancellationToken) {
+    async fn keep_polling(&mut self, asker: &mut Asker<Entry>, stop: &CancellationToken) {
         let scraping = self.scraping(stop.clone());
         while !stop.is_cancelled() {
             let newest = self.watermark();

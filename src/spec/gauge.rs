@@ -107,9 +107,15 @@ mod tests {
     #[test]
     #[expect(clippy::float_cmp, reason = "the written digits")]
     fn bounds_are_numbers_or_durations() {
-        for (text, value) in
-            [("15m", 900.0), ("300ms", 0.3), ("0.95", 0.95), ("-3", -3.0), ("1e-3", 0.001), ("0", 0.0), ("1h30m", 5_400.0)]
-        {
+        for (text, value) in [
+            ("15m", 900.0),
+            ("300ms", 0.3),
+            ("0.95", 0.95),
+            ("-3", -3.0),
+            ("1e-3", 0.001),
+            ("0", 0.0),
+            ("1h30m", 5_400.0),
+        ] {
             assert_eq!(number(text), Some(value), "{text}");
         }
         for text in ["", "much", "15 m", "NaN", "inf", "5%"] {

@@ -4,8 +4,8 @@
 //! names resolved and queries parsed, and is all that the layers above see. Validation is pure and its result is kept.
 
 pub mod events;
-pub mod gauge;
 pub mod foreign;
+pub mod gauge;
 pub mod kind;
 pub mod latency;
 pub mod meant;
@@ -18,7 +18,7 @@ pub mod rules;
 mod scan;
 pub mod selector;
 pub mod slos;
-pub mod tiers;
 pub mod template;
+pub mod tiers;
 pub mod value;
 mod written;

@@ -98,7 +98,9 @@ mod tests {
     #[test]
     fn what_a_pattern_may_take_is_known_before_the_groups_are() {
         let slo = SloId::new("checkout", "availability");
-        for pattern in ["checkout", "*", "check*eu*", r#"checkout/availability{region="*"#, r#"checkout/availability{a="b"}"#] {
+        for pattern in
+            ["checkout", "*", "check*eu*", r#"checkout/availability{region="*"#, r#"checkout/availability{a="b"}"#]
+        {
             assert!(may_take(pattern, &slo), "{pattern}");
         }
         for pattern in ["search", "search/*", "checkout/latency", r#"checkout/latency{a="b"}"#] {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::FAILED;
 use crate::cli::client::Client;
 use crate::cli::printer::Printer;
 use crate::cli::run::{refused, runtime};
 use crate::cli::status::{Arguments, Format, Said, names, show};
-use crate::cli::FAILED;
 use crate::clock::Clock;
 use crate::diag::codes;
 use crate::http::direct::Direct;
@@ -39,8 +39,7 @@ pub fn run(
 ) -> anyhow::Result<ExitCode> {
     // Problems of the sources are told below the table; what goes wrong inside is still told.
     log::init(LogFormat::Text, Some("error"), printer.err.has_colour())?;
-    let overrides =
-        Overrides { prometheus: arguments.prometheus.clone(), without_sinks: true, ..Overrides::default() };
+    let overrides = Overrides { prometheus: arguments.prometheus.clone(), without_sinks: true, ..Overrides::default() };
     let launch = Launch {
         request: Request { paths, config: arguments.config.clone() },
         overrides,
@@ -142,7 +141,11 @@ fn draw(bar: &ProgressBar, progress: Progress) {
     let Progress { slos, judged, read } = progress;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and STEPS")]
     bar.set_position((read.clamp(0.0, 1.0) * f64::from(STEPS)) as u64);
-    bar.set_message(if judged < slos { format!("asking for {slos} SLOs") } else { format!("reading the past of {slos} SLOs") });
+    bar.set_message(if judged < slos {
+        format!("asking for {slos} SLOs")
+    } else {
+        format!("reading the past of {slos} SLOs")
+    });
 }
 
 #[cfg(test)]

@@ -23,9 +23,10 @@ pub fn of_sources(sources: &[Source]) -> Vec<String> {
 
 fn of_source(source: &Source) -> Option<String> {
     let name = printable(&source.name);
-    let recent = source.last_error.as_ref().filter(|error| {
-        !source.up || source.last_success_at.is_none_or(|success| error.at + RECENT >= success)
-    });
+    let recent = source
+        .last_error
+        .as_ref()
+        .filter(|error| !source.up || source.last_success_at.is_none_or(|success| error.at + RECENT >= success));
     match recent {
         Some(error) if source.up => {
             Some(format!("source `{name}` does not answer all questions: {}", printable(&error.message)))
