@@ -118,8 +118,7 @@ pub const ALL: &[Rule] = &[
 /// The rule of a code such as `SLO012`.
 #[must_use]
 pub fn find(code: &str) -> Option<&'static Rule> {
-    static RULES: [Rule; ALL.len()] = ALL;
-    RULES.iter().find(|rule| rule.code.eq_ignore_ascii_case(code))
+    ALL.iter().find(|rule| rule.code.eq_ignore_ascii_case(code))
 }
 
 #[cfg(test)]
@@ -149,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_page() {
-        for rule in &ALL {
+        for rule in ALL {
             assert!(rule.page.len() > 80 && rule.page.ends_with('.'), "{} has no page", rule.code);
             assert_eq!(find(&rule.code.to_lowercase()).map(|rule| rule.code), Some(rule.code));
         }

@@ -105,8 +105,8 @@ fn read_tier(
         threshold = BurnThreshold::Factor(spent.checked_div(Decimal::from(long.millis()))?);
         windows = (short, long);
     }
-    let kind = TierKind::Burn { threshold, over: windows.0, confirm: Some(windows.1) };
-    Some(PolicyTier { severity, kind, gates: Gates::default() })
+    let kind = TierKind::Burn { threshold, over: windows.0.into(), confirm: Some(windows.1.into()) };
+    Some(PolicyTier { severity, kind, gates: Gates::default(), for_part: None })
 }
 
 fn read_percent(reader: &mut Reader<'_>, node: NodeId) -> Option<Decimal> {
