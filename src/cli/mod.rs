@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod check;
 pub mod client;
 pub mod demo;
+pub mod generate;
 pub mod init;
 pub mod printer;
 pub mod run;
@@ -47,6 +48,7 @@ enum Verb {
     Run(run::Arguments),
     Status(status::Arguments),
     Alerts(alerts::Arguments),
+    Generate(generate::Arguments),
 }
 
 /// Which running service a verb asks.
@@ -71,6 +73,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Run(arguments) => run::run(arguments, &printer),
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
+        Verb::Generate(arguments) => generate::run(arguments, &printer),
     };
     result.unwrap_or_else(|error| failure(&error, &printer))
 }

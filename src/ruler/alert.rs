@@ -1,0 +1,134 @@
+//! Alerting rules: one for each severity and kind of alert, as the service has them.
+//!
+//! A rule has one `for` for all its tiers. It waits as long as the least patient of them; what another has to wait
+//! longer is asked within the expression: that it matched at every slice end before. `keep_firing_for` is the longest.
+
+use std::collections::BTreeMap;
+
+use crate::engine::definition::{Kind, Tier};
+use crate::policy::alert::AlertKind;
+use crate::ruler::document::{Makes, Rule};
+use crate::ruler::label::naming;
+use crate::ruler::note::Notes;
+use crate::ruler::record::{ERROR_RATIO, bad, total};
+use crate::ruler::scope::{Part, Parts};
+use crate::ruler::silence::{down, no_data};
+use crate::ruler::window::short_of;
+use crate::ruler::{Item, Terms, WINDOW};
+use crate::spec::policy::AlertSeverity;
+use crate::units::Length;
+
+/// A tier as an expression.
+struct Condition {
+    /// A vector: an element for each group that matches.
+    expression: String,
+    /// How long it has to match.
+    wait: Length,
+    /// How long it goes on after that.
+    keep: Length,
+}
+
+/// The alerting rules of an SLO.
+pub(super) fn alerts(item: &Item<'_>, terms: Terms<'_>, parts: &Parts<'_>, notes: &mut Notes) -> Vec<Rule> {
+    let mut alerts: BTreeMap<(AlertKind, AlertSeverity), (Vec<Condition>, Vec<String>)> = BTreeMap::new();
+    for (index, tier) in item.definition.tiers.iter().enumerate() {
+        let Some((kind, condition)) = condition(item, parts, index, tier, notes) else { continue };
+        let (conditions, comments) = alerts.entry((kind, tier.severity)).or_default();
+        conditions.push(condition);
+        for sentence in unexpressed(tier) {
+            notes.add(&item.slo.id, sentence.clone());
+            if !comments.contains(&sentence) {
+                comments.push(sentence);
+            }
+        }
+    }
+    alerts
+        .into_iter()
+        .map(|((kind, severity), (conditions, comments))| {
+            let naming = naming(item, terms, severity, kind);
+            let expression = expression(item, &conditions, naming.dropped);
+            let for_ = conditions.iter().map(|condition| condition.wait).min().unwrap_or(Length::ZERO);
+            let keep_firing_for = conditions.iter().map(|condition| condition.keep).max().unwrap_or(Length::ZERO);
+            let makes = Makes::Alert { name: naming.name, for_, keep_firing_for, annotations: naming.annotations };
+            Rule { makes, expression, labels: naming.labels, comments }
+        })
+        .collect()
+}
+
+/// Gates of a tier that a rule does not have.
+fn unexpressed(tier: &Tier) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if tier.gates.hold < 1.0 {
+        sentences.push(
+            "`hold` is not expressed: the alert ends as soon as its ratio is at the threshold, and begins again above it"
+                .to_owned(),
+        );
+    }
+    sentences
+}
+
+fn condition(
+    item: &Item<'_>,
+    parts: &Parts<'_>,
+    index: usize,
+    tier: &Tier,
+    _notes: &mut Notes,
+) -> Option<(AlertKind, Condition)> {
+    let (kind, expression, wait) = match tier.kind {
+        Kind::Burn { .. } => (AlertKind::Burn, parts.join(|part| burns(part, index)), tier.gates.for_),
+        Kind::Down { after } => (AlertKind::Down, down(item)?, after.max(tier.gates.for_)),
+        Kind::NoData { after } => (AlertKind::NoData, no_data(item), after.max(tier.gates.for_)),
+    };
+    Some((kind, Condition { expression, wait, keep: tier.gates.keep_firing_for }))
+}
+
+/// `ratio > k * B` over both windows, and the gates.
+fn burns(part: &Part<'_>, index: usize) -> String {
+    let Some(Tier { kind: Kind::Burn { over, confirm, threshold, .. }, gates, .. }) =
+        part.definition.tiers.get(index).cloned()
+    else {
+        return String::new();
+    };
+    let ratio = |length: Length| {
+        format!("{} > {threshold}", part.series(ERROR_RATIO, &[(WINDOW, &length.to_string())]))
+    };
+    let mut all = vec![ratio(over)];
+    all.extend(confirm.map(ratio));
+    if gates.min_bad > 0.0 {
+        all.push(format!("{} >= {}", part.series(&bad(over), &[]), gates.min_bad));
+    }
+    if gates.min_total > 0.0 {
+        all.push(format!("{} >= {}", part.series(&total(over), &[]), gates.min_total));
+    }
+    all.join("\nand ignoring (window)\n")
+}
+
+/// Any of the conditions, without the labels that differ between them.
+fn expression(item: &Item<'_>, conditions: &[Condition], dropped: &str) -> String {
+    let least = conditions.iter().map(|condition| condition.wait).min().unwrap_or(Length::ZERO);
+    let slice = item.definition.slice.length();
+    let any: Vec<String> = conditions
+        .iter()
+        .map(|condition| {
+            let more = Length::from_millis(condition.wait.millis() - least.millis());
+            in_parentheses(&held(&condition.expression, more, slice))
+        })
+        .collect();
+    format!("max without ({dropped}) {}", in_parentheses(&any.join("\nor\n")))
+}
+
+/// That the condition matches, and did at every slice end for `length` before.
+fn held(condition: &str, length: Length, slice: Length) -> String {
+    if length == Length::ZERO {
+        return condition.to_owned();
+    }
+    let times = length.count_of(slice) + 1;
+    let condition = in_parentheses(condition);
+    format!("{condition}\nand\ncount_over_time({condition}[{}:{slice}]) >= {times}", short_of(slice * times))
+}
+
+/// On lines of their own, further in. Only for expressions without users' text, whose strings may have several lines.
+fn in_parentheses(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+    format!("(\n{}\n)", lines.join("\n"))
+}
