@@ -1,7 +1,9 @@
 //! Alerting rules: one for each severity and kind of alert, as the service has them.
 //!
 //! A rule has one `for` for all its tiers. It waits as long as the least patient of them; what another has to wait
-//! longer is asked within the expression: that it matched at every slice end before. `keep_firing_for` is the longest.
+//! longer is asked within the expression: that it matched at every slice end before. `keep_firing_for` is the longest;
+//! vmalert before 1.91 does not know it, so there it is asked within the expression, too: that it held at a slice end
+//! within that time.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +16,7 @@ use crate::ruler::record::{ERROR_RATIO, bad, total};
 use crate::ruler::scope::{Part, Parts};
 use crate::ruler::silence::{down, no_data};
 use crate::ruler::window::short_of;
-use crate::ruler::{Item, Terms, WINDOW};
+use crate::ruler::{Item, Ruler, Terms, WINDOW};
 use crate::spec::policy::AlertSeverity;
 use crate::units::Length;
 
@@ -46,9 +48,14 @@ pub(super) fn alerts(item: &Item<'_>, terms: Terms<'_>, parts: &Parts<'_>, notes
         .into_iter()
         .map(|((kind, severity), (conditions, comments))| {
             let naming = naming(item, terms, severity, kind);
-            let expression = expression(item, &conditions, naming.dropped);
-            let for_ = conditions.iter().map(|condition| condition.wait).min().unwrap_or(Length::ZERO);
-            let keep_firing_for = conditions.iter().map(|condition| condition.keep).max().unwrap_or(Length::ZERO);
+            let slice = item.definition.slice.length();
+            let keep = conditions.iter().map(|condition| condition.keep).max().unwrap_or(Length::ZERO);
+            let within = terms.ruler == Ruler::VictoriaMetrics && keep > Length::ZERO;
+            let least = conditions.iter().map(|condition| condition.wait).min().unwrap_or(Length::ZERO);
+            let for_ = if within { Length::ZERO } else { least };
+            let expression = expression(&conditions, for_, slice, naming.dropped);
+            let (expression, keep_firing_for) =
+                if within { (kept(&expression, keep, slice), Length::ZERO) } else { (expression, keep) };
             let makes = Makes::Alert { name: naming.name, for_, keep_firing_for, annotations: naming.annotations };
             Rule { makes, expression, labels: naming.labels, comments }
         })
@@ -103,18 +110,21 @@ fn burns(part: &Part<'_>, index: usize) -> String {
     all.join("\nand ignoring (window)\n")
 }
 
-/// Any of the conditions, without the labels that differ between them.
-fn expression(item: &Item<'_>, conditions: &[Condition], dropped: &str) -> String {
-    let least = conditions.iter().map(|condition| condition.wait).min().unwrap_or(Length::ZERO);
-    let slice = item.definition.slice.length();
+/// Any of the conditions, without the labels that differ between them; the rule itself waits `for_`.
+fn expression(conditions: &[Condition], for_: Length, slice: Length, dropped: &str) -> String {
     let any: Vec<String> = conditions
         .iter()
         .map(|condition| {
-            let more = Length::from_millis(condition.wait.millis() - least.millis());
+            let more = Length::from_millis(condition.wait.millis() - for_.millis());
             in_parentheses(&held(&condition.expression, more, slice))
         })
         .collect();
     format!("max without ({dropped}) {}", in_parentheses(&any.join("\nor\n")))
+}
+
+/// That it held at a slice end within `length`.
+fn kept(expression: &str, length: Length, slice: Length) -> String {
+    format!("max_over_time({}[{length}:{slice}])", in_parentheses(expression))
 }
 
 /// That the condition matches, and did at every slice end for `length` before.

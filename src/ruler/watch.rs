@@ -26,7 +26,7 @@ struct Watch {
     description: &'static str,
 }
 
-const ALL: [Watch; 11] = [
+const ALL: [Watch; 12] = [
     Watch {
         name: "SLONotScraped",
         severity: "page",
@@ -90,6 +90,15 @@ const ALL: [Watch; 11] = [
         expression: "sum by (job, instance, sink) (increase(slo_deliveries_total{outcome!=\"done\"}[15m])) > 0 unless sum by (job, instance, sink) (increase(slo_deliveries_total{outcome=\"done\"}[15m])) > 0",
         summary: "slo at {{ $labels.instance }} delivers nothing to {{ $labels.sink }}",
         description: "Attempts fail and none succeeds. `/api/v1/deliveries` has the answers of the receiver.",
+    },
+    Watch {
+        name: "SLODeliveryGivenUp",
+        severity: "page",
+        minutes: 0,
+        // A counter that is born with its first failure has no increase yet.
+        expression: "sum by (job, instance, sink) (increase(slo_deliveries_total{outcome=~\"refused|misconfigured|expired\"}[15m])) > 0\nor\nsum by (job, instance, sink) (slo_deliveries_total{outcome=~\"refused|misconfigured|expired\"} unless slo_deliveries_total offset 15m) > 0",
+        summary: "slo at {{ $labels.instance }} gave up a notification to {{ $labels.sink }}",
+        description: "The receiver refused it, or did not take it for a day. `/api/v1/deliveries` has its answer.",
     },
     Watch {
         name: "SLOOutboxOld",
