@@ -331,10 +331,10 @@ fn wrong_documents_are_found_at_their_line_and_column() {
         ("version: slo/v2\n", vec![(codes::UNKNOWN_DOCUMENT, 1, 10)]),
         ("version: slos/v1\n", vec![(codes::UNKNOWN_DOCUMENT, 1, 10)]),
         ("version: slo-test/v1\nslo: a/b\n", vec![(codes::NOT_BUILT, 1, 10)]),
-        ("version: template/v1\n", vec![(codes::NOT_BUILT, 1, 10)]),
+        ("version: template/v1\n", vec![(codes::MISSING_KEY, 1, 1)]),
         ("apiVersion: openslo/v1\nkind: SLO\n", vec![(codes::NOT_BUILT, 1, 13)]),
         ("version: slo/v1\n", vec![(codes::MISSING_KEY, 1, 1), (codes::MISSING_KEY, 1, 1)]),
-        ("version: slo/v1\nservice: a\nuse: [{template: http}]\n", vec![(codes::NOT_BUILT, 3, 1)]),
+        ("version: slo/v1\nservice: a\nuse: [{template: http}]\n", vec![(codes::UNKNOWN_TEMPLATE, 3, 18)]),
         ("version: slo/v1\nservice: a\nslos:\n", vec![]),
         ("version: policy/v1\npolicies: {}\n", vec![(codes::SHAPE, 2, 11)]),
         (

@@ -3,7 +3,7 @@
 //! Pure: files are read by whoever may, their texts come in. Everything wrong is found in one run; what could be
 //! understood comes along even where other things could not, so that lints can speak about it. Lints are not here.
 //!
-//! Order: the configuration first (it names the sources and the slice), then policies, then SLOs. Decided here: an SLO
+//! Order: the configuration first (it names the sources and the slice), then policies, templates, SLOs. Decided here: an SLO
 //! that names no source asks the only one, or the one called `prometheus`.
 //! Invariant: where no finding is an error, the SLOs, policies and configuration are complete and fit each other.
 
@@ -11,26 +11,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::check::catalogue::catalogue;
 use crate::config;
 use crate::config::meant::Config;
 use crate::config::secrets::literal_secrets;
 use crate::diag::{Diagnostic, Place, Severity, codes};
 use crate::policy::compile;
+use crate::spec::foreign::pyrra::read_pyrra;
+use crate::spec::foreign::sloth::read_sloth;
+use crate::spec::foreign::windows::{self, Catalogue};
 use crate::spec::kind::{self, Kind};
-use crate::spec::meant::{Mode, Slo};
+use crate::spec::meant::{self, Mode, Slo};
 use crate::spec::policy::Policy;
 use crate::spec::preset;
 use crate::spec::rules::{ReadPolicy, read_policies};
 use crate::spec::slos::{Surroundings, read_slos};
-use crate::units::{SloId, Step};
+use crate::spec::template::{Template, instantiate, read_templates, read_uses};
+use crate::units::{Length, SloId, Step};
 use crate::yaml::{Document, NodeId, Reader, SourceText, parse};
 
-/// Where something stands: a document of [`Loaded::documents`], and the path of the thing within it.
+/// Where something stands: a document of [`Loaded::documents`], and the address of the thing within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// Index into [`Loaded::documents`].
     pub document: usize,
-    /// Path of the item, such as `/slos/0`.
+    /// Address of the item, such as `/slos/0`.
     pub path: String,
 }
 
@@ -93,6 +98,8 @@ pub fn load(texts: &[SourceText]) -> Loaded {
     }
     reading.configuration();
     let names = reading.policies();
+    let templates = reading.templates();
+    reading.uses(&templates);
     reading.slos(&names);
     let mut loaded = reading.loaded;
     let literal = loaded.findings.iter().filter(|finding| codes::is_masked(finding.code));
@@ -181,6 +188,48 @@ impl Loader {
         }
     }
 
+    /// Reads the templates: by name, each with its document.
+    fn templates(&mut self) -> BTreeMap<String, (usize, Template)> {
+        let mut templates: BTreeMap<String, (usize, Template)> = BTreeMap::new();
+        for (document_index, root) in self.of(Kind::Templates) {
+            let Some(document) = self.loaded.documents.get(document_index) else { continue };
+            let mut reader = Reader::new(document);
+            for template in read_templates(&mut reader, root) {
+                let Some((index, first)) = templates.get(&template.name) else {
+                    templates.insert(template.name.clone(), (document_index, template));
+                    continue;
+                };
+                let message = format!("there are two templates `{}`", template.name);
+                let mut finding = Diagnostic::error(codes::DUPLICATE_NAME, message);
+                let place = self.loaded.documents.get(*index).map(|other| other.place(first.node));
+                finding.related.extend(place.map(|place| (place, "the first".to_owned())));
+                reader.report_in(template.node, "name", finding.with_help("give one of them another name"));
+            }
+            self.loaded.findings.extend(reader.into_findings());
+        }
+        templates
+    }
+
+    /// Makes a document of the uses of each: one more to read SLOs from.
+    fn uses(&mut self, templates: &BTreeMap<String, (usize, Template)>) {
+        let known: BTreeMap<String, &Template> =
+            templates.iter().map(|(name, (_, template))| (name.clone(), template)).collect();
+        for (document_index, root) in self.of(Kind::Slos) {
+            let Some(document) = self.loaded.documents.get(document_index) else { continue };
+            let mut reader = Reader::new(document);
+            let uses = read_uses(&mut reader, root, &known);
+            let made = instantiate(&mut reader, root, &uses, |name| {
+                let (index, template) = templates.get(name)?;
+                Some((self.loaded.documents.get(*index)?, template))
+            });
+            self.loaded.findings.extend(reader.into_findings());
+            if let Some(made) = made {
+                self.parts.push(Part { document: self.loaded.documents.len(), node: made.root(), kind: Kind::Slos });
+                self.loaded.documents.push(made);
+            }
+        }
+    }
+
     /// Reads the policies; gives the names of all that stand in files, readable or not.
     fn policies(&mut self) -> BTreeSet<String> {
         let presets = preset::presets();
@@ -215,10 +264,8 @@ impl Loader {
             finding.related.extend(place.map(|place| (place, "the first".to_owned())));
             return Some(finding.with_help("give one of them another name"));
         }
-        let is_preset = presets.contains_key(name) || preset::NOT_BUILT.contains(&name.as_str());
-        let equal = presets
-            .get(name)
-            .is_some_and(|preset| (&preset.tiers, preset.scale_below) == (&read.policy.tiers, read.policy.scale_below));
+        let is_preset = presets.contains_key(name);
+        let equal = presets.get(name).is_some_and(|preset| preset.says_the_same(&read.policy));
         match (is_preset, read.replaces_preset) {
             (true, false) if !equal => {
                 let message = format!("`{name}` is the name of a preset, and this differs from it");
@@ -233,6 +280,17 @@ impl Loader {
         }
     }
 
+    /// The tiers of Sloth's SLOs.
+    fn sloth_windows(&mut self, period: Length) -> Catalogue {
+        let used = self.parts.iter().any(|part| matches!(part.kind, Kind::Sloth(_)));
+        let documents = &self.loaded.documents;
+        let parts = self.of(Kind::AlertWindows);
+        let parts: Vec<_> = parts.into_iter().filter_map(|(index, node)| Some((documents.get(index)?, node))).collect();
+        let (catalogue, findings) = catalogue(&parts, period, used);
+        self.loaded.findings.extend(findings);
+        catalogue
+    }
+
     fn slos(&mut self, policy_names: &BTreeSet<String>) {
         let config = self.loaded.config.clone();
         let source = config.as_ref().map_or(Some(config::DEFAULT_SOURCE), Config::default_source);
@@ -240,11 +298,20 @@ impl Loader {
         let mode = config.as_ref().map_or(Mode::default(), |config| config.mode);
         let policies = self.loaded.policies.clone();
         let around = Surroundings { policies: &policies, policy_names, source, slice, mode };
+        let catalogue = self.sloth_windows(config.as_ref().map_or(windows::PERIOD, |config| config.sloth_period));
         let mut slos: BTreeMap<SloId, Arc<Slo>> = BTreeMap::new();
-        for (document_index, root) in self.of(Kind::Slos) {
-            let Some(document) = self.loaded.documents.get(document_index) else { continue };
+        // Names by which foreign alerts are told apart, with the SLO that has them.
+        let mut foreign: BTreeMap<(meant::Origin, String), Arc<Slo>> = BTreeMap::new();
+        for part in &self.parts {
+            let Some(document) = self.loaded.documents.get(part.document) else { continue };
             let mut reader = Reader::new(document);
-            for (slo, node) in read_slos(&mut reader, root, &around) {
+            let read = match part.kind {
+                Kind::Slos => read_slos(&mut reader, part.node, &around),
+                Kind::Sloth(dialect) => read_sloth(&mut reader, part.node, dialect, &around, &catalogue),
+                Kind::Pyrra => read_pyrra(&mut reader, part.node, &around),
+                _ => continue,
+            };
+            for (slo, node) in read {
                 reader.slo = Some(slo.id.clone());
                 if let Some(first) = slos.get(&slo.id) {
                     let mut finding =
@@ -254,15 +321,47 @@ impl Loader {
                     continue;
                 }
                 fit(&mut reader, &slo, node, self.loaded.policy_origins.get(&slo.alerting.policy.name), &self.loaded);
-                let origin = Origin { document: document_index, path: document.path(node) };
+                let origin = Origin { document: part.document, path: document.address(node) };
                 self.loaded.slo_origins.insert(slo.id.clone(), origin);
-                slos.insert(slo.id.clone(), Arc::new(slo));
+                let slo = Arc::new(slo);
+                if let Some(name) = foreign_name(&slo)
+                    && let Some(first) = foreign.insert(name.clone(), Arc::clone(&slo))
+                {
+                    reader.report(node, same_foreign_name(&name, &first));
+                }
+                slos.insert(slo.id.clone(), slo);
             }
             reader.slo = None;
             self.loaded.findings.extend(reader.into_findings());
         }
         self.loaded.slos = slos.into_values().collect();
     }
+}
+
+/// The name by which the SLO's tool tells its alerts apart from those of others.
+fn foreign_name(slo: &Slo) -> Option<(meant::Origin, String)> {
+    let origin = slo.alerting.foreign.as_ref()?.origin;
+    let name = match origin {
+        meant::Origin::Sloth => format!("{}-{}", slo.id.service, slo.id.name),
+        meant::Origin::Pyrra => slo.id.name.clone(),
+    };
+    Some((origin, name))
+}
+
+/// Sloth refuses what has one `sloth_id`; Pyrra mixes what has one `slo`.
+fn same_foreign_name((origin, name): &(meant::Origin, String), first: &Slo) -> Diagnostic {
+    let mut finding = match origin {
+        meant::Origin::Sloth => {
+            let message = format!("the `sloth_id` of this SLO is `{name}`, and so is that of `{}`", first.id);
+            Diagnostic::error(codes::DUPLICATE_NAME, message)
+        }
+        meant::Origin::Pyrra => {
+            let message = format!("the alerts of this SLO carry `slo=\"{name}\"`, and so do those of `{}`", first.id);
+            Diagnostic::warning(codes::DUPLICATE_NAME, message)
+        }
+    };
+    finding.related.push((first.place.clone(), "the first".to_owned()));
+    finding.with_help("give one of them another name")
 }
 
 /// Notes where an SLO's policy does not fit it: on `alerting` where it was chosen there, else on `objective`.
@@ -296,4 +395,154 @@ fn parts_of(document: &Document) -> Vec<(NodeId, Kind)> {
         }
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::report;
+    use crate::diag::concise;
+
+    const TEMPLATE: &str = "version: template/v1
+templates:
+  - name: http
+    params: [job, objective]
+    slos:
+      - name: availability
+        objective: \"${objective}\"
+        sli:
+          events:
+            bad: 'http_requests_total{job=\"${job}\",code=~\"5..\"}'
+            total: 'http_requests_total{job=\"${job}\"}'
+      - name: raw
+        objective: 99%
+        labels: {team: \"the ${job} team\"}
+        sli:
+          events:
+            bad: sum(rate(errors_total{job=\"${job}\"}[$window])) * 1
+            total: sum(rate(calls_total{job=\"${job}\"}[$window])) * 1
+";
+
+    const CART: &str = "version: slo/v1
+service: cart
+owner: web
+labels: {tier: \"1\"}
+links: {runbook: https://wiki.example/cart}
+defaults: {window: 7d, policy: balanced}
+use: [{template: http, with: {job: cart-api, objective: 99.9%}}]
+";
+
+    fn loaded(texts: &[(&str, &str)]) -> Loaded {
+        load(&texts.iter().map(|(file, text)| SourceText::named(file, text)).collect::<Vec<_>>())
+    }
+
+    fn found(texts: &[(&str, &str)]) -> Vec<String> {
+        report(&loaded(texts)).findings().iter().map(concise::line).collect()
+    }
+
+    #[test]
+    fn a_use_is_the_same_as_writing_the_slos() {
+        let written = CART.replace("use: [{template: http, with: {job: cart-api, objective: 99.9%}}]\n", "")
+            + &TEMPLATE
+                .split_once("    slos:\n")
+                .unwrap()
+                .1
+                .replace("${objective}", "99.9%")
+                .replace("${job}", "cart-api");
+        let written = written.replace("7d, policy: balanced}\n", "7d, policy: balanced}\nslos:\n");
+        let (written, used) = (loaded(&[("a", &written)]), loaded(&[("cart.yaml", CART), ("http.yaml", TEMPLATE)]));
+        assert_eq!((written.findings.len(), &used.findings), (0, &Vec::new()), "{:?}", written.findings);
+        let bare = |loaded: &Loaded| -> Vec<Slo> {
+            let place = SourceText::named("x", "");
+            let place = Place { file: place.file, line: 1, column: 1, end_line: 1, end_column: 1 };
+            loaded.slos.iter().map(|slo| Slo { place: place.clone(), ..Slo::clone(slo) }).collect()
+        };
+        assert_eq!(bare(&written), bare(&used));
+        assert_eq!(used.slos.len(), 2);
+        let place = used.place(&SloId::new("cart", "availability"), "/sli/events/total").unwrap();
+        assert_eq!((place.file.as_ref(), place.line), ("http.yaml", 11));
+    }
+
+    #[test]
+    fn a_finding_in_a_template_stands_there_and_names_its_use() {
+        let texts = [
+            ("http.yaml", &*TEMPLATE.replace("objective: 99%", "objective: 0.99")),
+            ("cart.yaml", &CART.replace("99.9%", "99.9.9%")),
+            ("shop.yaml", &CART.replace("cart", "shop")),
+        ];
+        let report = report(&loaded(&texts));
+        let lines: Vec<String> = report.findings().iter().map(concise::line).collect();
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        assert!(lines[0].starts_with("http.yaml:7:20: error[SLO012]: `99.9.9%`"), "{lines:#?}");
+        assert!(lines[1].starts_with("http.yaml:13:20: error[SLO012]: `0.99` is below 1%"), "{lines:#?}");
+        let [first, both] = report.findings() else { panic!("{lines:#?}") };
+        assert_eq!(first.path, "/templates/0/slos/0/objective");
+        assert_eq!(first.slo, Some(SloId::new("cart", "availability")));
+        let used = |finding: &Diagnostic| -> Vec<String> {
+            finding.related.iter().map(|(place, what)| format!("{}:{} {what}", place.file, place.line)).collect()
+        };
+        assert_eq!(used(first), ["cart.yaml:7 used here"]);
+        assert_eq!(
+            (used(both), &both.slo),
+            (vec!["cart.yaml:7 used here".into(), "shop.yaml:7 used here".into()], &None)
+        );
+    }
+
+    #[test]
+    fn lints_see_what_a_template_makes_with_what_the_document_says() {
+        // The policy of the defaults is looked at through the template's SLO, and the runbook is missing for both.
+        let cart = CART.replace("links: {runbook: https://wiki.example/cart}\n", "");
+        let lines = found(&[("cart.yaml", &cart), ("http.yaml", TEMPLATE)]);
+        assert!(lines.iter().any(|line| line.contains("SLO044")), "{lines:#?}");
+        let lines = found(&[("cart.yaml", &CART.replace("balanced", "balnced")), ("http.yaml", TEMPLATE)]);
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(lines[0].starts_with("cart.yaml:6:32: error[SLO017]"), "{lines:#?}");
+    }
+
+    #[test]
+    fn params_and_templates_that_do_not_fit_are_all_told() {
+        let template =
+            TEMPLATE.replace("[job, objective]", "[job, objective, zone, job]").replace("the ${job}", "the ${jbo}");
+        let second =
+            "version: template/v1\ntemplates: [{name: http, slos: [{name: a}]}, {name: grpc, slos: [{name: b}]}]\n";
+        let cart = "version: slo/v1\nservice: cart\nuse:\n  - {template: htp}\n  - {template: http, with: {job: a, objectiv: 1, zone: [x]}}\n  - {template: grpc, wiht: {}}\n";
+        let lines = found(&[("a.yaml", &template), ("b.yaml", second), ("c.yaml", cart)]);
+        let expected = [
+            "a.yaml:4:30: error[SLO060]: nothing in the template says `${zone}`",
+            "a.yaml:4:36: error[SLO060]: `job` stands in `params` twice",
+            "a.yaml:14:29: error[SLO060]: `jbo` is not in `params`",
+            "b.yaml:2:20: error[SLO010]: there are two templates `http`",
+            "b.yaml:2:66: error[SLO006]: `sli` is missing",
+            "c.yaml:4:16: error[SLO061]: there is no template `htp`",
+            "c.yaml:5:16: error[SLO060]: `http` is not given `objective`",
+            "c.yaml:5:37: error[SLO060]: `http` has no param `objectiv`",
+            "c.yaml:5:56: error[SLO005]: `zone` is a list, expected text",
+            "c.yaml:6:22: error[SLO002]: unknown key `wiht`",
+        ];
+        let missing: Vec<&&str> =
+            expected.iter().filter(|start| !lines.iter().any(|line| line.starts_with(**start))).collect();
+        assert!(missing.is_empty(), "{missing:#?} in {lines:#?}");
+    }
+
+    #[test]
+    fn two_uses_that_make_one_id_are_told_apart_by_their_places() {
+        let twice = CART.replace("use: [", "use: [{template: http, with: {job: b, objective: 99%}}, ");
+        let loaded = loaded(&[("cart.yaml", &twice), ("http.yaml", TEMPLATE)]);
+        assert_eq!(loaded.findings.len(), 2, "{:#?}", loaded.findings);
+        let finding = &loaded.findings[0];
+        assert_eq!((finding.code, finding.place.as_ref().unwrap().line), (codes::DUPLICATE_NAME, 6));
+        assert_eq!(finding.related.len(), 2, "the first, and the use");
+    }
+
+    #[test]
+    fn two_hundred_services_on_one_template_are_read_one_by_one() {
+        let uses: Vec<(String, String)> =
+            (0..200).map(|n| (format!("s{n}.yaml"), CART.replace("cart", &format!("s{n}")))).collect();
+        let mut texts = vec![SourceText::named("http.yaml", TEMPLATE)];
+        texts.extend(uses.iter().map(|(file, text)| SourceText::named(file, text)));
+        let loaded = load(&texts);
+        assert_eq!((loaded.slos.len(), loaded.findings.len(), loaded.files), (400, 0, 201));
+        // A copy of what is used, not of the template's whole set: the work grows with the uses alone.
+        assert_eq!(loaded.documents.len(), 1 + 2 * 200);
+    }
 }

@@ -7,7 +7,7 @@ use crate::check::load::{Loaded, Origin};
 use crate::config::meant::Config;
 use crate::diag::{Diagnostic, Place};
 use crate::spec::meant::{Mode, Slo};
-use crate::spec::policy::{AlertSeverity, Policy};
+use crate::spec::policy::{AlertSeverity, Policy, PolicyTier};
 use crate::units::{Length, Step};
 use crate::yaml::{Document, NodeId, Shape};
 
@@ -87,16 +87,16 @@ impl<'a> At<'a> {
         self.document.key_place(self.node)
     }
 
-    /// Path within the document.
+    /// Puts a finding at a place that belongs to this.
     #[must_use]
-    pub fn path(self) -> String {
-        self.document.path(self.node)
+    pub fn mark_at(self, finding: Diagnostic, place: Place) -> Diagnostic {
+        finding.at(place, self.document.path(self.node)).used(self.document.used_at(self.node))
     }
 
     /// Puts a finding here.
     #[must_use]
     pub fn mark(self, finding: Diagnostic) -> Diagnostic {
-        finding.at(self.place(), self.path())
+        self.mark_at(finding, self.place())
     }
 
     /// Puts a finding on the first occurrence of `word` in this scalar, else on the whole of it.
@@ -106,7 +106,7 @@ impl<'a> At<'a> {
             let start = word_start(text, word)?;
             Some(self.document.place_within(self.node, start, start + word.chars().count()))
         });
-        finding.at(place.unwrap_or_else(|| self.place()), self.path())
+        self.mark_at(finding, place.unwrap_or_else(|| self.place()))
     }
 }
 
@@ -169,11 +169,19 @@ impl<'a> SloAt<'a> {
             .unwrap_or(sli)
     }
 
-    /// Where the total stands.
+    /// Where the total stands, or the only query.
     #[must_use]
     pub fn total_place(&self) -> At<'a> {
         let sli = self.at.nearest(&["sli"]);
-        [["events", "total"], ["latency", "histogram"]].iter().find_map(|keys| sli.find(keys)).unwrap_or(sli)
+        let keys: [&[&str]; 6] = [
+            &["events", "total"],
+            &["latency", "histogram"],
+            &["gauge", "query"],
+            &["probe"],
+            &["ratio", "query"],
+            &["ratio"],
+        ];
+        keys.iter().find_map(|keys| sli.find(keys)).unwrap_or(sli)
     }
 
     /// Whether its policy is evaluated at all.
@@ -182,11 +190,16 @@ impl<'a> SloAt<'a> {
         self.slo.alerting.mode != Mode::Off
     }
 
+    /// The tiers of its policy for its period.
+    #[must_use]
+    pub fn tiers(&self) -> &'a [PolicyTier] {
+        self.slo.alerting.policy.tiers_for(self.slo.window).map_or(&[], |(_, tiers)| tiers)
+    }
+
     /// Severities that its tiers use, ascending, each once.
     #[must_use]
     pub fn severities(&self) -> Vec<AlertSeverity> {
-        let mut severities: Vec<AlertSeverity> =
-            self.slo.alerting.policy.tiers.iter().map(|tier| tier.severity).collect();
+        let mut severities: Vec<AlertSeverity> = self.tiers().iter().map(|tier| tier.severity).collect();
         severities.sort_unstable();
         severities.dedup();
         severities

@@ -12,7 +12,7 @@ use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, Policy, TierKind}
 use crate::units::{Length, Objective};
 
 /// A burn tier with its factor for a period.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BurnTier {
     /// Position among the policy's tiers, from 0.
     pub index: usize,
@@ -100,9 +100,9 @@ pub fn comparable<'a>(set: &'a Set<'a>) -> Vec<Judged<'a>> {
 
 fn is_mixed(policy: &Policy) -> bool {
     let thresholds = || {
-        policy.tiers.iter().filter_map(|tier| match tier.kind {
+        policy.all_tiers().filter_map(|tier| match tier.kind {
             TierKind::Burn { threshold, .. } => Some(threshold),
-            TierKind::Down { .. } | TierKind::NoData { .. } => None,
+            _ => None,
         })
     };
     thresholds().any(|threshold| matches!(threshold, BurnThreshold::Factor(_)))
@@ -119,7 +119,7 @@ fn burn_tiers(policy: &Policy, objective: Objective, window: Length) -> Vec<Burn
             Kind::Burn { over, confirm, factor, threshold } => {
                 Some(BurnTier { index, severity: tier.severity, factor, threshold, over, confirm, gates: tier.gates })
             }
-            Kind::Down { .. } | Kind::NoData { .. } => None,
+            _ => None,
         })
         .collect()
 }

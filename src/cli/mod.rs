@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod check;
 pub mod client;
 pub mod demo;
+pub mod explain;
 pub mod generate;
 pub mod init;
 pub mod printer;
@@ -49,6 +50,7 @@ enum Verb {
     Status(status::Arguments),
     Alerts(alerts::Arguments),
     Generate(generate::Arguments),
+    Explain(explain::Arguments),
 }
 
 /// Which running service a verb asks.
@@ -74,6 +76,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
         Verb::Generate(arguments) => generate::run(arguments, &printer),
+        Verb::Explain(arguments) => explain::run(arguments, &printer),
     };
     result.unwrap_or_else(|error| failure(&error, &printer))
 }

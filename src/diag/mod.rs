@@ -104,6 +104,13 @@ impl Diagnostic {
         self
     }
 
+    /// Says where the template is used that it stands in, if it does.
+    #[must_use]
+    pub fn used(mut self, at: Option<&Place>) -> Self {
+        self.related.extend(at.map(|place| (place.clone(), "used here".to_owned())));
+        self
+    }
+
     /// Says which SLO.
     #[must_use]
     pub fn of(mut self, slo: SloId) -> Self {

@@ -13,6 +13,9 @@ pub struct Counts {
     pub skipped: usize,
 }
 
+/// Further places of a finding that was made several times.
+const RELATED: usize = 3;
+
 /// The findings of one run, sorted by file, line, column and code; the same thing twice is said once.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -30,6 +33,12 @@ impl Report {
             // What a document says for several SLOs is no one's in particular.
             if same && next.slo != kept.slo {
                 kept.slo = None;
+            }
+            // And of a template for several uses: the first few are named.
+            if same && kept.related.len() < RELATED {
+                let further = next.related.drain(..).filter(|related| !kept.related.contains(related));
+                let further: Vec<_> = further.take(RELATED - kept.related.len()).collect();
+                kept.related.extend(further);
             }
             same
         });

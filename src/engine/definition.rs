@@ -50,7 +50,7 @@ pub struct GroupDefinition {
 }
 
 /// One tier, its threshold worked out for this objective and period.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tier {
     /// Who is told.
     pub severity: AlertSeverity,
@@ -73,6 +73,46 @@ pub enum Kind {
         factor: f64,
         /// `k * B`, one product of decimals, rounded once.
         threshold: f64,
+    },
+    /// The forecast exhausts the budget in less than `within`, or it is exhausted; and `share(L) * coverage(L) >
+    /// min_burn * B` over the lookback.
+    Exhausts {
+        /// How soon.
+        within: Length,
+        /// `L`.
+        lookback: Length,
+        /// The burn has to be above this.
+        min_burn: f64,
+        /// `min_burn * B`, one product of decimals, rounded once.
+        threshold: f64,
+    },
+    /// `remaining < below`.
+    BudgetLeft {
+        /// Share of the budget.
+        below: f64,
+    },
+    /// `bad(L) > drop * B * N(W)`.
+    BudgetDrop {
+        /// Share of the budget.
+        drop: f64,
+        /// `L`.
+        over: Length,
+    },
+    /// `share(L) * coverage(L) > 1 - target`.
+    SliBelow {
+        /// Least good share.
+        target: f64,
+        /// `1 - target`, from the written digits.
+        threshold: f64,
+        /// `L`.
+        over: Length,
+    },
+    /// `coverage(L) >= 0.9` and `total(L) <= min_total`.
+    NoTraffic {
+        /// `L`.
+        over: Length,
+        /// At most so many events.
+        min_total: f64,
     },
     /// Down at every slice end for this long.
     Down {

@@ -40,6 +40,13 @@ impl SloState {
                     let short = confirm.map(|confirm| instance.window_from(confirm, begins.next()));
                     judge_burn(instance, tier, (long, short), threshold, fires)
                 }
+                Kind::BudgetLeft { .. } => TierVerdict::default(),
+                Kind::Exhausts { lookback: over, .. }
+                | Kind::BudgetDrop { over, .. }
+                | Kind::SliBelow { over, .. }
+                | Kind::NoTraffic { over, .. } => {
+                    TierVerdict { over: Some(instance.window_from(over, begins.next())), ..TierVerdict::default() }
+                }
                 Kind::Down { .. } => TierVerdict {
                     matches: condition == Condition::Down,
                     gates_hold: true,
@@ -63,7 +70,11 @@ impl SloState {
 fn windows_of(tier: &Tier) -> impl Iterator<Item = Length> {
     let (over, confirm) = match tier.kind {
         Kind::Burn { over, confirm, .. } => (Some(over), confirm),
-        Kind::Down { .. } | Kind::NoData { .. } => (None, None),
+        Kind::BudgetLeft { .. } | Kind::Down { .. } | Kind::NoData { .. } => (None, None),
+        Kind::Exhausts { lookback: over, .. }
+        | Kind::BudgetDrop { over, .. }
+        | Kind::SliBelow { over, .. }
+        | Kind::NoTraffic { over, .. } => (Some(over), None),
     };
     over.into_iter().chain(confirm)
 }

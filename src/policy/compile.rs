@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use crate::engine::definition::{Definition, Kind, Tier};
 use crate::spec::meant::{Absent, Alive, Mode, Numerator, Sli, Slo};
-use crate::spec::policy::{BurnThreshold, Policy, PolicyTier, TierKind};
+use crate::spec::policy::{BurnThreshold, Policy, PolicyLength, PolicyTier, TierKind};
 use crate::units::{Length, Objective, Step, decimal_to_f64};
 
 /// Shortest period of a policy whose windows shrink: below it they would be a few slices long (SEMANTICS 5).
@@ -84,35 +84,100 @@ pub fn tiers(policy: &Policy, objective: Objective, window: Length) -> Result<Ve
             help: "choose a longer `window`, or a policy with windows of its own".to_owned(),
         });
     }
-    policy.tiers.iter().enumerate().map(|(index, tier)| compile(policy, index, tier, objective, window)).collect()
+    let Some((_, tiers)) = policy.tiers_for(window) else { return Err(refused(policy, window)) };
+    let compile = |(index, tier)| Compiling { policy, index, objective, window }.tier(tier);
+    tiers.iter().enumerate().map(compile).collect()
 }
 
-fn compile(
-    policy: &Policy,
+/// A policy that has tiers for other periods only.
+fn refused(policy: &Policy, window: Length) -> Misfit {
+    let mut periods: Vec<Length> = policy.windows().collect();
+    periods.sort_unstable();
+    let periods = periods.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Misfit {
+        tier: None,
+        message: format!("the policy `{}` has no tiers for a period of {window}", policy.name),
+        help: format!("it has them for {periods}; choose such a `window`, or another policy"),
+    }
+}
+
+/// What a tier is worked out with.
+#[derive(Clone, Copy)]
+struct Compiling<'a> {
+    policy: &'a Policy,
     index: usize,
-    tier: &PolicyTier,
     objective: Objective,
     window: Length,
-) -> Result<Tier, Misfit> {
-    let kind = match tier.kind {
-        TierKind::Down { after } => Kind::Down { after },
-        TierKind::NoData { after } => Kind::NoData { after },
-        TierKind::Burn { threshold, over, confirm } => {
-            let over = scaled(policy, over, window, LEAST.0);
-            let confirm = confirm.map(|confirm| scaled(policy, confirm, window, LEAST.1));
-            let misfit = |message: String, help: &str| Misfit { tier: Some(index), message, help: help.to_owned() };
-            if over > window.max(KEPT) {
-                let message =
-                    format!("a tier of `{}` looks back {over}, longer than the period of {window}", policy.name);
-                return Err(misfit(message, "choose a longer `window`, or a policy with shorter windows"));
+}
+
+impl Compiling<'_> {
+    fn tier(self, tier: &PolicyTier) -> Result<Tier, Misfit> {
+        let kind = match tier.kind {
+            TierKind::Down { after } => Kind::Down { after },
+            TierKind::NoData { after } => Kind::NoData { after },
+            TierKind::Burn { threshold, over, confirm } => {
+                let over = self.long(over)?;
+                let confirm = confirm.map(|confirm| self.length(confirm, LEAST.1)).transpose()?;
+                let (factor, threshold) = self.threshold(threshold, over)?;
+                Kind::Burn { over, confirm, factor, threshold }
             }
-            let (factor, threshold) = factor_and_threshold(threshold, over, objective, window).ok_or_else(|| {
-                misfit(format!("a tier of `{}` has a factor out of all bounds", policy.name), "lower it")
-            })?;
-            Kind::Burn { over, confirm, factor, threshold }
+            TierKind::Exhausts { within, lookback, min_burn } => {
+                let within = scaled(self.policy, within, self.window, LEAST.0);
+                let lookback = self.long(lookback)?;
+                let (min_burn, threshold) = self.threshold(BurnThreshold::Factor(min_burn), lookback)?;
+                Kind::Exhausts { within, lookback, min_burn, threshold }
+            }
+            TierKind::BudgetLeft { below } => Kind::BudgetLeft { below: decimal_to_f64(below) },
+            TierKind::BudgetDrop { drop, over } => {
+                Kind::BudgetDrop { drop: decimal_to_f64(drop), over: self.long(over)? }
+            }
+            TierKind::SliBelow { target, over } => Kind::SliBelow {
+                target: decimal_to_f64(Decimal::ONE - target.budget()),
+                threshold: target.budget_ratio(),
+                over: self.long(over)?,
+            },
+            TierKind::NoTraffic { over, min_total } => Kind::NoTraffic { over: self.long(over)?, min_total },
+        };
+        let mut gates = tier.gates.clone();
+        if let Some(part) = tier.for_part {
+            gates.for_ = self.length(PolicyLength::Part(part), Length::ZERO)?;
         }
-    };
-    Ok(Tier { severity: tier.severity, kind, gates: tier.gates })
+        Ok(Tier { severity: tier.severity, kind, gates })
+    }
+
+    /// A long window, which may not be longer than what is kept.
+    fn long(self, length: PolicyLength) -> Result<Length, Misfit> {
+        let over = self.length(length, LEAST.0)?;
+        if over > self.window.max(KEPT) {
+            let (name, window) = (&self.policy.name, self.window);
+            let message = format!("a tier of `{name}` looks back {over}, longer than the period of {window}");
+            return Err(self.misfit(message, "choose a longer `window`, or a policy with shorter windows"));
+        }
+        Ok(over)
+    }
+
+    /// A length for this period: a part of it, or a fixed one, shrunk where the policy says so.
+    fn length(self, length: PolicyLength, least: Length) -> Result<Length, Misfit> {
+        match length {
+            PolicyLength::Fixed(fixed) => Ok(scaled(self.policy, fixed, self.window, least)),
+            PolicyLength::Part(_) => length.of(self.window).ok_or_else(|| {
+                let (name, window) = (&self.policy.name, self.window);
+                let message = format!("`{length}` of `{name}` is less than half a minute at a period of {window}");
+                self.misfit(message, "choose a longer `window`, or a policy with windows of its own")
+            }),
+        }
+    }
+
+    fn threshold(self, threshold: BurnThreshold, over: Length) -> Result<(f64, f64), Misfit> {
+        factor_and_threshold(threshold, over, self.objective, self.window).ok_or_else(|| {
+            let message = format!("a tier of `{}` has a factor out of all bounds", self.policy.name);
+            self.misfit(message, "lower it")
+        })
+    }
+
+    fn misfit(self, message: String, help: &str) -> Misfit {
+        Misfit { tier: Some(self.index), message, help: help.to_owned() }
+    }
 }
 
 /// `L * W / scale_below` in whole minutes, half up, where the policy shrinks below that period.
@@ -147,6 +212,7 @@ fn factor_and_threshold(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::policy::AlertSeverity;
     use crate::spec::preset::presets;
 
     fn compiled(preset: &str, objective: &str, window: &str) -> Result<Vec<Tier>, Misfit> {
@@ -223,11 +289,94 @@ mod tests {
         let mut long = Policy::clone(&presets()["workbook"]);
         for tier in &mut long.tiers {
             if let TierKind::Burn { over, .. } = &mut tier.kind {
-                *over = Length::from_days(20);
+                *over = Length::from_days(20).into();
             }
         }
         let objective = "99.9%".parse().unwrap();
         assert_eq!(tiers(&long, objective, Length::from_days(14)).unwrap_err().tier, Some(0));
         assert!(tiers(&long, objective, Length::from_days(20)).is_ok());
+    }
+
+    /// SEMANTICS 5, *workbook*, *sloth*, *datadog*: factors by period, others refused.
+    #[test]
+    fn presets_for_some_periods_have_the_factors_of_the_table_and_refuse_others() {
+        for (preset, window, expected) in [
+            ("sloth", "30d", vec![14.4, 6.0, 3.0, 1.0]),
+            ("sloth", "28d", vec![13.44, 5.6, 2.8, 28.0 / 30.0]),
+            ("sloth", "7d", vec![13.44, 3.5, 1.4, 0.98]),
+            ("datadog", "7d", vec![16.8, 5.6, 2.8]),
+            ("datadog", "30d", vec![14.4, 6.0, 3.0]),
+            ("datadog", "90d", vec![21.6, 10.8, 4.5]),
+        ] {
+            let factors: Vec<f64> = burns(preset, window).into_iter().map(|(_, _, factor, _)| factor).collect();
+            assert_eq!(factors, expected, "{preset} at {window}");
+        }
+        assert_eq!(burns("sloth", "30d"), burns("workbook", "30d"));
+        let windows: Vec<(String, String)> = burns("datadog", "90d").into_iter().map(|(l, s, ..)| (l, s)).collect();
+        let pair = |long: &str, short: &str| (long.to_owned(), short.to_owned());
+        assert_eq!(windows, [pair("1h", "5m"), pair("6h", "30m"), pair("1d", "2h")]);
+        let refused = compiled("sloth", "99.9%", "14d").unwrap_err();
+        assert_eq!(refused.message, "the policy `sloth` has no tiers for a period of 14d");
+        assert_eq!(refused.help, "it has them for 7d, 28d, 30d; choose such a `window`, or another policy");
+        assert!(compiled("datadog", "99.9%", "28d").is_err());
+    }
+
+    /// SEMANTICS 5, *pyrra at 30d: long short for* and *pyrra at 7d*.
+    #[test]
+    fn pyrra_is_a_part_of_any_period() {
+        let lengths = |window: &str| -> Vec<String> {
+            let tiers = compiled("pyrra", "99.9%", window).unwrap();
+            let text = |tier: Tier| match tier.kind {
+                Kind::Burn { over, confirm, .. } => format!("{over} {} {}", confirm.unwrap(), tier.gates.for_),
+                _ => String::new(),
+            };
+            tiers.into_iter().map(text).collect()
+        };
+        assert_eq!(lengths("30d"), ["1h4m 5m 2m", "6h26m 32m 16m", "1d1h43m 2h9m 1h4m", "4d6h51m 6h26m 3h13m"]);
+        assert_eq!(lengths("7d"), ["15m 1m 1m", "1h30m 8m 4m", "6h 30m 15m", "1d 1h30m 45m"]);
+        let factors: Vec<f64> = burns("pyrra", "7d").into_iter().map(|(_, _, factor, _)| factor).collect();
+        assert_eq!(factors, [14.0, 7.0, 2.0, 1.0]);
+        let severities: Vec<&str> =
+            compiled("pyrra", "99.9%", "7d").unwrap().into_iter().map(|tier| tier.severity.name()).collect();
+        assert_eq!(severities, ["page", "page", "ticket", "ticket"]);
+        // W/8064 of 2 d is 21 s, which rounds to no minute at all.
+        let misfit = compiled("pyrra", "99.9%", "2d").unwrap_err();
+        assert_eq!(
+            (misfit.tier, misfit.message.as_str()),
+            (Some(0), "`W/8064` of `pyrra` is less than half a minute at a period of 2d")
+        );
+    }
+
+    /// SEMANTICS 5, *predictive* and *guidance*.
+    #[test]
+    fn presets_that_look_ahead_have_the_tiers_of_the_table() {
+        let hours = Length::from_hours;
+        let minutes = Length::from_minutes;
+        let tiers = compiled("predictive", "99.9%", "30d").unwrap();
+        assert_eq!(tiers[..6], compiled("balanced", "99.9%", "30d").unwrap());
+        let page = Kind::Exhausts { within: hours(4), lookback: minutes(30), min_burn: 6.0, threshold: 0.006 };
+        assert_eq!((tiers[6].severity, tiers[6].kind, tiers[6].gates.min_bad), (AlertSeverity::Page, page, 3.0));
+        let ticket = Kind::Exhausts { within: hours(72), lookback: hours(6), min_burn: 1.0, threshold: 0.001 };
+        assert_eq!((tiers[7].severity, tiers[7].kind), (AlertSeverity::Ticket, ticket));
+        assert_eq!((tiers[8].severity, tiers[8].kind), (AlertSeverity::Ticket, Kind::BudgetLeft { below: 0.25 }));
+        // Below 7 d everything that is time shrinks, as in `balanced`.
+        let small = compiled("predictive", "99.9%", "1d").unwrap();
+        assert_eq!(small[..6], compiled("balanced", "99.9%", "1d").unwrap());
+        let page = Kind::Exhausts { within: minutes(34), lookback: minutes(5), min_burn: 6.0, threshold: 0.006 };
+        assert_eq!(small[6].kind, page);
+
+        let tiers = compiled("guidance", "99.9%", "30d").unwrap();
+        let burn = |factor: f64, over| Kind::Burn { over, confirm: None, factor, threshold: factor / 1_000.0 };
+        let exhausts = |within, lookback| Kind::Exhausts { within, lookback, min_burn: 1.0, threshold: 0.001 };
+        let expected = [
+            (AlertSeverity::Page, burn(4.0, minutes(30))),
+            (AlertSeverity::Page, exhausts(hours(1), minutes(15))),
+            (AlertSeverity::Ticket, burn(2.0, hours(1))),
+            (AlertSeverity::Ticket, burn(1.5, hours(24))),
+            (AlertSeverity::Ticket, exhausts(hours(24), hours(6))),
+            (AlertSeverity::Notice, Kind::BudgetDrop { drop: 0.25, over: hours(7 * 24) }),
+        ];
+        let found: Vec<(AlertSeverity, Kind)> = tiers.iter().map(|tier| (tier.severity, tier.kind)).collect();
+        assert_eq!(found, expected);
     }
 }

@@ -17,9 +17,6 @@ use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Timestamp};
 
-/// Where alerts come from that native files ask for.
-const ORIGIN: &str = "native";
-
 /// An alert that changed, whole, and what is to be told about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effect {
@@ -189,7 +186,7 @@ impl InstanceState {
             kind: this.1,
             state: AlertState::Inactive,
             frozen: false,
-            origin: ORIGIN.to_owned(),
+            origin: subject.origin().to_owned(),
             started_at,
             fired_at: None,
             resolved_at: None,
@@ -219,7 +216,8 @@ impl InstanceState {
         let at = facts.at();
         let open = self.alerts.iter().any(|alert| alert.state == AlertState::Firing);
         if !self.episode.as_ref().is_some_and(|episode| open || episode.reaches(at)) {
-            self.episode = Some(Episode::begin(at, ledger.setting.subject.shared_labels(ledger.group)));
+            let (subject, group) = (ledger.setting.subject, ledger.group);
+            self.episode = Some(Episode::begin(at, subject.shared_labels(group), subject.foreign_labels(group)));
         }
         let numbered = self.episode.as_mut().map(|episode| (episode.began, episode.count_up(this)));
         let Some(((began, number), alert)) = numbered.zip(self.alerts.iter_mut().find(|alert| key(alert) == this))
@@ -353,13 +351,8 @@ impl InstanceState {
         }
         // without an episode nothing has fired, so there is nothing to tell (`state` refuses what breaks this)
         let Some(episode) = &self.episode else { return Vec::new() };
-        let telling = |transition| Telling {
-            subject: ledger.setting.subject,
-            group: ledger.group,
-            labels: &episode.labels,
-            transition,
-            facts,
-        };
+        let telling =
+            |transition| Telling { subject: ledger.setting.subject, group: ledger.group, episode, transition, facts };
         let mut effects = Vec::new();
         for (alert, transition, held) in std::mem::take(&mut ledger.ended) {
             let notification = alert.told.then(|| Notification::of(&alert, &telling(transition), held));
@@ -453,9 +446,9 @@ pub(crate) mod kit {
         let page = Gates { min_bad: 3.0, hold: 0.5, keep_firing_for: Length::from_minutes(5), ..Gates::default() };
         let ticket = Gates { min_bad: 2.0, ..Gates::default() };
         vec![
-            burn(AlertSeverity::Page, 14.4, "1h", "5m", page),
+            burn(AlertSeverity::Page, 14.4, "1h", "5m", page.clone()),
             burn(AlertSeverity::Page, 6.0, "6h", "30m", page),
-            burn(AlertSeverity::Ticket, 3.0, "1d", "2h", ticket),
+            burn(AlertSeverity::Ticket, 3.0, "1d", "2h", ticket.clone()),
             burn(AlertSeverity::Ticket, 1.0, "3d", "6h", ticket),
             down(),
             Tier {
@@ -481,6 +474,7 @@ pub(crate) mod kit {
             links: BTreeMap::from([("runbook".to_owned(), "https://wiki.example/checkout".to_owned())]),
             mode: Mode::Live,
             external_labels: BTreeMap::new(),
+            foreign: None,
         }
     }
 
@@ -591,6 +585,11 @@ pub(crate) mod kit {
                 |matches, known_false| TierVerdict { matches, gates_hold: true, known_false, ..TierVerdict::default() };
             let tiers = definition.tiers.iter().enumerate().map(|(index, tier)| match tier.kind {
                 Kind::Burn { .. } => self.burn_verdict(tier, firing.has(index), to),
+                Kind::Exhausts { .. }
+                | Kind::BudgetLeft { .. }
+                | Kind::BudgetDrop { .. }
+                | Kind::SliBelow { .. }
+                | Kind::NoTraffic { .. } => plain(false, true),
                 Kind::Down { .. } => plain(condition == Condition::Down, condition != Condition::Down),
                 Kind::NoData { .. } => {
                     let silent = matches!(condition, Condition::Idle | Condition::Down);
@@ -648,7 +647,12 @@ pub(crate) mod kit {
             };
             let tiers = self.definition.tiers.iter().zip(letters.chars()).map(|(tier, letter)| TierVerdict {
                 matches: match tier.kind {
-                    Kind::Burn { .. } => letter == 'm',
+                    Kind::Burn { .. }
+                    | Kind::Exhausts { .. }
+                    | Kind::BudgetLeft { .. }
+                    | Kind::BudgetDrop { .. }
+                    | Kind::SliBelow { .. }
+                    | Kind::NoTraffic { .. } => letter == 'm',
                     Kind::Down { .. } => letter == 'd',
                     Kind::NoData { .. } => letter == 'i',
                 },

@@ -38,6 +38,11 @@ pub fn matched(tier: &Tier, verdict: &TierVerdict, objective: Option<Objective>,
             let how_long = if length == Length::ZERO { String::new() } else { format!(" for {length}") };
             format!("down{how_long}: `alive` is 0 or gone, and nothing is measured since {}", run.since)
         }
+        Kind::Exhausts { .. }
+        | Kind::BudgetLeft { .. }
+        | Kind::BudgetDrop { .. }
+        | Kind::SliBelow { .. }
+        | Kind::NoTraffic { .. } => "matches".to_owned(),
         Kind::NoData { .. } => {
             let length = run.at.since(run.idle_since.unwrap_or(run.since));
             format!("no data for {length}: `total` selects nothing, in an hour that usually has events")
@@ -50,7 +55,7 @@ pub fn matched(tier: &Tier, verdict: &TierVerdict, objective: Option<Objective>,
 pub fn waits(matched: &str, tier: &Tier) -> String {
     let fires = match tier.kind {
         Kind::NoData { after } => after.max(tier.gates.for_),
-        Kind::Burn { .. } | Kind::Down { .. } => crate::policy::tier::wait(tier),
+        _ => crate::policy::tier::wait(tier),
     };
     format!("{matched}; fires after {fires}")
 }
@@ -107,6 +112,11 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run
             }
         }
         Kind::Down { .. } if condition == Condition::Idle => format!("{held}: `alive` is above 0 again"),
+        Kind::Exhausts { .. }
+        | Kind::BudgetLeft { .. }
+        | Kind::BudgetDrop { .. }
+        | Kind::SliBelow { .. }
+        | Kind::NoTraffic { .. } => held,
         Kind::Down { .. } | Kind::NoData { .. } => format!("{held}: events are measured again"),
     }
 }
@@ -117,7 +127,7 @@ pub fn groups_silent(kind: Kind, groups: &[Labels]) -> String {
     let what = match kind {
         Kind::Down { after } => format!("down for {after} or longer"),
         Kind::NoData { after } => format!("without data for {after} or longer"),
-        Kind::Burn { .. } => "silent".to_owned(),
+        _ => "silent".to_owned(),
     };
     let names: Vec<String> = groups.iter().take(NAMED_GROUPS).map(|group| format!("{{{group}}}")).collect();
     let more = match groups.len().saturating_sub(NAMED_GROUPS) {

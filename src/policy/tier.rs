@@ -36,6 +36,28 @@ pub enum Condition {
         /// `S`.
         confirm: Option<Length>,
     },
+    /// Exhaustion ahead.
+    Exhausts {
+        /// `L`.
+        lookback: Length,
+    },
+    /// Little budget left.
+    BudgetLeft,
+    /// Budget spent within a window.
+    BudgetDrop {
+        /// `L`.
+        over: Length,
+    },
+    /// A sliding window below its own target.
+    SliBelow {
+        /// `L`.
+        over: Length,
+    },
+    /// Hardly any event.
+    NoTraffic {
+        /// `L`.
+        over: Length,
+    },
     /// Down.
     Down,
     /// Idle in an hour that usually has events.
@@ -49,9 +71,10 @@ impl Condition {
     #[must_use]
     pub const fn alert_kind(self) -> AlertKind {
         match self {
-            Self::Burn { .. } => AlertKind::Burn,
+            Self::Burn { .. } | Self::SliBelow { .. } => AlertKind::Burn,
+            Self::Exhausts { .. } | Self::BudgetLeft | Self::BudgetDrop { .. } => AlertKind::Budget,
             Self::Down => AlertKind::Down,
-            Self::NoData => AlertKind::NoData,
+            Self::NoData | Self::NoTraffic { .. } => AlertKind::NoData,
             Self::Source => AlertKind::Source,
         }
     }
@@ -61,6 +84,11 @@ impl From<Kind> for Condition {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::Burn { over, confirm, .. } => Self::Burn { over, confirm },
+            Kind::Exhausts { lookback, .. } => Self::Exhausts { lookback },
+            Kind::BudgetLeft { .. } => Self::BudgetLeft,
+            Kind::BudgetDrop { over, .. } => Self::BudgetDrop { over },
+            Kind::SliBelow { over, .. } => Self::SliBelow { over },
+            Kind::NoTraffic { over, .. } => Self::NoTraffic { over },
             Kind::Down { .. } => Self::Down,
             Kind::NoData { .. } => Self::NoData,
         }
@@ -154,7 +182,7 @@ pub struct TierOutcome {
 pub fn wait(tier: &Tier) -> Length {
     match tier.kind {
         Kind::Down { after } => after.max(tier.gates.for_),
-        Kind::Burn { .. } | Kind::NoData { .. } => tier.gates.for_,
+        _ => tier.gates.for_,
     }
 }
 
@@ -182,7 +210,7 @@ pub fn advance(phase: Option<Phase>, tier: &Tier, verdict: &TierVerdict, moment:
             let since = phase.map_or(at, Phase::since);
             let idle_enough = match tier.kind {
                 Kind::NoData { after } => at.since(idle_since.unwrap_or(at)) >= after,
-                Kind::Burn { .. } | Kind::Down { .. } => true,
+                _ => true,
             };
             let fires = idle_enough && at.since(since) >= wait(tier);
             Some(if fires {

@@ -40,6 +40,11 @@ impl From<&Budget> for BudgetView {
 pub const fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Burn { .. } => "burn",
+        Kind::Exhausts { .. } => "exhausts",
+        Kind::BudgetLeft { .. } => "budget_left",
+        Kind::BudgetDrop { .. } => "budget_drop",
+        Kind::SliBelow { .. } => "sli_below",
+        Kind::NoTraffic { .. } => "no_traffic",
         Kind::Down { .. } => "down",
         Kind::NoData { .. } => "no_data",
     }
@@ -61,7 +66,9 @@ pub const fn trend_name(trend: Trend) -> &'static str {
 pub fn tier_view(tier: &Tier, verdict: Option<&TierVerdict>, phase: Option<Phase>, frozen: bool) -> TierView {
     let (factor, threshold_ratio) = match tier.kind {
         Kind::Burn { factor, threshold, .. } => (Some(factor), Some(threshold)),
-        Kind::Down { .. } | Kind::NoData { .. } => (None, None),
+        Kind::Exhausts { min_burn, threshold, .. } => (Some(min_burn), Some(threshold)),
+        Kind::SliBelow { threshold, .. } => (None, Some(threshold)),
+        _ => (None, None),
     };
     let window = |of: fn(&TierVerdict) -> Option<&WindowFigures>| verdict.and_then(of).map(WindowView::from);
     TierView {

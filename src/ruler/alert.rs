@@ -12,9 +12,9 @@ use crate::policy::alert::AlertKind;
 use crate::ruler::document::{Makes, Rule};
 use crate::ruler::label::naming;
 use crate::ruler::note::Notes;
-use crate::ruler::record::{ERROR_RATIO, bad, total};
+use crate::ruler::record::{ERROR_RATIO, REMAINING, bad, measured, total};
 use crate::ruler::scope::{Part, Parts};
-use crate::ruler::silence::{down, no_data};
+use crate::ruler::silence::{down, no_data, no_traffic};
 use crate::ruler::window::short_of;
 use crate::ruler::{Item, Ruler, Terms, WINDOW};
 use crate::spec::policy::AlertSeverity;
@@ -29,6 +29,8 @@ struct Condition {
     /// How long it goes on after that.
     keep: Length,
 }
+
+type Expressed = (AlertKind, Condition);
 
 /// The alerting rules of an SLO.
 pub(super) fn alerts(item: &Item<'_>, terms: Terms<'_>, parts: &Parts<'_>, notes: &mut Notes) -> Vec<Rule> {
@@ -64,41 +66,62 @@ pub(super) fn alerts(item: &Item<'_>, terms: Terms<'_>, parts: &Parts<'_>, notes
 
 /// Gates of a tier that a rule does not have.
 fn unexpressed(tier: &Tier) -> Vec<String> {
-    let mut sentences = Vec::new();
-    if tier.gates.hold < 1.0 {
-        sentences.push(
-            "`hold` is not expressed: the alert ends as soon as its ratio is at the threshold, and begins again above it"
-                .to_owned(),
-        );
-    }
-    sentences
+    let gates = &tier.gates;
+    let all = [
+        (gates.hold < 1.0, "`hold` is not expressed: an alert ends as soon as its ratio is at the threshold"),
+        (
+            gates.active.is_some(),
+            "`active` is not expressed: a rule holds at any time; let the routes of Alertmanager have `active_time_intervals`",
+        ),
+        (gates.max_false_pages.is_some(), "`max_false_pages` is not expressed: `min_bad` stays as it is written"),
+    ];
+    all.into_iter().filter(|(there, _)| *there).map(|(_, sentence)| sentence.to_owned()).collect()
 }
 
-fn condition(
-    item: &Item<'_>,
-    parts: &Parts<'_>,
-    index: usize,
-    tier: &Tier,
-    _notes: &mut Notes,
-) -> Option<(AlertKind, Condition)> {
+fn condition(item: &Item<'_>, parts: &Parts<'_>, index: usize, tier: &Tier, notes: &mut Notes) -> Option<Expressed> {
+    let gates = &tier.gates;
     let (kind, expression, wait) = match tier.kind {
-        Kind::Burn { .. } => (AlertKind::Burn, parts.join(|part| burns(part, index)), tier.gates.for_),
-        Kind::Down { after } => (AlertKind::Down, down(item)?, after.max(tier.gates.for_)),
-        Kind::NoData { after } => (AlertKind::NoData, no_data(item), after.max(tier.gates.for_)),
+        Kind::Burn { over, confirm, .. } => {
+            (AlertKind::Burn, parts.join(|part| burns(part, index, over, confirm)), gates.for_)
+        }
+        Kind::SliBelow { over, .. } => (AlertKind::Burn, parts.join(|part| burns(part, index, over, None)), gates.for_),
+        Kind::BudgetLeft { below } => {
+            let less = |part: &Part<'_>| format!("{} < {below}", part.series(REMAINING, &[]));
+            (AlertKind::Budget, parts.join(less), gates.for_)
+        }
+        Kind::BudgetDrop { drop, over } => {
+            (AlertKind::Budget, parts.join(|part| dropped(part, drop, over)), gates.for_)
+        }
+        Kind::Exhausts { .. } => {
+            notes.add(
+                &item.slo.id,
+                format!("`exhausts` of its {} is not expressed: a rule makes no forecast", tier.severity.name()),
+            );
+            return None;
+        }
+        Kind::NoTraffic { over, min_total } => (AlertKind::NoData, no_traffic(item, over, min_total), gates.for_),
+        Kind::Down { after } => (AlertKind::Down, down(item)?, after.max(gates.for_)),
+        Kind::NoData { after } => (AlertKind::NoData, no_data(item), after.max(gates.for_)),
     };
-    Some((kind, Condition { expression, wait, keep: tier.gates.keep_firing_for }))
+    Some((kind, Condition { expression, wait, keep: gates.keep_firing_for }))
 }
 
-/// `ratio > k * B` over both windows, and the gates.
-fn burns(part: &Part<'_>, index: usize) -> String {
-    let Some(Tier { kind: Kind::Burn { over, confirm, threshold, .. }, gates, .. }) =
-        part.definition.tiers.get(index).cloned()
+/// `bad(L) > drop * B * N(W)`.
+fn dropped(part: &Part<'_>, drop: f64, over: Length) -> String {
+    let all = part.series(&total(part.definition.window), &[]);
+    let measured = measured(part).map(|measured| format!(" / ({measured})")).unwrap_or_default();
+    format!("{} > {all}{measured} * {} * {drop}", part.series(&bad(over), &[]), part.definition.budget)
+}
+
+/// `ratio > k * B` over both windows, and the gates. The part has a threshold of its own.
+fn burns(part: &Part<'_>, index: usize, over: Length, confirm: Option<Length>) -> String {
+    let Some(Tier { kind: Kind::Burn { threshold, .. } | Kind::SliBelow { threshold, .. }, gates, .. }) =
+        part.definition.tiers.get(index)
     else {
         return String::new();
     };
-    let ratio = |length: Length| {
-        format!("{} > {threshold}", part.series(ERROR_RATIO, &[(WINDOW, &length.to_string())]))
-    };
+    let ratio =
+        |length: Length| format!("{} > {threshold}", part.series(ERROR_RATIO, &[(WINDOW, &length.to_string())]));
     let mut all = vec![ratio(over)];
     all.extend(confirm.map(ratio));
     if gates.min_bad > 0.0 {

@@ -85,7 +85,13 @@ pub(super) fn text(ruler: Ruler, head: &str, groups: &[Group]) -> String {
 // Writing to a string cannot fail, so the results of `write!` below say nothing.
 
 fn write_group(text: &mut String, ruler: Ruler, group: &Group) {
-    let _ = writeln!(text, "  # {}\n  - name: {}\n    interval: {}", comment(&group.comment), scalar(&group.name), group.interval);
+    let _ = writeln!(
+        text,
+        "  # {}\n  - name: {}\n    interval: {}",
+        comment(&group.comment),
+        scalar(&group.name),
+        group.interval
+    );
     if ruler == Ruler::Thanos {
         let strategy = if group.partial_is_failure { "abort" } else { "warn" };
         let _ = writeln!(text, "    partial_response_strategy: {strategy}");
@@ -173,9 +179,10 @@ mod tests {
 
     #[test]
     fn whatever_the_text_a_reader_gives_it_back() {
-        for wanted in ["a", "", " a: b #c ", "say \"{{ $labels.x }}\"\\d+\n\ttab", "ä€\u{1f600}\u{85}\u{2028}\u{7}", "- x", "|-"] {
-            let read: BTreeMap<String, String> =
-                serde_yaml::from_str(&format!("{{a: {}}}", scalar(wanted))).unwrap();
+        for wanted in
+            ["a", "", " a: b #c ", "say \"{{ $labels.x }}\"\\d+\n\ttab", "ä€\u{1f600}\u{85}\u{2028}\u{7}", "- x", "|-"]
+        {
+            let read: BTreeMap<String, String> = serde_yaml::from_str(&format!("{{a: {}}}", scalar(wanted))).unwrap();
             assert_eq!(read["a"], wanted);
             let rule = Rule {
                 makes: Makes::Record("a".into()),

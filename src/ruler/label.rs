@@ -29,9 +29,8 @@ pub(super) struct Naming {
 pub(super) fn naming(item: &Item<'_>, terms: Terms<'_>, severity: AlertSeverity, kind: AlertKind) -> Naming {
     let silence = matches!(kind, AlertKind::Down | AlertKind::NoData);
     let foreign = item.slo.alerting.foreign.as_deref();
-    let named = foreign.and_then(|foreign| {
-        foreign.alerts.iter().find(|alert| alert.severity == severity && alert.silence == silence)
-    });
+    let named = foreign
+        .and_then(|foreign| foreign.alerts.iter().find(|alert| alert.severity == severity && alert.silence == silence));
     named.map_or_else(|| native(item, terms, severity, kind), of_another_tool)
 }
 

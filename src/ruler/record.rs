@@ -6,7 +6,7 @@ use crate::engine::definition::Kind;
 use crate::ruler::document::{Makes, Rule};
 use crate::ruler::events::{BAD_SLICE, Side, TOTAL_SLICE, by, counted, presence, slice};
 use crate::ruler::note::Notes;
-use crate::ruler::scope::{Parts, series};
+use crate::ruler::scope::{Part, Parts, series};
 use crate::ruler::window::{Way, Windows, short_of};
 use crate::ruler::{Item, Ruler, WINDOW};
 use crate::spec::meant::{Absent, Alive, Numerator, Sli};
@@ -14,6 +14,8 @@ use crate::units::Length;
 
 /// Share of bad events over a window.
 pub(super) const ERROR_RATIO: &str = "slo_error_ratio";
+/// Share of the budget that is left.
+pub(super) const REMAINING: &str = "slo_error_budget_remaining_ratio";
 /// How many series of the total there are.
 pub(super) const PRESENCE: &str = "slo:total_series:count";
 /// The highest value of `alive`.
@@ -31,6 +33,18 @@ pub(super) fn bad(length: Length) -> String {
 
 fn good(length: Length) -> String {
     format!("slo:good_events:increase{length}")
+}
+
+/// The measured share of the period: time without a recorded increase is filled with the traffic of the rest
+/// (SEMANTICS 4). `None` for a period that is counted from the raw series.
+pub(super) fn measured(part: &Part<'_>) -> Option<String> {
+    match Way::of(part.definition.window, part.definition.slice.length()) {
+        Way::Direct(_) => None,
+        Way::Sum { step, count } => {
+            let recorded = part.series(&total(step), &[]);
+            Some(format!("count_over_time({recorded}[{}:{step}]) / {count}", short_of(step * count)))
+        }
+    }
 }
 
 /// All recording rules of an SLO.
@@ -58,10 +72,8 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn record(&self, name: impl Into<String>, expression: String) -> Rule {
         let id = &self.item.slo.id;
-        let labels = BTreeMap::from([
-            ("slo_service".to_owned(), id.service.clone()),
-            ("slo_name".to_owned(), id.name.clone()),
-        ]);
+        let labels =
+            BTreeMap::from([("slo_service".to_owned(), id.service.clone()), ("slo_name".to_owned(), id.name.clone())]);
         Rule { makes: Makes::Record(name.into()), expression, labels, comments: Vec::new() }
     }
 
@@ -120,17 +132,14 @@ impl Writer<'_> {
     /// `min(1, bad / total)`, 0 without traffic.
     fn ratio(&self, length: Length) -> Rule {
         let (bad, total) = (self.series(&bad(length)), self.series(&total(length)));
-        let mut rule =
-            self.record(ERROR_RATIO, format!("clamp_max({bad} / ({total} > 0), 1)\nor {total} * 0"));
+        let mut rule = self.record(ERROR_RATIO, format!("clamp_max({bad} / ({total} > 0), 1)\nor {total} * 0"));
         rule.labels.insert(WINDOW.to_owned(), length.to_string());
         rule
     }
 
     /// All windows at once: they keep their label.
     fn burn_rate(&self) -> Rule {
-        let of = |part: &crate::ruler::scope::Part<'_>| {
-            format!("{} / {}", part.series(ERROR_RATIO, &[]), part.definition.budget)
-        };
+        let of = |part: &Part<'_>| format!("{} / {}", part.series(ERROR_RATIO, &[]), part.definition.budget);
         self.record("slo_burn_rate", self.parts.join(of))
     }
 
@@ -144,26 +153,20 @@ impl Writer<'_> {
         self.record("slo_objective_ratio", expression)
     }
 
-    /// `1 - bad / (B * N(W))` of SEMANTICS 4: time without a recorded increase is filled with the traffic of the rest.
+    /// `1 - bad / (B * N(W))` of SEMANTICS 4.
     fn remaining(&self) -> Rule {
         let period = self.item.definition.window;
         let expression = self.parts.join(|part| {
             let (bad, all) = (part.series(&bad(period), &[]), part.series(&total(period), &[]));
-            let measured = match Way::of(period, self.item.definition.slice.length()) {
-                Way::Direct(_) => String::new(),
-                Way::Sum { step, count } => {
-                    let recorded = part.series(&total(step), &[]);
-                    format!(" * count_over_time({recorded}[{}:{step}]) / {count}", short_of(step * count))
-                }
-            };
+            let measured = measured(part).map(|measured| format!(" * {measured}")).unwrap_or_default();
             format!("1 - {bad} / ({all} > 0){measured} / {}\nor {all} * 0 + 1", part.definition.budget)
         });
-        self.record("slo_error_budget_remaining_ratio", expression)
+        self.record(REMAINING, expression)
     }
 
     /// What the alerts on silence look at.
     fn silence(&self) -> Vec<Rule> {
-        let looks = |kind: &Kind| matches!(kind, Kind::Down { .. } | Kind::NoData { .. });
+        let looks = |kind: &Kind| matches!(kind, Kind::Down { .. } | Kind::NoData { .. } | Kind::NoTraffic { .. });
         if !self.item.definition.tiers.iter().any(|tier| looks(&tier.kind)) {
             return Vec::new();
         }

@@ -14,8 +14,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The series `metric` of an SLO: `metric{slo_service="checkout",slo_name="latency"}`, with more labels where given.
 pub(super) fn series(id: &SloId, metric: &str, more: &[(&str, &str)]) -> String {
-    let mut text =
-        format!("{metric}{{slo_service={},slo_name={}", quoted(&id.service), quoted(&id.name));
+    let mut text = format!("{metric}{{slo_service={},slo_name={}", quoted(&id.service), quoted(&id.name));
     for (name, value) in more {
         // Writing to a string cannot fail.
         let _ = write!(text, ",{name}={}", quoted(value));

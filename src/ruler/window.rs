@@ -73,13 +73,17 @@ impl Windows {
         for tier in &definition.tiers {
             match tier.kind {
                 Kind::Burn { over, confirm, .. } => shown.extend([Some(over), confirm].into_iter().flatten()),
+                Kind::SliBelow { over, .. } => drop(shown.insert(over)),
+                Kind::BudgetDrop { over, .. } | Kind::NoTraffic { over, .. } => drop(recorded.insert(over)),
                 Kind::NoData { .. } => drop(recorded.insert(HOUR)),
-                Kind::Down { .. } => {}
+                Kind::Exhausts { .. } | Kind::BudgetLeft { .. } | Kind::Down { .. } => {}
             }
         }
-        let ways = shown.iter().map(|length| Way::of(*length, definition.slice.length()));
-        recorded.extend(ways.filter_map(|way| if let Way::Sum { step, .. } = way { Some(step) } else { None }));
         recorded.extend(&shown);
+        let ways = recorded.iter().map(|length| Way::of(*length, definition.slice.length()));
+        let steps: Vec<Length> =
+            ways.filter_map(|way| if let Way::Sum { step, .. } = way { Some(step) } else { None }).collect();
+        recorded.extend(steps);
         Self { shown, recorded }
     }
 }

@@ -54,6 +54,21 @@ pub struct InstanceView {
     pub reason: String,
     /// How much of the period has been read from history so far: 0 to 1.
     pub backfilled: f64,
+    /// What it is made of.
+    pub made_of: MadeOf,
+}
+
+/// What an SLO asks and by what it is judged, in words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MadeOf {
+    /// The source that answers.
+    pub source: String,
+    /// What is asked, by what it counts: `bad` or `good`, `total`, `alive`, `gauge`, `ratio`.
+    pub queries: BTreeMap<String, String>,
+    /// The policy's name.
+    pub policy: String,
+    /// Every tier in words, in the policy's order.
+    pub rules: Vec<String>,
 }
 
 /// Events as Prometheus counts: neither figure falls while the process runs, late corrections included (a correction

@@ -3,13 +3,16 @@
 //! `status` is the first that holds of `page ticket notice down no_data inconclusive starting ok` (INTERFACES 3).
 //! Nothing is decided here: alerts and conditions come from the policy and the engine.
 
-use crate::engine::definition::Kind;
+use std::collections::BTreeMap;
+
+use crate::engine::definition::{Definition, Kind};
 use crate::engine::instance::Instance;
 use crate::engine::verdict::{Condition, TierSet, Verdict, WindowFigures};
 use crate::policy::alert::{Alert, AlertState};
+use crate::policy::describe;
 use crate::runtime::entry::Inner;
-use crate::runtime::service::{Counted, InstanceView, SeriesPoint, SeriesView, Summary};
-use crate::spec::meant::{Mode, Sli};
+use crate::runtime::service::{Counted, InstanceView, MadeOf, SeriesPoint, SeriesView, Summary};
+use crate::spec::meant::{Alive, Mode, Numerator, Sli, Slo};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{InstanceId, Labels, Length, Timestamp};
 
@@ -64,6 +67,33 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         alerts,
         reason,
         backfilled,
+        made_of: made_of(slo, definition),
+    }
+}
+
+fn made_of(slo: &Slo, definition: &Definition) -> MadeOf {
+    let mut queries = BTreeMap::new();
+    let side = |numerator| if numerator == Numerator::Bad { "bad" } else { "good" }.to_owned();
+    match &slo.sli {
+        Sli::Exact { numerator, events, total } => {
+            queries.insert(side(*numerator), events.to_string());
+            queries.insert("total".to_owned(), total.to_string());
+        }
+        Sli::Pushdown { numerator, events, total, .. } => {
+            queries.insert(side(*numerator), events.text.clone());
+            queries.insert("total".to_owned(), total.text.clone());
+        }
+        Sli::Gauge { query, .. } => drop(queries.insert("gauge".to_owned(), query.clone())),
+        Sli::Ratio { query } => drop(queries.insert("ratio".to_owned(), query.clone())),
+    }
+    if let Alive::Selector(alive) = &slo.alive {
+        queries.insert("alive".to_owned(), alive.to_string());
+    }
+    MadeOf {
+        source: slo.source.clone(),
+        queries,
+        policy: slo.alerting.policy.name.clone(),
+        rules: definition.tiers.iter().map(describe::tier).collect(),
     }
 }
 
@@ -93,7 +123,7 @@ fn burn_lengths(inner: &Inner) -> Vec<Length> {
         .iter()
         .filter_map(|tier| match tier.kind {
             Kind::Burn { over, .. } => Some(over),
-            Kind::Down { .. } | Kind::NoData { .. } => None,
+            _ => None,
         })
         .collect();
     lengths.sort_unstable();

@@ -9,6 +9,7 @@ mod id;
 mod label;
 mod length;
 mod objective;
+mod schedule;
 mod step;
 mod timestamp;
 
@@ -17,5 +18,6 @@ pub use id::{IdError, InstanceId, SloId, is_name};
 pub use label::{Labels, LabelsError};
 pub use length::{Length, LengthError};
 pub use objective::{Objective, ObjectiveError, decimal_to_f64};
+pub use schedule::{Schedule, ScheduleError};
 pub use step::{Step, StepError};
 pub use timestamp::{Timestamp, TimestampError};

@@ -52,7 +52,7 @@ impl Builder {
     pub(super) fn new(file: &Arc<str>) -> Self {
         Self {
             stream: Stream::default(),
-            document: Document { file: Arc::clone(file), nodes: Vec::new() },
+            document: Document::empty(file),
             findings: Vec::new(),
             frames: Vec::new(),
             anchors: BTreeMap::new(),
@@ -100,7 +100,7 @@ impl Builder {
         let nodes = std::mem::take(&mut self.document.nodes);
         let findings = std::mem::take(&mut self.findings);
         if nodes.first().is_some_and(|root| root.content != Content::Nothing) {
-            self.stream.documents.push((Document { file, nodes }, findings));
+            self.stream.documents.push((Document { nodes, ..Document::empty(&file) }, findings));
         }
     }
 

@@ -72,14 +72,35 @@ pub(super) struct Node {
     pub(super) content: Content,
 }
 
+/// A stretch of nodes that another document says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Piece {
+    /// The outermost; those after it, up to the next piece, are below it.
+    pub(super) first: NodeId,
+    /// The file that says it.
+    pub(super) file: Arc<str>,
+    /// Its path there.
+    pub(super) path: String,
+    /// What asks for it.
+    pub(super) used: Place,
+}
+
 /// One YAML document with the places of everything in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     pub(super) file: Arc<str>,
     pub(super) nodes: Vec<Node>,
+    /// What was borrowed from other documents, ascending; mostly nothing.
+    pub(super) pieces: Vec<Piece>,
+    /// Nodes whose text is not the one written, ascending.
+    pub(super) replaced: Vec<NodeId>,
 }
 
 impl Document {
+    pub(super) fn empty(file: &Arc<str>) -> Self {
+        Self { file: Arc::clone(file), nodes: Vec::new(), pieces: Vec::new(), replaced: Vec::new() }
+    }
+
     /// The file that holds it, as it was named.
     #[must_use]
     pub fn file(&self) -> &Arc<str> {
@@ -90,6 +111,23 @@ impl Document {
     #[must_use]
     pub const fn root(&self) -> NodeId {
         NodeId(0)
+    }
+
+    /// Whether its list of items was borrowed from other documents.
+    #[must_use]
+    pub const fn is_assembled(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// Where something borrowed is used; `None` for what the document says itself.
+    #[must_use]
+    pub fn used_at(&self, node: NodeId) -> Option<&Place> {
+        self.piece(node).map(|piece| &piece.used)
+    }
+
+    fn piece(&self, node: NodeId) -> Option<&Piece> {
+        let after = self.pieces.partition_point(|piece| piece.first <= node);
+        self.pieces.get(after.checked_sub(1)?)
     }
 
     pub(super) fn node(&self, node: NodeId) -> Option<&Node> {
@@ -147,8 +185,8 @@ impl Document {
         let Some(found) = self.node(node) else { return self.at(Stretch::START) };
         let empty = (found.stretch.line, found.stretch.column) == (found.stretch.end_line, found.stretch.end_column);
         match &found.segment {
-            Segment::Key(_, key) if empty => self.at(*key),
-            _ => self.at(self.first_line(node, found.stretch)),
+            Segment::Key(_, key) if empty => self.place_of(node, *key),
+            _ => self.place_of(node, self.first_line(node, found.stretch)),
         }
     }
 
@@ -169,7 +207,7 @@ impl Document {
     #[must_use]
     pub fn key_place(&self, node: NodeId) -> Place {
         match self.node(node).map(|node| &node.segment) {
-            Some(Segment::Key(_, stretch)) => self.at(*stretch),
+            Some(Segment::Key(_, stretch)) => self.place_of(node, *stretch),
             _ => self.place(node),
         }
     }
@@ -186,30 +224,46 @@ impl Document {
             Some(2) => 1,
             _ => return whole,
         };
-        if whole.line != whole.end_line || from > to || to > length {
+        let replaced = self.replaced.binary_search(&node).is_ok();
+        if replaced || whole.line != whole.end_line || from > to || to > length {
             return whole;
         }
         let shift = |by: usize| whole.column.saturating_add(u32::try_from(by + quote).unwrap_or(u32::MAX));
         Place { column: shift(from), end_column: shift(to), ..whole }
     }
 
-    /// The path of a node, `/slos/0/objective`; `/` in a key is written `~1` and `~` is `~0`, as in JSON pointers.
+    /// The path of a node in its file, `/slos/0/objective`; `/` in a key is written `~1` and `~` is `~0`, as in JSON
+    /// pointers.
     #[must_use]
     pub fn path(&self, node: NodeId) -> String {
+        match self.piece(node) {
+            Some(piece) => format!("{}{}", piece.path, self.spelled(node, Some(piece.first))),
+            None => self.spelled(node, None),
+        }
+    }
+
+    /// The path by which [`Document::find`] finds a node; other than [`Document::path`] only for what is borrowed.
+    #[must_use]
+    pub fn address(&self, node: NodeId) -> String {
+        self.spelled(node, None)
+    }
+
+    /// The segments from below `from`, or from the document, down to a node.
+    fn spelled(&self, node: NodeId, from: Option<NodeId>) -> String {
         let mut segments = Vec::new();
-        let mut next = self.node(node);
-        while let Some(node) = next {
-            match &node.segment {
+        let mut next = (Some(node) != from).then_some(node);
+        while let Some(found) = next.and_then(|node| self.node(node)) {
+            match &found.segment {
                 Segment::Root => {}
                 Segment::Key(key, _) => segments.push(key.replace('~', "~0").replace('/', "~1")),
                 Segment::Index(index) => segments.push(index.to_string()),
             }
-            next = node.parent.and_then(|parent| self.node(parent));
+            next = found.parent.filter(|parent| Some(*parent) != from);
         }
         segments.iter().rev().flat_map(|segment| ["/", segment]).collect()
     }
 
-    /// The node at a path, if there is one; the empty path is the document.
+    /// The node at an address, if there is one; the empty address is the document.
     #[must_use]
     pub fn find(&self, path: &str) -> Option<NodeId> {
         let (node, complete) = self.walk(path);
@@ -256,6 +310,11 @@ impl Document {
 
     pub(super) fn at(&self, stretch: Stretch) -> Place {
         stretch.in_file(&self.file)
+    }
+
+    /// A stretch of the file that says a node.
+    fn place_of(&self, node: NodeId, stretch: Stretch) -> Place {
+        stretch.in_file(self.piece(node).map_or(&self.file, |piece| &piece.file))
     }
 }
 

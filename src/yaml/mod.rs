@@ -11,12 +11,14 @@
 //! Invariants: at most [`MAX_BYTES`] a file, [`MAX_DEPTH`] levels, [`MAX_COPIES`] nodes and [`MAX_COPIED_TEXT`] bytes
 //! from aliases; lines and columns count from 1, columns in characters.
 
+mod assembly;
 mod build;
 mod document;
 mod parse;
 mod reader;
 mod text;
 
+pub use assembly::Assembly;
 pub use document::{Document, NodeId, Shape};
 pub use parse::{MAX_BYTES, MAX_COPIED_TEXT, MAX_COPIES, MAX_DEPTH, Stream, parse};
 pub use reader::{Flag, Reader, Written, suggestion};

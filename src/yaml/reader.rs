@@ -79,8 +79,7 @@ impl<'a> Reader<'a> {
 
     /// Notes a finding at a value.
     pub fn report(&mut self, node: NodeId, finding: Diagnostic) {
-        let path = self.document.path(node);
-        self.note(finding.at(self.document.place(node), path));
+        self.report_at(self.document.place(node), node, finding);
     }
 
     /// Notes a finding at the value of `key`, or at the mapping's own place where the key is missing.
@@ -90,19 +89,22 @@ impl<'a> Reader<'a> {
 
     /// Notes a finding at a key.
     pub fn report_key(&mut self, node: NodeId, finding: Diagnostic) {
-        let path = self.document.path(node);
-        self.note(finding.at(self.document.key_place(node), path));
+        self.report_at(self.document.key_place(node), node, finding);
     }
 
     /// Notes a finding at a place that belongs to a value.
     pub fn report_at(&mut self, place: Place, node: NodeId, finding: Diagnostic) {
-        let path = self.document.path(node);
-        self.note(finding.at(place, path));
-    }
-
-    fn note(&mut self, finding: Diagnostic) {
+        let finding = finding.at(place, self.document.path(node)).used(self.document.used_at(node));
         let slo = finding.slo.clone().or_else(|| self.slo.clone());
         self.findings.push(Diagnostic { slo, ..finding });
+    }
+
+    /// Reads something again of which everything wrong was noted already.
+    pub fn quietly<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.findings.len();
+        let found = read(self);
+        self.findings.truncate(before);
+        found
     }
 
     /// Says that `key` has to be there; the place is the mapping's first line. A value of a wrong shape is not missing,

@@ -10,7 +10,9 @@ use slo::diag::{Diagnostic, Place};
 use slo::engine::verdict::{Budget, Condition, WindowFigures};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::notification::Notification;
-use slo::runtime::service::{ConfigView, Counted, InstanceView, Refusal, SeriesPoint, SeriesView, Service, SourceView};
+use slo::runtime::service::{
+    ConfigView, Counted, InstanceView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SourceView,
+};
 use slo::spec::policy::AlertSeverity;
 use slo::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, DeliveryState, StoreError};
 use slo::telemetry::Telemetry;
@@ -184,6 +186,7 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
         alerts: vec![],
         reason: "no tier matches".into(),
         backfilled: 1.0,
+        made_of: MadeOf::default(),
     }
 }
 

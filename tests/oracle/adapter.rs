@@ -39,6 +39,7 @@ pub fn definition(setting: &Setting) -> Arc<Definition> {
             for_: length(tier.wait),
             keep_firing_for: length(tier.keep),
             hold: float(&tier.hold),
+            ..Gates::default()
         },
     });
     Arc::new(Definition {

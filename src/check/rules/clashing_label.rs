@@ -99,5 +99,5 @@ fn finding(name: &str, reason: &str) -> Diagnostic {
 }
 
 fn at_key(label: At<'_>, finding: Diagnostic) -> Diagnostic {
-    finding.at(label.key_place(), label.path())
+    label.mark_at(finding, label.key_place())
 }

@@ -1,5 +1,6 @@
 //! All rules, in the order of their codes: those of the readers and the lints.
 
+mod alert_windows;
 mod bad_address;
 mod bad_choice;
 mod bad_duration;
@@ -13,8 +14,11 @@ mod bad_sli;
 mod bad_tier;
 mod cannot_match;
 mod clashing_label;
+mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
+mod foreign_plugin;
+mod foreign_template;
 mod gauge_as_counter;
 mod inverted_tiers;
 mod limit;
@@ -22,10 +26,12 @@ mod literal_secret;
 mod low_factor;
 mod missing_key;
 mod no_owner;
+mod no_queries;
 mod no_route;
 mod no_runbook;
 mod no_window;
 mod not_built;
+mod not_honoured;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
@@ -34,6 +40,7 @@ mod shadowed_tier;
 mod shape;
 mod short_window;
 mod syntax;
+mod template_param;
 mod two_configurations;
 mod unclear_unit;
 mod uneven_window;
@@ -43,13 +50,15 @@ mod unknown_owner;
 mod unknown_policy;
 mod unknown_sink;
 mod unknown_source;
+mod unknown_template;
 mod unreachable_tier;
 mod unreadable;
+mod window_in_gauge;
 
 use crate::check::rule::Rule;
 
 /// Every rule, ascending by code; one for each of `diag::codes::LIST`.
-pub const ALL: [Rule; 45] = [
+pub const ALL: &[Rule] = &[
     syntax::RULE,
     unknown_key::RULE,
     duplicate_key::RULE,
@@ -95,13 +104,21 @@ pub const ALL: [Rule; 45] = [
     no_runbook::RULE,
     no_owner::RULE,
     clashing_label::RULE,
+    foreign_plugin::RULE,
+    not_honoured::RULE,
+    foreign_template::RULE,
+    alert_windows::RULE,
+    window_in_gauge::RULE,
+    no_queries::RULE,
+    counter_as_gauge::RULE,
+    template_param::RULE,
+    unknown_template::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
 #[must_use]
 pub fn find(code: &str) -> Option<&'static Rule> {
-    static RULES: [Rule; ALL.len()] = ALL;
-    RULES.iter().find(|rule| rule.code.eq_ignore_ascii_case(code))
+    ALL.iter().find(|rule| rule.code.eq_ignore_ascii_case(code))
 }
 
 #[cfg(test)]
@@ -131,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_page() {
-        for rule in &ALL {
+        for rule in ALL {
             assert!(rule.page.len() > 80 && rule.page.ends_with('.'), "{} has no page", rule.code);
             assert_eq!(find(&rule.code.to_lowercase()).map(|rule| rule.code), Some(rule.code));
         }

@@ -4,7 +4,7 @@ use crate::check::rule::{Failing, Rule};
 use crate::check::set::{Set, SloAt};
 use crate::check::tiers::of_slo;
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::spec::policy::TierKind;
+use crate::spec::policy::{PolicyLength, TierKind};
 use crate::units::Length;
 
 /// A window that is no whole number of slices.
@@ -45,7 +45,12 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for policy in &set.policies {
         for (index, tier) in policy.policy.tiers.iter().enumerate() {
             let TierKind::Burn { over, confirm, .. } = tier.kind else { continue };
-            for (key, length) in uneven(over, confirm, slice) {
+            let fixed = |length| match length {
+                PolicyLength::Fixed(length) => Some(length),
+                // Whole minutes, which every slice divides or is a multiple of; seen through the SLOs where not.
+                PolicyLength::Part(_) => None,
+            };
+            for (key, length) in uneven(fixed(over), confirm.and_then(fixed), slice) {
                 found.push(policy.tier(index).nearest(&["burn", key]).mark(finding(key, length, slice)));
             }
         }
@@ -65,7 +70,7 @@ fn of_preset(slo: &SloAt<'_>, slice: Length) -> Vec<Diagnostic> {
     let policy = &slo.slo.alerting.policy;
     let mut found = Vec::new();
     for tier in of_slo(slo) {
-        for (key, length) in uneven(tier.over, tier.confirm, slice) {
+        for (key, length) in uneven(Some(tier.over), tier.confirm, slice) {
             let mut finding = finding(key, length, slice).of(slo.slo.id.clone());
             finding.message = format!("{} of {}", finding.message, tier.named(&policy.name));
             found.push(slo.policy_place().mark(finding));
@@ -74,8 +79,12 @@ fn of_preset(slo: &SloAt<'_>, slice: Length) -> Vec<Diagnostic> {
     found
 }
 
-fn uneven(over: Length, confirm: Option<Length>, slice: Length) -> impl Iterator<Item = (&'static str, Length)> {
-    let windows = [("over", Some(over)), ("confirm", confirm)];
+fn uneven(
+    over: Option<Length>,
+    confirm: Option<Length>,
+    slice: Length,
+) -> impl Iterator<Item = (&'static str, Length)> {
+    let windows = [("over", over), ("confirm", confirm)];
     windows
         .into_iter()
         .filter_map(|(key, length)| Some((key, length?)))

@@ -102,10 +102,8 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Ok(compiled) => compiled,
         Err(findings) => return refused(findings, &gathered, printer),
     };
-    let items: Vec<Item<'_>> = compiled
-        .iter()
-        .map(|(slo, definition)| Item { slo, definition, interval: interval(slo, &config) })
-        .collect();
+    let items: Vec<Item<'_>> =
+        compiled.iter().map(|(slo, definition)| Item { slo, definition, interval: interval(slo, &config) }).collect();
     let severity = severities(&config);
     let mut output = ruler::compile(&items, ruler::Terms { ruler, severity: &severity });
     output.notes.extend(scraped(&items, &config));
@@ -161,13 +159,16 @@ fn severities(config: &Config) -> BTreeMap<AlertSeverity, String> {
 
 /// A ruler has to have the series that `slo` scrapes by itself.
 fn scraped(items: &[Item<'_>], config: &Config) -> Vec<String> {
-    let is_scraped = |name: &str| {
-        config.sources.get(name).is_some_and(|source| matches!(source.kind, SourceKind::Scrape { .. }))
-    };
-    let mut names: Vec<&str> = items.iter().map(|item| item.slo.source.as_str()).filter(|name| is_scraped(name)).collect();
+    let is_scraped =
+        |name: &str| config.sources.get(name).is_some_and(|source| matches!(source.kind, SourceKind::Scrape { .. }));
+    let mut names: Vec<&str> =
+        items.iter().map(|item| item.slo.source.as_str()).filter(|name| is_scraped(name)).collect();
     names.sort_unstable();
     names.dedup();
-    names.into_iter().map(|name| format!("the source `{name}` is scraped by `slo` itself; the ruler has to have its series")).collect()
+    names
+        .into_iter()
+        .map(|name| format!("the source `{name}` is scraped by `slo` itself; the ruler has to have its series"))
+        .collect()
 }
 
 /// Counts the result and says what to run next.

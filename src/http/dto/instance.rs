@@ -127,6 +127,14 @@ pub struct Detail {
     pub condition: String,
     /// Share of the window that has been read from history so far.
     pub backfilled_ratio: Figure,
+    /// The source that answers its queries.
+    pub source: String,
+    /// What is asked, by what it counts: `bad` or `good`, `total`, `alive`, `gauge`, `ratio`.
+    pub queries: BTreeMap<String, String>,
+    /// The policy's name.
+    pub policy: String,
+    /// Every tier in words, in the order of the policy.
+    pub rules: Vec<String>,
     /// Every tier, in the order of the policy.
     pub tiers: Vec<Tier>,
     /// Alerts that have not ended.
@@ -258,6 +266,10 @@ impl Detail {
             links: view.links.clone(),
             condition: condition_name(view.condition).to_owned(),
             backfilled_ratio: Figure(view.backfilled),
+            source: view.made_of.source.clone(),
+            queries: view.made_of.queries.clone(),
+            policy: view.made_of.policy.clone(),
+            rules: view.made_of.rules.clone(),
             tiers: view.tiers.iter().map(Tier::from).collect(),
             alerts,
         }

@@ -1,0 +1,192 @@
+//! One instance from query to decision, with the numbers put in: what is asked, the budget, every tier.
+//!
+//! The figures are those of the API, not rounded before they are compared: what is printed here is what was decided on.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::cli::FINDINGS;
+use crate::cli::client::{Client, Refused, decoded};
+use crate::cli::explain::{Arguments, Format};
+use crate::cli::printer::{Paint, Printer};
+use crate::cli::table::{self, printable};
+use crate::http::dashboard::format;
+use crate::http::dto::alert::{Tier, TierWindow};
+use crate::http::dto::instance::Detail;
+use crate::units::{InstanceId, exceeds};
+
+/// Asks the running service for the instance and prints it.
+///
+/// # Errors
+/// Where the service does not answer.
+pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let id: InstanceId = match arguments.what.parse() {
+        Ok(id) => id,
+        Err(error) => {
+            printer.say(&format!("`{}` is no SLO: {error}", arguments.what));
+            return Ok(ExitCode::from(FINDINGS));
+        }
+    };
+    let client = Client::new(&arguments.server)?;
+    let group = id.group.to_string();
+    let query: Vec<(&str, &str)> = if group.is_empty() { Vec::new() } else { vec![("group", group.as_str())] };
+    let path = ["api", "v1", "slos", id.slo.service.as_str(), id.slo.name.as_str()];
+    let answer = match Client::block_on(client.get(&path, &query)) {
+        Ok(answer) => answer,
+        Err(error) => match error.downcast_ref::<Refused>() {
+            Some(refused) if refused.status != StatusCode::INTERNAL_SERVER_ERROR => {
+                printer.say(&format!("{refused}; `slo status` lists all"));
+                return Ok(ExitCode::from(FINDINGS));
+            }
+            _ => return Err(error),
+        },
+    };
+    print(answer, arguments.format, printer)
+}
+
+/// Prints a detail of the API.
+///
+/// # Errors
+/// Where it is none, or cannot be printed.
+pub fn print(answer: Value, format: Format, printer: &Printer) -> anyhow::Result<ExitCode> {
+    if format == Format::Json {
+        printer.data(&(serde_json::to_string_pretty(&answer)? + "\n"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let detail: Detail = decoded(answer)?;
+    printer.data(&text(&detail, printer))?;
+    printer.say(&format!("the policy by itself: slo explain {}", detail.policy));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(detail: &Detail, printer: &Printer) -> String {
+    let instance = &detail.instance;
+    let mut text = String::new();
+    let status = table::status_text(printer, &instance.status);
+    let id = printer.out.paint(Paint::Bold, &printable(&instance.id));
+    // Writing to a string cannot fail, here and below.
+    let _ = writeln!(text, "{id}  {status}  as of {}", format::moment(instance.as_of));
+    let _ = writeln!(text, "{}\n", printable(&detail.reason));
+    let _ = writeln!(text, "{}", printer.out.paint(Paint::Bold, "asked"));
+    let _ = writeln!(text, "  source `{}`, mode {}", detail.source, instance.mode);
+    for (what, query) in &detail.queries {
+        let _ = writeln!(text, "  {what:<6} {}", printable(query));
+    }
+    let _ = writeln!(text, "\n{}", printer.out.paint(Paint::Bold, "budget"));
+    budget(&mut text, detail);
+    for (place, (tier, rule)) in detail.tiers.iter().zip(&detail.rules).enumerate() {
+        let head = format!("tier {} of `{}`, {}", place + 1, detail.policy, tier.severity);
+        let _ = writeln!(text, "\n{}: {rule}", printer.out.paint(Paint::Bold, &head));
+        explain_tier(&mut text, tier);
+    }
+    text
+}
+
+/// The budget of SEMANTICS 4 with its numbers.
+fn budget(text: &mut String, detail: &Detail) {
+    let instance = &detail.instance;
+    let (objective, sli, budget) = (instance.objective.0, &instance.sli, &instance.budget);
+    let ratio = figure(1.0 - objective);
+    let (from, to) = (format::moment(instance.window_from), format::moment(instance.as_of));
+    let coverage = percent(instance.coverage.0);
+    let _ = writeln!(text, "  W       {}: ({from}, {to}], {coverage} measured", instance.window);
+    let _ = writeln!(text, "  B       1 - {} = {ratio}", format::objective(objective));
+    let _ = writeln!(text, "  counted {} bad of {}", figure(sli.bad.0), figure(sli.total.0));
+    if let Some(line) = good_line(detail) {
+        let _ = writeln!(text, "  good    {line}");
+    }
+    if sli.total.0 > 0.0 {
+        let expected = budget.allowed.0 / (1.0 - objective);
+        let estimated =
+            if instance.estimated { ", estimated: unmeasured time is taken to be like the rest" } else { "" };
+        let _ = writeln!(text, "  N       {} events in W{estimated}", figure(round(expected)));
+        let _ = writeln!(
+            text,
+            "  allowed B * N = {ratio} * {} = {}",
+            figure(round(expected)),
+            figure(round(budget.allowed.0))
+        );
+        let _ = writeln!(
+            text,
+            "  spent   bad / allowed = {} / {} = {}; left {}, {} events",
+            figure(sli.bad.0),
+            figure(round(budget.allowed.0)),
+            percent(budget.spent_ratio.0),
+            percent(budget.remaining_ratio.0),
+            figure(round(budget.remaining_events.0))
+        );
+    }
+}
+
+fn good_line(detail: &Detail) -> Option<String> {
+    let sli = &detail.instance.sli;
+    if sli.total.0 <= 0.0 {
+        return None;
+    }
+    let objective = detail.instance.objective.0;
+    let shown = |ratio: f64| format::good_percent(ratio, objective);
+    let interval = sli.low.zip(sli.high).map(|(low, high)| format!(" (95%: {} to {})", shown(low.0), shown(high.0)));
+    let good = 1.0 - sli.bad.0 / sli.total.0;
+    Some(format!("1 - bad / total = {}{}", shown(good), interval.unwrap_or_default()))
+}
+
+/// What each window says, and what follows.
+fn explain_tier(text: &mut String, tier: &Tier) {
+    let threshold = tier.threshold_ratio.map(|figure| figure.0);
+    for (name, window) in [("over", &tier.over), ("confirm", &tier.confirm)] {
+        if let Some(window) = window {
+            let _ = writeln!(text, "  {name:<7} {}", judged(window, threshold));
+        }
+    }
+    if let Some(window) = &tier.resolve {
+        let _ = writeln!(
+            text,
+            "  resolve {}: {} of {} bad: share {}, {} measured",
+            window.length,
+            figure(window.bad.0),
+            figure(window.total.0),
+            percent(window.ratio.0),
+            percent(window.coverage.0)
+        );
+    }
+    let frozen = if tier.frozen { ", frozen: the data neither confirms nor denies it" } else { "" };
+    let trend = if tier.over.is_some() { format!(", {}", tier.trend) } else { String::new() };
+    let _ = writeln!(text, "  so      {}{trend}{frozen}", tier.state);
+}
+
+/// `52 of 3600 bad: share 1.444% * coverage 1 = 0.01444 > 0.0144: holds`.
+fn judged(window: &TierWindow, threshold: Option<f64>) -> String {
+    let counted = format!("{}: {} of {} bad", window.length, figure(window.bad.0), figure(window.total.0));
+    let product = window.ratio.0 * window.coverage.0;
+    let ratios = format!("share {} * coverage {}", figure(window.ratio.0), figure(window.coverage.0));
+    match threshold {
+        Some(threshold) if exceeds(product, threshold) => {
+            format!("{counted}: {ratios} = {} > k*B = {}: holds", figure(product), figure(threshold))
+        }
+        Some(threshold) => {
+            format!("{counted}: {ratios} = {}, not above k*B = {}", figure(product), figure(threshold))
+        }
+        None => format!("{counted}: {ratios}"),
+    }
+}
+
+/// Six significant digits, as a plain number.
+fn figure(value: f64) -> String {
+    if value.abs() >= 100_000.0 {
+        return format::count(value);
+    }
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    format!("{}", rounded + 0.0)
+}
+
+/// Four decimals: products of decimals come with a tail.
+fn round(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}
+
+fn percent(ratio: f64) -> String {
+    format!("{}%", figure(ratio * 100.0))
+}

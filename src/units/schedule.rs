@@ -1,0 +1,242 @@
+//! Windows of time that come back: a cron expression, how long each lasts, and a time zone (FORMATS 2 and 4).
+//!
+//! Why not the crate's own arithmetic of zones: it leaves out a start in the hour that the spring change skips and takes
+//! one in the hour that autumn repeats twice. Here starts are local times, found without a zone: one that does not exist
+//! is the first instant after the gap, one that exists twice is the first of both. Lengths are elapsed time. Written as in
+//! Unix: five fields (or six, seconds first), 0 and 7 are Sunday, and where both days are restricted either will do.
+//! Like every interval a window is open on the left: a slice that ends when it begins lies before it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use crate::units::{Length, Timestamp};
+
+/// How far local times can be off by a change of a zone's offset.
+const CHANGE: TimeDelta = TimeDelta::hours(26);
+
+/// The names of days and their numbers as in Unix.
+const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+
+/// Windows of time that come back.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    written: String,
+    /// One, or two where both days are restricted: either will do.
+    crons: Vec<cron::Schedule>,
+    length: Length,
+    zone: Tz,
+}
+
+/// What is wrong with a schedule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    /// Neither five nor six fields, or a field that cannot be read.
+    #[error("`{0}` is not a cron expression")]
+    Cron(String),
+    /// No such time zone.
+    #[error("`{0}` is not a time zone")]
+    Zone(String),
+}
+
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.written, self.length, self.zone) == (&other.written, other.length, other.zone)
+    }
+}
+
+impl fmt::Display for Schedule {
+    /// `0 9 * * Mon-Fri for 9h, Europe/Berlin`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for {}, {}", self.written, self.length, self.zone)
+    }
+}
+
+impl Schedule {
+    /// Windows of `length` that begin when `cron` says, in the time zone `zone` (`Europe/Berlin`, `UTC`).
+    ///
+    /// # Errors
+    /// Where `cron` is no cron expression, or `zone` no time zone.
+    pub fn new(cron: &str, length: Length, zone: &str) -> Result<Self, ScheduleError> {
+        let zone = Tz::from_str(zone).map_err(|_| ScheduleError::Zone(zone.to_owned()))?;
+        let crons = crons(cron).ok_or_else(|| ScheduleError::Cron(cron.to_owned()))?;
+        Ok(Self { written: cron.split_whitespace().collect::<Vec<_>>().join(" "), crons, length, zone })
+    }
+
+    /// Whether `at` lies in one of the windows.
+    #[must_use]
+    pub fn covers(&self, at: Timestamp) -> bool {
+        let Some(end) = DateTime::from_timestamp_millis(at.millis()) else { return false };
+        let Some(begin) = DateTime::from_timestamp_millis((at - self.length).millis()) else { return false };
+        let local = |instant: DateTime<Utc>| instant.with_timezone(&self.zone).naive_local();
+        let (first, last) = (local(begin) - CHANGE, local(end) + CHANGE);
+        let starts = |cron: &cron::Schedule| {
+            let found = cron.after(&first.and_utc()).take_while(|start| start.naive_utc() <= last);
+            found
+                .into_iter()
+                .any(|start| self.instant(start.naive_utc()).is_some_and(|start| begin <= start && start < end))
+        };
+        self.crons.iter().any(starts)
+    }
+
+    /// The instant of a local time: of two the first; where there is none, the first after the gap.
+    fn instant(&self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
+        if let Some(instant) = self.zone.from_local_datetime(&local).earliest() {
+            return Some(instant.with_timezone(&Utc));
+        }
+        // In a gap: with the offset from before it, the instant lies behind the change by as much as `local` does behind
+        // the gap's begin; the gap's end is where the new offset begins, found by halving.
+        let before = self.zone.offset_from_utc_datetime(&(local - CHANGE)).fix();
+        let (mut low, mut high) = ((local - CHANGE).and_utc(), before.from_local_datetime(&local).single()?.to_utc());
+        let old = self.zone.offset_from_utc_datetime(&low.naive_utc()).fix();
+        while high - low > TimeDelta::seconds(1) {
+            let middle = low + (high - low) / 2;
+            if self.zone.offset_from_utc_datetime(&middle.naive_utc()).fix() == old {
+                low = middle
+            } else {
+                high = middle
+            }
+        }
+        DateTime::from_timestamp(high.timestamp(), 0)
+    }
+}
+
+/// The crate's schedules for an expression as in Unix.
+fn crons(written: &str) -> Option<Vec<cron::Schedule>> {
+    let mut fields: Vec<String> = written.split_whitespace().map(str::to_owned).collect();
+    if fields.len() == 5 {
+        fields.insert(0, "0".to_owned());
+    }
+    let [seconds, minutes, hours, days, months, weekdays] = <[String; 6]>::try_from(fields).ok()?;
+    let weekdays = if weekdays.starts_with('*') || weekdays == "?" { weekdays } else { quartz_days(&weekdays)? };
+    let days_open = days.starts_with('*') || days == "?";
+    let pairs = if days_open || weekdays.starts_with('*') || weekdays == "?" {
+        vec![(days, weekdays)]
+    } else {
+        vec![(days, "*".to_owned()), ("*".to_owned(), weekdays)]
+    };
+    let parsed = pairs.into_iter().map(|(days, weekdays)| {
+        cron::Schedule::from_str(&format!("{seconds} {minutes} {hours} {days} {months} {weekdays}")).ok()
+    });
+    parsed.collect()
+}
+
+/// Days of the week as in Unix, one by one, counted from 1 for Sunday as the crate does.
+fn quartz_days(field: &str) -> Option<String> {
+    let mut numbers = Vec::new();
+    for part in field.split(',') {
+        let (range, step) = part.split_once('/').map_or((part, Ok(1)), |(range, step)| (range, step.parse::<usize>()));
+        let step = step.ok().filter(|step| *step > 0)?;
+        let (from, to) = range.split_once('-').map_or((range, range), |(from, to)| (from, to));
+        let (from, to) = (day_number(from)?, day_number(to)?);
+        // `Fri-Sun` and `Sat-Mon` go over the end of the week.
+        let to = if to < from { to + 7 } else { to };
+        numbers.extend((from..=to).step_by(step).map(|day| (day % 7 + 1).to_string()));
+    }
+    Some(numbers.join(","))
+}
+
+fn day_number(text: &str) -> Option<usize> {
+    if let Ok(number) = text.parse::<usize>() {
+        return (number <= 7).then_some(number);
+    }
+    let upper = text.to_ascii_uppercase();
+    DAYS.iter().position(|day| upper.len() >= 3 && upper.starts_with(day))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(cron: &str, length: &str, zone: &str) -> Schedule {
+        Schedule::new(cron, length.parse().unwrap(), zone).unwrap()
+    }
+
+    /// Whether each time (UTC) lies in a window.
+    fn covers(schedule: &Schedule, times: &[&str]) -> Vec<bool> {
+        times.iter().map(|time| schedule.covers(time.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_window_is_open_at_its_begin_and_closed_at_its_end() {
+        let nine_to_six = schedule("0 9 * * Mon-Fri", "9h", "Europe/Berlin");
+        // 2026-11-20 is a Friday; in winter Berlin is an hour ahead.
+        let times = [
+            "2026-11-20T08:00:00Z",
+            "2026-11-20T08:00:30Z",
+            "2026-11-20T17:00:00Z",
+            "2026-11-20T17:00:30Z",
+            "2026-11-21T12:00:00Z",
+            "2026-11-23T12:00:00Z",
+        ];
+        assert_eq!(covers(&nine_to_six, &times), [false, true, true, false, false, true]);
+        // In summer two.
+        let summer = ["2026-07-17T07:00:00Z", "2026-07-17T07:00:30Z", "2026-07-17T16:00:00Z", "2026-07-17T16:00:30Z"];
+        assert_eq!(covers(&nine_to_six, &summer), [false, true, true, false]);
+    }
+
+    /// At 02:00 on 2026-03-29 clocks in Berlin go on to 03:00, which is 01:00 UTC.
+    #[test]
+    fn a_start_in_the_hour_that_spring_skips_is_at_its_end() {
+        let nightly = schedule("30 2 * * *", "10m", "Europe/Berlin");
+        let times = ["2026-03-29T01:00:00Z", "2026-03-29T01:00:30Z", "2026-03-29T01:10:00Z", "2026-03-29T01:31:00Z"];
+        assert_eq!(covers(&nightly, &times), [false, true, true, false]);
+        let around = ["2026-03-28T01:31:00Z", "2026-03-29T00:31:00Z", "2026-03-30T00:31:00Z", "2026-03-30T01:31:00Z"];
+        assert_eq!(covers(&nightly, &around), [true, false, true, false]);
+        // One that begins before and lasts over it is as long as any.
+        let long = schedule("0 1 * * *", "3h", "Europe/Berlin");
+        let times = ["2026-03-29T00:00:30Z", "2026-03-29T03:00:00Z", "2026-03-29T03:00:30Z"];
+        assert_eq!(covers(&long, &times), [true, true, false]);
+    }
+
+    /// At 03:00 on 2026-10-25 clocks in Berlin go back to 02:00: 02:30 is at 00:30 and at 01:30 UTC.
+    #[test]
+    fn a_start_in_the_hour_that_autumn_repeats_is_taken_once() {
+        let nightly = schedule("30 2 * * *", "10m", "Europe/Berlin");
+        let times = ["2026-10-25T00:31:00Z", "2026-10-25T00:41:00Z", "2026-10-25T01:31:00Z", "2026-10-26T01:31:00Z"];
+        assert_eq!(covers(&nightly, &times), [true, false, false, true]);
+        let long = schedule("0 1 * * *", "3h", "Europe/Berlin");
+        let times = ["2026-10-24T23:00:30Z", "2026-10-25T02:00:00Z", "2026-10-25T02:00:30Z"];
+        assert_eq!(covers(&long, &times), [true, true, false]);
+    }
+
+    #[test]
+    fn days_are_numbered_as_in_unix() {
+        // 2026-11-22 is a Sunday.
+        let days = ["2026-11-22T12:00:00Z", "2026-11-23T12:00:00Z", "2026-11-28T12:00:00Z"];
+        for (cron, expected) in [
+            ("0 0 * * 0", [true, false, false]),
+            ("0 0 * * 7", [true, false, false]),
+            ("0 0 * * SUN", [true, false, false]),
+            ("0 0 * * 1", [false, true, false]),
+            ("0 0 * * 1-5", [false, true, false]),
+            ("0 0 * * 5-7", [true, false, true]),
+            ("0 0 * * Sat-Mon", [true, true, true]),
+            ("0 0 * * Monday", [false, true, false]),
+            ("0 0 0 * * 6", [false, false, true]),
+            // Either day will do where both are restricted.
+            ("0 0 23 * Sun", [true, true, false]),
+            ("0 0 23 11 *", [false, true, false]),
+        ] {
+            assert_eq!(covers(&schedule(cron, "1d", "UTC"), &days), expected, "{cron}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_says_so() {
+        let error = |cron: &str, zone: &str| Schedule::new(cron, Length::from_hours(1), zone).unwrap_err().to_string();
+        for cron in ["", "* * * *", "0 25 * * *", "0 0 * * 8", "0 0 * * Mo", "0 0 * * 1/0", "61 * * * *", "@daily"] {
+            assert_eq!(error(cron, "UTC"), format!("`{cron}` is not a cron expression"));
+        }
+        assert_eq!(error("0 9 * * *", "Berlin"), "`Berlin` is not a time zone");
+    }
+
+    #[test]
+    fn seconds_may_stand_first() {
+        let half_minute = schedule("30 0 9 * * *", "10s", "UTC");
+        let times = ["2026-11-22T09:00:30Z", "2026-11-22T09:00:35Z", "2026-11-22T09:00:41Z"];
+        assert_eq!(covers(&half_minute, &times), [false, true, false]);
+    }
+}
