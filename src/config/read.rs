@@ -23,7 +23,7 @@ use crate::spec::foreign::windows;
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
 use crate::spec::policy::SEVERITIES;
-use crate::spec::slos::MODES;
+use crate::spec::slos::{MODES, check_window};
 use crate::spec::value;
 use crate::units::{Length, Step, is_name};
 use crate::yaml::{NodeId, Reader, Shape, Written};
@@ -111,7 +111,10 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
     if let Some((node, item)) = section::<SlothItem>(reader, root, "sloth")
         && let Some(period) = value::positive_length(reader, node, "period", item.period.as_deref())
     {
-        config.sloth_period = period;
+        match check_window(period) {
+            Ok(()) => config.sloth_period = period,
+            Err(finding) => reader.report_in(node, "period", finding),
+        }
     }
     Some(config)
 }

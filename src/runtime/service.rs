@@ -36,7 +36,7 @@ pub struct InstanceView {
     pub shadow: bool,
     /// The watermark.
     pub as_of: Timestamp,
-    /// `exact` or `pushdown`.
+    /// `exact`, `pushdown`, `gauge` (`probe` too) or `ratio`.
     pub mode: String,
     /// What the data is.
     pub condition: Condition,
@@ -52,6 +52,8 @@ pub struct InstanceView {
     pub alerts: Vec<Alert>,
     /// Why it is in its status, in one sentence.
     pub reason: String,
+    /// What keeps it from counting anything: its query has found nothing, as far back as the source was read.
+    pub problem: Option<String>,
     /// How much of the period has been read from history so far: 0 to 1.
     pub backfilled: f64,
     /// What it is made of.
@@ -76,6 +78,12 @@ impl InstanceView {
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.budget.window.is_measured()
+    }
+
+    /// Whether it counts time, not events: `gauge`, `probe`, `ratio`.
+    #[must_use]
+    pub fn is_time_weighted(&self) -> bool {
+        self.mode == "gauge" || self.mode == "ratio"
     }
 }
 
@@ -140,10 +148,12 @@ pub struct SeriesView {
     pub from: Timestamp,
     /// Inclusive.
     pub to: Timestamp,
-    /// Width of a point.
+    /// Width of a point; the last, which ends at `to`, may be shorter.
     pub step: Length,
     /// Oldest first.
     pub points: Vec<SeriesPoint>,
+    /// Events are time: their shares have no interval.
+    pub time_weighted: bool,
 }
 
 /// A source as shown.

@@ -5,6 +5,7 @@
 //! This module does no I/O, reads no clock and knows no SLO.
 
 mod compare;
+mod day;
 mod id;
 mod label;
 mod length;
@@ -14,6 +15,7 @@ mod step;
 mod timestamp;
 
 pub use compare::{COUNT_GRID, SHARE_GRID, exceeds, round_to_grid};
+pub use day::{Day, DayError};
 pub use id::{IdError, InstanceId, SloId, is_name};
 pub use label::{Labels, LabelsError, portable_name};
 pub use length::{Length, LengthError};
