@@ -61,6 +61,7 @@ pub fn heartbeat(external_labels: &BTreeMap<String, String>, slot: Timestamp) ->
         evidence: None,
         context: Vec::new(),
         coverage: 0.0,
+        time_weighted: false,
     }
 }
 
