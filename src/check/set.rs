@@ -236,6 +236,9 @@ impl<'a> SloAt<'a> {
     }
 }
 
+/// The tiers of Sloth's `AlertWindows`, in the order of the policy that they make.
+const WINDOWS: [[&str; 2]; 4] = [["page", "quick"], ["page", "slow"], ["ticket", "quick"], ["ticket", "slow"]];
+
 /// A policy of the files, with its node.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyAt<'a> {
@@ -249,7 +252,8 @@ impl<'a> PolicyAt<'a> {
     /// The node of a tier.
     #[must_use]
     pub fn tier(&self, index: usize) -> At<'a> {
-        self.at.nearest(&["tiers", &index.to_string()])
+        let pair = WINDOWS.get(index).and_then(|pair| self.at.find(pair));
+        pair.unwrap_or_else(|| self.at.nearest(&["tiers", &index.to_string()]))
     }
 }
 

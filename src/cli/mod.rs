@@ -7,6 +7,7 @@
 pub mod alerts;
 pub mod check;
 pub mod client;
+pub mod convert;
 pub mod demo;
 pub mod explain;
 pub mod init;
@@ -45,6 +46,7 @@ enum Verb {
     Demo(demo::Arguments),
     Init(init::Arguments),
     Check(check::Arguments),
+    Convert(convert::Arguments),
     Run(run::Arguments),
     Status(status::Arguments),
     Alerts(alerts::Arguments),
@@ -70,6 +72,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Demo(arguments) => demo::run(arguments, &printer),
         Verb::Init(arguments) => init::run(arguments, &printer),
         Verb::Check(arguments) => check::run(arguments, &printer),
+        Verb::Convert(arguments) => convert::run(arguments, &printer),
         Verb::Run(arguments) => run::run(arguments, &printer),
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),

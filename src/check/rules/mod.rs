@@ -13,7 +13,7 @@ mod bad_query;
 mod bad_sli;
 mod bad_tier;
 mod cannot_match;
-mod clashing_label;
+pub(super) mod clashing_label;
 mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
