@@ -8,7 +8,7 @@ use crate::config::meant::Config;
 use crate::diag::{Diagnostic, Place};
 use crate::spec::meant::{self, Mode, Slo};
 use crate::spec::policy::{AlertSeverity, Policy, PolicyTier};
-use crate::units::{Length, Step};
+use crate::units::{Day, Length, Step};
 use crate::yaml::{Document, NodeId, Shape};
 
 /// A node of a document.
@@ -275,12 +275,14 @@ pub struct Set<'a> {
     pub policies: Vec<PolicyAt<'a>>,
     /// Where there is one.
     pub config: Option<ConfigAt<'a>>,
+    /// The day of the check.
+    pub today: Day,
 }
 
 impl<'a> Set<'a> {
     /// From what was loaded. Things without an origin (presets) are left out.
     #[must_use]
-    pub fn of(loaded: &'a Loaded) -> Self {
+    pub fn of(loaded: &'a Loaded, today: Day) -> Self {
         let node = |origin: &Origin| -> Option<At<'a>> {
             let document = loaded.documents.get(origin.document)?;
             Some(At { document, node: document.find(&origin.path)? })
@@ -297,6 +299,7 @@ impl<'a> Set<'a> {
             slos: slos.collect(),
             policies: policies.collect(),
             config: config.map(|(config, at)| ConfigAt { config, at }),
+            today,
         }
     }
 

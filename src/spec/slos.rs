@@ -8,9 +8,11 @@ use crate::spec::events::{ReadSli, query, read_events};
 use crate::spec::gauge::{read_gauge, read_probe};
 use crate::spec::latency::read_latency;
 use crate::spec::meant::{Alerting, Alive, Mode, Slo};
+use crate::spec::overrides::read_overrides;
 use crate::spec::policy::Policy;
 use crate::spec::ratio::read_ratio;
 use crate::spec::selector::{Matcher, Selector};
+use crate::spec::upkeep::{read_formerly, read_review};
 use crate::spec::written::{AlertingItem, Defaults, SliItem, SloFile, SloItem};
 use crate::spec::{preset, value};
 use crate::units::{Length, Objective, SloId, Step};
@@ -105,6 +107,8 @@ fn read_slo(reader: &mut Reader<'_>, node: NodeId, shared: &Shared, around: &Sur
     let sli = read_sli(reader, node, &by, around.slice);
     let stated = sli.as_ref().and_then(|(_, stated)| *stated);
     let objective = read_objective(reader, node, stated, sli.is_some());
+    let overrides = read_overrides(reader, node, &by, objective);
+    let (formerly, review_by) = (read_formerly(reader, node), read_review(reader, node));
     let target = sli.as_ref().map(|(read, _)| read.target.clone()).unwrap_or_default();
     let alive = read_alive(reader, node, item.alive.as_deref(), target);
     let alerting = read_alerting(reader, node, own_policy.or_else(|| shared.policy.clone()), around);
@@ -127,9 +131,9 @@ fn read_slo(reader: &mut Reader<'_>, node: NodeId, shared: &Shared, around: &Sur
         source: source?,
         sli: sli?.0.sli,
         by,
-        overrides: Vec::new(),
-        formerly: Vec::new(),
-        review_by: None,
+        overrides,
+        formerly,
+        review_by,
         alive: alive?,
         alerting: alerting?,
         place: document.place(node),
