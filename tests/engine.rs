@@ -13,6 +13,7 @@ mod properties {
 
     mod history;
     mod live;
+    mod overrides;
     mod policy;
     mod pushdown;
     mod replica;

@@ -275,19 +275,15 @@ fn wrong_slos_are_found_at_their_line_and_column() {
         ),
         ("  - just text\n".into(), vec![(codes::SHAPE, 4, 5)]),
         ("  - name: a\n    objective: 99.9%\n".into(), vec![(codes::MISSING_KEY, 4, 5)]),
-        (
-            "  - name: a\n    objective: 0.999\n    sli: {probe: up}\n".into(),
-            vec![(codes::BAD_OBJECTIVE, 5, 16)],
-        ),
+        ("  - name: a\n    objective: 0.999\n    sli: {probe: up}\n".into(), vec![(codes::BAD_OBJECTIVE, 5, 16)]),
         (sli("gauge: {query: q, below: 1}, probe: up"), vec![(codes::BAD_SLI, 6, 40)]),
         (sli("gauge: {below: 1}"), vec![(codes::MISSING_KEY, 6, 18)]),
         (sli("gauge: {query: q}"), vec![(codes::MISSING_KEY, 6, 18)]),
         (sli("gauge: {query: q, below: 1, equals: 2}"), vec![(codes::BAD_SLI, 6, 47)]),
-        (sli("gauge: {query: 'q(', below: soon, absent: never}"), vec![
-            (codes::BAD_QUERY, 6, 28),
-            (codes::BAD_NUMBER, 6, 39),
-            (codes::BAD_CHOICE, 6, 53),
-        ]),
+        (
+            sli("gauge: {query: 'q(', below: soon, absent: never}"),
+            vec![(codes::BAD_QUERY, 6, 28), (codes::BAD_NUMBER, 6, 39), (codes::BAD_CHOICE, 6, 53)],
+        ),
         (sli("gauge: {query: 'max_over_time(q[$window])', below: 1}"), vec![(codes::WINDOW_IN_GAUGE, 6, 26)]),
         (sli("gauge: up"), vec![(codes::SHAPE, 6, 18)]),
         (sli("probe: sum(up)"), vec![(codes::BAD_SLI, 6, 18)]),
@@ -439,11 +435,11 @@ fn wrong_documents_are_found_at_their_line_and_column() {
             ],
         ),
         (
-            "version: config/v1\nserver: {listen: 9777, external_url: slo, compat: sloth, tls: {}}\n",
+            "version: config/v1\nserver: {listen: 9777, external_url: slo, compat: pyrra, tls: {}}\n",
             vec![
                 (codes::BAD_ADDRESS, 2, 18),
                 (codes::BAD_ADDRESS, 2, 38),
-                (codes::NOT_BUILT, 2, 51),
+                (codes::BAD_CHOICE, 2, 51),
                 (codes::NOT_BUILT, 2, 58),
             ],
         ),

@@ -47,7 +47,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         description: slo.description.clone(),
         labels: slo.labels.clone(),
         links: slo.links.clone(),
-        objective: slo.objective.good_ratio(),
+        objective: slo.objective_of(group).good_ratio(),
         window: slo.window,
         status: status.to_owned(),
         frozen,
@@ -69,7 +69,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         reason,
         problem,
         backfilled,
-        made_of: made_of(slo, definition),
+        made_of: made_of(slo, instance.definition()),
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Fake {
     pub panics: Mutex<bool>,
     /// As configured.
     pub external_url: String,
+    /// `compat: sloth`.
+    sloth_names: bool,
     telemetry: Telemetry,
 }
 
@@ -318,6 +320,7 @@ impl Default for Fake {
             store_broken: Mutex::default(),
             panics: Mutex::default(),
             external_url: "http://127.0.0.1:9777".into(),
+            sloth_names: false,
             telemetry,
         }
     }
@@ -435,6 +438,10 @@ fn down_id() -> InstanceId {
 
 #[async_trait]
 impl Service for Fake {
+    fn has_sloth_names(&self) -> bool {
+        self.sloth_names
+    }
+
     fn instances(&self) -> Vec<InstanceView> {
         assert!(!*self.panics.lock().unwrap(), "told to panic");
         self.instances.clone()
@@ -573,6 +580,11 @@ impl Service for Fake {
 }
 
 impl Fake {
+    pub fn with_sloth_names(mut self) -> Self {
+        self.sloth_names = true;
+        self
+    }
+
     fn store(&self) -> Result<(), StoreError> {
         if *self.store_broken.lock().unwrap() {
             return Err(StoreError {
