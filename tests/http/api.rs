@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::fake::{AS_OF, INSTANCES, NASTY, PAGE};
 use crate::server::{Server, encoded, keys};
 
-const INSTANCE_KEYS: [&str; 20] = [
+const INSTANCE_KEYS: [&str; 21] = [
     "as_of",
     "budget",
     "burn",
@@ -21,6 +21,7 @@ const INSTANCE_KEYS: [&str; 20] = [
     "name",
     "objective",
     "owner",
+    "problem",
     "service",
     "shadow",
     "sli",

@@ -30,6 +30,11 @@ pub const NASTY: &str = "<script>alert(\"1\")</script>\\\n{é}";
 /// How many instances there are.
 pub const INSTANCES: usize = 200;
 
+/// Of the fleet: the one that is weighted by time, and the one whose query finds nothing.
+pub const GAUGE: usize = 30;
+/// See [`GAUGE`].
+pub const TYPO: usize = 31;
+
 /// What can be changed while it runs.
 pub struct Fake {
     instances: Vec<InstanceView>,
@@ -393,6 +398,11 @@ fn day() -> (Vec<InstanceView>, Vec<Alert>, Vec<Delivery>) {
         let mut one =
             instance(id("fleet", &format!("service-{index:03}")), "ok", even(step / 10.0, step / 250_000.0), 1.0);
         one.owner = Some("fleet".into());
+        match index {
+            GAUGE => one.mode = "gauge".into(),
+            TYPO => one.problem = Some("`reqests_total` selects no series".into()),
+            _ => {}
+        }
         instances.push(one);
     }
     let past =
