@@ -48,6 +48,8 @@ pub struct Instance {
 /// One step of a plot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlotPoint {
+    /// Begin of the step, exclusive.
+    pub from: Timestamp,
     /// End of the step.
     pub at: Timestamp,
     /// Bad events in the step.

@@ -152,10 +152,10 @@ impl SloState {
         self.unasked_to.is_some_and(|to| end < to + self.definition.gap)
     }
 
-    /// Series that are alive.
+    /// Series that are alive; of what the store works out, as many as its points take memory.
     #[must_use]
     pub fn series_count(&self) -> usize {
-        self.registry.all().count()
+        if self.definition.pushdown.is_some() { self.instances.len() * POINT_SIZE } else { self.registry.all().count() }
     }
 
     /// Whether an answer comes from another replica than what is held: it has a series that is held, and lacks time
@@ -320,6 +320,9 @@ impl SloState {
         }
     }
 }
+
+/// A point takes about as much memory as so many samples.
+const POINT_SIZE: usize = 8;
 
 /// The group that takes what is beyond the limit of instances.
 const OTHER: &str = "other";

@@ -474,6 +474,7 @@ pub(crate) mod kit {
             links: BTreeMap::from([("runbook".to_owned(), "https://wiki.example/checkout".to_owned())]),
             mode: Mode::Live,
             external_labels: BTreeMap::new(),
+            time_weighted: false,
             foreign: None,
         }
     }

@@ -37,7 +37,7 @@ pub struct InstanceView {
     pub shadow: bool,
     /// The watermark.
     pub as_of: Timestamp,
-    /// `exact` or `pushdown`.
+    /// `exact`, `pushdown`, `gauge` (`probe` too) or `ratio`.
     pub mode: String,
     /// What the data is.
     pub condition: Condition,
@@ -57,6 +57,8 @@ pub struct InstanceView {
     pub alerts: Vec<Alert>,
     /// Why it is in its status, in one sentence.
     pub reason: String,
+    /// What keeps it from counting anything: its query has found nothing, as far back as the source was read.
+    pub problem: Option<String>,
     /// How much of the period has been read from history so far: 0 to 1.
     pub backfilled: f64,
     /// What it is made of.
@@ -74,6 +76,14 @@ pub struct MadeOf {
     pub policy: String,
     /// Every tier in words, in the policy's order.
     pub rules: Vec<String>,
+}
+
+impl InstanceView {
+    /// Whether it counts time, not events: `gauge`, `probe`, `ratio`.
+    #[must_use]
+    pub fn is_time_weighted(&self) -> bool {
+        self.mode == "gauge" || self.mode == "ratio"
+    }
 }
 
 /// Events as Prometheus counts: neither figure falls while the process runs, late corrections included (a correction
@@ -137,10 +147,12 @@ pub struct SeriesView {
     pub from: Timestamp,
     /// Inclusive.
     pub to: Timestamp,
-    /// Width of a point.
+    /// Width of a point; the last, which ends at `to`, may be shorter.
     pub step: Length,
     /// Oldest first.
     pub points: Vec<SeriesPoint>,
+    /// Events are time: their shares have no interval.
+    pub time_weighted: bool,
 }
 
 /// A source as shown.

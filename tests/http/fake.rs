@@ -195,6 +195,7 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
         ],
         alerts: vec![],
         reason: "no tier matches".into(),
+        problem: None,
         backfilled: 1.0,
         made_of: MadeOf::default(),
     }
@@ -285,6 +286,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         evidence: None,
         context: vec![],
         coverage: 1.0,
+        time_weighted: false,
     };
     let outcome = match state {
         DeliveryState::Done => ("done", "200 OK"),
@@ -477,7 +479,7 @@ impl Service for Fake {
                 }
             })
             .collect();
-        Some(SeriesView { from, to, step, points })
+        Some(SeriesView { from, to, step, points, time_weighted: false })
     }
 
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError> {

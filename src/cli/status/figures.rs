@@ -95,10 +95,9 @@ fn burn(slo: &Instance, whole: bool) -> String {
 }
 
 fn name(slo: &Instance) -> String {
-    let marks: Vec<&str> = [(slo.frozen, "frozen"), (slo.shadow, "shadow"), (slo.estimated, "estimated")]
-        .into_iter()
-        .filter_map(|(holds, mark)| holds.then_some(mark))
-        .collect();
+    let by_time = slo.mode == "gauge" || slo.mode == "ratio";
+    let marks = [(slo.frozen, "frozen"), (slo.shadow, "shadow"), (by_time, "by time"), (slo.estimated, "estimated")];
+    let marks: Vec<&str> = marks.into_iter().filter_map(|(holds, mark)| holds.then_some(mark)).collect();
     let id = table::printable(&slo.id);
     if marks.is_empty() { id } else { format!("{id} ({})", marks.join(", ")) }
 }

@@ -52,8 +52,11 @@ pub struct Instance {
     /// Begin of the window, exclusive.
     #[schema(value_type = String, format = DateTime)]
     pub window_from: Timestamp,
-    /// `exact` or `pushdown`.
+    /// `exact`, `pushdown`, or what is weighted by time: `gauge` (`probe` too), `ratio`.
     pub mode: String,
+    /// What keeps it from counting anything, as a name that selects no series; `null` where nothing does.
+    #[serde(default)]
+    pub problem: Option<String>,
     /// Burn rates, one for each distinct `over` of the burn tiers, ascending.
     pub burn: Vec<BurnRate>,
     /// When the budget is used up.
@@ -97,9 +100,9 @@ pub struct LikelyEnds {
 pub struct Sli {
     /// Share of good events; 1 where there were none.
     pub good_ratio: Figure,
-    /// Low end of its 95% interval (Wilson); `null` without events.
+    /// Low end of its 95% interval (Wilson); `null` without events, and where they are weighted by time.
     pub low: Option<Figure>,
-    /// High end of its 95% interval (Wilson); `null` without events.
+    /// High end of its 95% interval (Wilson); likewise.
     pub high: Option<Figure>,
     /// Bad events.
     pub bad: Figure,
@@ -215,9 +218,10 @@ pub const fn condition_name(condition: Condition) -> &'static str {
     }
 }
 
-impl From<&WindowFigures> for Sli {
-    fn from(window: &WindowFigures) -> Self {
-        let interval = wilson(window.bad, window.total);
+impl Sli {
+    /// Neighbouring slices are not independent, so what is weighted by time has no interval (SEMANTICS 8).
+    fn of(window: &WindowFigures, time_weighted: bool) -> Self {
+        let interval = if time_weighted { None } else { wilson(window.bad, window.total) };
         Self {
             good_ratio: Figure(good_ratio(window.bad, window.total)),
             low: interval.map(|(low, _)| Figure(low)),
@@ -288,10 +292,11 @@ impl From<&InstanceView> for Instance {
             unweighted: false,
             as_of: view.as_of,
             coverage: Figure(view.budget.window.coverage),
-            sli: Sli::from(&view.budget.window),
+            sli: Sli::of(&view.budget.window, view.is_time_weighted()),
             budget: Budget::from(&view.budget),
             window_from: view.budget.window.from,
             mode: view.mode.clone(),
+            problem: view.problem.clone(),
             burn: view.burn.iter().map(burn).collect(),
             forecast: Forecast::from(&view.forecast),
         }
