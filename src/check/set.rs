@@ -206,6 +206,15 @@ impl<'a> SloAt<'a> {
     }
 }
 
+/// Where a tier stands in its policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TierPlace {
+    /// Which of `periods`; `None`: among `tiers`.
+    pub period: Option<usize>,
+    /// Position there, from 0.
+    pub index: usize,
+}
+
 /// A policy of the files, with its node.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyAt<'a> {
@@ -216,10 +225,14 @@ pub struct PolicyAt<'a> {
 }
 
 impl<'a> PolicyAt<'a> {
-    /// The node of a tier.
+    /// The node of a tier, of one of `periods` where it stands there.
     #[must_use]
-    pub fn tier(&self, index: usize) -> At<'a> {
-        self.at.nearest(&["tiers", &index.to_string()])
+    pub fn tier(&self, place: TierPlace) -> At<'a> {
+        let index = place.index.to_string();
+        match place.period {
+            None => self.at.nearest(&["tiers", &index]),
+            Some(period) => self.at.nearest(&["periods", &period.to_string(), "tiers", &index]),
+        }
     }
 }
 

@@ -122,6 +122,11 @@ pub const TEMPLATE_PARAM: &str = "SLO060";
 /// A template that nobody defines.
 pub const UNKNOWN_TEMPLATE: &str = "SLO061";
 
+/// A forecast that is the only page.
+pub const LONE_FORECAST: &str = "SLO070";
+/// A gate that does nothing for the tier it stands on.
+pub const IDLE_GATE: &str = "SLO071";
+
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
     Code { id: SYNTAX, title: "the file is not YAML" },
@@ -178,6 +183,8 @@ pub const LIST: &[Code] = &[
     Code { id: COUNTER_AS_GAUGE, title: "counter used as a gauge" },
     Code { id: TEMPLATE_PARAM, title: "template and params do not fit" },
     Code { id: UNKNOWN_TEMPLATE, title: "unknown template" },
+    Code { id: LONE_FORECAST, title: "forecast is the only page" },
+    Code { id: IDLE_GATE, title: "gate does nothing" },
 ];
 
 /// The title of a code, if there is such a code.

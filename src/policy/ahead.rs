@@ -11,7 +11,7 @@ use crate::units::{Length, exceeds};
 
 /// Why it matches.
 #[must_use]
-pub fn matched(tier: &Tier, verdict: &TierVerdict) -> String {
+pub fn matched(tier: &Tier, verdict: &TierVerdict, time_weighted: bool) -> String {
     let window = verdict.over.unwrap_or_default();
     let share = verdict.budget_share.unwrap_or_default();
     match tier.kind {
@@ -36,11 +36,8 @@ pub fn matched(tier: &Tier, verdict: &TierVerdict) -> String {
             let failed = above(window.share * window.coverage * 100.0, threshold * 100.0);
             let bound = limit(threshold * 100.0);
             let target = percent(target);
-            format!(
-                "{failed}% of requests failed over {}, above {bound}% (target {target}){}",
-                window.length,
-                clean(&window)
-            )
+            let what = if time_weighted { "of the time was bad" } else { "of requests failed" };
+            format!("{failed}% {what} over {}, above {bound}% (target {target}){}", window.length, clean(&window))
         }
         Kind::NoTraffic { min_total, .. } => {
             let measured = rough_percent(window.coverage);
@@ -53,7 +50,7 @@ pub fn matched(tier: &Tier, verdict: &TierVerdict) -> String {
 
 /// Why it is known false: what follows the words that say so.
 #[must_use]
-pub fn known_false(tier: &Tier, verdict: &TierVerdict) -> String {
+pub fn known_false(tier: &Tier, verdict: &TierVerdict, time_weighted: bool) -> String {
     let Some(window) = verdict.over else { return String::new() };
     let share = verdict.budget_share.unwrap_or_default();
     match tier.kind {
@@ -76,9 +73,11 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict) -> String {
             )
         }
         Kind::SliBelow { threshold, .. } => {
-            let failed = at_or_below(window.share * 100.0, threshold * 100.0);
+            let (failed, bound) = (at_or_below(window.share * 100.0, threshold * 100.0), limit(threshold * 100.0));
+            if time_weighted {
+                return format!(": {failed}% of the time was bad over {}, at or below {bound}%", window.length);
+            }
             let (bad, total) = (count(window.bad), count(window.total));
-            let bound = limit(threshold * 100.0);
             format!(": {bad} of {total} events failed over {}, {failed}% at or below {bound}%", window.length)
         }
         Kind::NoTraffic { min_total, .. } => {
@@ -124,46 +123,49 @@ mod tests {
             tier(Kind::Exhausts { within, lookback: Length::from_minutes(30), min_burn: 6.0, threshold: 0.006 });
         let mut burning = verdict("30m", 30.0, 1_000.0, 1.0);
         burning.exhausts_in = Some(Length::from_seconds(9_045));
-        assert_eq!(matched(&exhausts, &burning), "the budget is gone in 2h30m: the last 30m burn 30, above 6");
+        assert_eq!(matched(&exhausts, &burning, false), "the budget is gone in 2h30m: the last 30m burn 30, above 6");
         burning.exhausts_in = Some(Length::ZERO);
-        assert_eq!(matched(&exhausts, &burning), "the budget is exhausted: the last 30m burn 30, above 6");
+        assert_eq!(matched(&exhausts, &burning, false), "the budget is exhausted: the last 30m burn 30, above 6");
         burning = verdict("30m", 30.0, 1_000.0, 0.5);
         burning.exhausts_in = Some(Length::from_days(3) + Length::from_minutes(20));
         assert_eq!(
-            matched(&exhausts, &burning),
+            matched(&exhausts, &burning, false),
             "the budget is gone in 3d: the last 30m burn 15, above 6; unmeasured time counts as clean: 50% of 30m measured"
         );
-        let over = known_false(&exhausts, &verdict("30m", 1.0, 1_000.0, 1.0));
+        let over = known_false(&exhausts, &verdict("30m", 1.0, 1_000.0, 1.0), false);
         assert_eq!(over, ": the last 30m burn 1, at or below 6");
-        let lasts = known_false(&exhausts, &verdict("30m", 30.0, 1_000.0, 1.0));
+        let lasts = known_false(&exhausts, &verdict("30m", 30.0, 1_000.0, 1.0), false);
         assert_eq!(lasts, ": the budget lasts longer than 4h at the burn of the last 30m");
 
         let left = tier(Kind::BudgetLeft { below: 0.25 });
         let hour = |share| TierVerdict { budget_share: Some(share), ..verdict("1h", 0.0, 100.0, 1.0) };
-        assert_eq!(matched(&left, &hour(0.249_98)), "24.998% of the budget is left, less than 25%");
-        assert_eq!(matched(&left, &hour(-0.29)), "-29% of the budget is left, less than 25%");
-        assert_eq!(known_false(&left, &hour(0.5)), ": 50% of the budget is left, not less than 25%");
+        assert_eq!(matched(&left, &hour(0.249_98), false), "24.998% of the budget is left, less than 25%");
+        assert_eq!(matched(&left, &hour(-0.29), false), "-29% of the budget is left, less than 25%");
+        assert_eq!(known_false(&left, &hour(0.5), false), ": 50% of the budget is left, not less than 25%");
 
         let drop = tier(Kind::BudgetDrop { drop: 0.25, over: Length::from_days(7) });
         let week = |share| TierVerdict { budget_share: Some(share), ..verdict("7d", 0.0, 100.0, 1.0) };
-        assert_eq!(matched(&drop, &week(0.271)), "27.1% of the budget was spent within 7d, more than 25%");
-        assert_eq!(known_false(&drop, &week(0.25)), ": 25% of the budget was spent within 7d, not more than 25%");
+        assert_eq!(matched(&drop, &week(0.271), false), "27.1% of the budget was spent within 7d, more than 25%");
+        assert_eq!(
+            known_false(&drop, &week(0.25), false),
+            ": 25% of the budget was spent within 7d, not more than 25%"
+        );
 
         let below = tier(Kind::SliBelow { target: 0.9995, threshold: 0.0005, over: Length::from_minutes(30) });
         assert_eq!(
-            matched(&below, &verdict("30m", 3.0, 1_000.0, 1.0)),
+            matched(&below, &verdict("30m", 3.0, 1_000.0, 1.0), false),
             "0.3% of requests failed over 30m, above 0.05% (target 99.95%)"
         );
         assert_eq!(
-            known_false(&below, &verdict("30m", 0.0, 1_000.0, 1.0)),
+            known_false(&below, &verdict("30m", 0.0, 1_000.0, 1.0), false),
             ": 0 of 1000 events failed over 30m, 0% at or below 0.05%"
         );
 
         let quiet = tier(Kind::NoTraffic { over: Length::from_minutes(30), min_total: 1.0 });
         assert_eq!(
-            matched(&quiet, &verdict("30m", 0.0, 1.0, 0.95)),
+            matched(&quiet, &verdict("30m", 0.0, 1.0, 0.95), false),
             "1 events in 30m, not more than 1, with 95% of it measured"
         );
-        assert_eq!(known_false(&quiet, &verdict("30m", 0.0, 12.0, 1.0)), ": 12 events in 30m, more than 1");
+        assert_eq!(known_false(&quiet, &verdict("30m", 0.0, 12.0, 1.0), false), ": 12 events in 30m, more than 1");
     }
 }

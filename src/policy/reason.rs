@@ -49,7 +49,7 @@ pub fn matched(tier: &Tier, verdict: &TierVerdict, objective: Option<Objective>,
         | Kind::BudgetLeft { .. }
         | Kind::BudgetDrop { .. }
         | Kind::SliBelow { .. }
-        | Kind::NoTraffic { .. } => ahead::matched(tier, verdict),
+        | Kind::NoTraffic { .. } => ahead::matched(tier, verdict, run.time_weighted),
         Kind::NoData { .. } => {
             let length = run.at.since(run.idle_since.unwrap_or(run.since));
             format!("no data for {length}: `total` selects nothing, in an hour that usually has events")
@@ -135,7 +135,7 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run
         | Kind::BudgetLeft { .. }
         | Kind::BudgetDrop { .. }
         | Kind::SliBelow { .. }
-        | Kind::NoTraffic { .. } => format!("{held}{}", ahead::known_false(tier, verdict)),
+        | Kind::NoTraffic { .. } => format!("{held}{}", ahead::known_false(tier, verdict, run.time_weighted)),
         Kind::Down { .. } | Kind::NoData { .. } => format!("{held}: events are measured again"),
     }
 }

@@ -20,9 +20,11 @@ mod duplicate_name;
 mod foreign_plugin;
 mod foreign_template;
 mod gauge_as_counter;
+mod idle_gate;
 mod inverted_tiers;
 mod limit;
 mod literal_secret;
+mod lone_forecast;
 mod low_factor;
 mod missing_key;
 mod no_owner;
@@ -113,6 +115,8 @@ pub const ALL: &[Rule] = &[
     counter_as_gauge::RULE,
     template_param::RULE,
     unknown_template::RULE,
+    lone_forecast::RULE,
+    idle_gate::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.

@@ -1,9 +1,13 @@
 //! `unreachable_tier`: a burn tier that even total failure does not reach.
 
+use rust_decimal::Decimal;
+
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::{Set, SloAt};
 use crate::check::tiers::{BurnTier, of_slo, shown};
 use crate::diag::{Diagnostic, Severity, codes};
+use crate::spec::policy::TierKind;
+use crate::units::decimal_to_f64;
 
 /// A burn tier that total failure does not reach.
 pub const RULE: Rule = Rule {
@@ -55,23 +59,33 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(finding(set, slo, &tier));
             }
         }
+        for (index, tier) in slo.tiers().iter().enumerate() {
+            if let TierKind::Exhausts { min_burn, .. } = tier.kind
+                && min_burn * slo.slo.objective.budget() >= Decimal::ONE
+            {
+                let named = format!("tier {} of `{}` (exhausts)", index + 1, slo.slo.alerting.policy.name);
+                found.push(told(slo, &named, &shown(decimal_to_f64(min_burn))));
+            }
+        }
     }
 }
 
 fn finding(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier) -> Diagnostic {
-    let policy = &slo.slo.alerting.policy.name;
-    let named = tier.named(policy);
+    let mut finding = told(slo, &tier.named(&slo.slo.alerting.policy.name), &shown(tier.factor));
+    if let Some(policy) = set.policy_of(slo.slo) {
+        finding.related.insert(0, (policy.tier(tier.place).place(), "this tier".to_owned()));
+    }
+    finding
+}
+
+fn told(slo: &SloAt<'_>, named: &str, factor: &str) -> Diagnostic {
     let most = shown(1.0 / slo.slo.objective.budget_ratio());
-    let factor = shown(tier.factor);
     let message = format!(
         "{named} can never fire: at {} a total outage burns {most} times, and the tier wants more than {factor}",
         slo.slo.objective
     );
-    let mut finding = Diagnostic::warning(codes::UNREACHABLE_TIER, message)
+    let finding = Diagnostic::warning(codes::UNREACHABLE_TIER, message)
         .with_help("choose a policy with lower factors, or a tighter objective")
         .of(slo.slo.id.clone());
-    if let Some(policy) = set.policy_of(slo.slo) {
-        finding.related.push((policy.tier(tier.index).place(), "this tier".to_owned()));
-    }
     slo.policy_place().mark(finding)
 }
