@@ -322,8 +322,9 @@ impl Entry {
         let at = inner.state.as_of().unwrap_or(now);
         let (state, book) = (&inner.state, &mut inner.book);
         let verdict = |group: &Labels| {
-            let mut verdict = Verdict::default();
-            state.judge(state.instance(group)?, TierSet::default(), &mut verdict);
+            let (mut verdict, instance) = (Verdict::default(), state.instance(group)?);
+            state.judge(instance, TierSet::default(), &mut verdict);
+            verdict.forecast = Some(instance.forecast());
             Some(verdict)
         };
         let effects = book.withdraw(&setting, at, verdict);

@@ -349,7 +349,8 @@ impl Service for Live {
         let around = Around { judged: entry.is_judged(), backfilled: entry.backfilled() };
         entry.with(|inner| {
             inner.count(Some(&id.group));
-            Some(instance_view(inner, inner.state.instance(&id.group)?, around))
+            let instance = inner.state.instance(&id.group)?;
+            Some(InstanceView { likely_ends: instance.likely_ends(), ..instance_view(inner, instance, around) })
         })
     }
 
