@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::http::server::serve;
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::live::Live;
+use crate::runtime::poller::Pace;
 use crate::runtime::service::Service;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Keep, Store, StoreError};
@@ -70,8 +71,8 @@ impl App {
         let external_url = blueprint.config.server.external_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let config = Arc::clone(&blueprint.config);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.storage.path).await?);
-        let live =
-            Live::start(launch, blueprint, Arc::clone(&store), clock.clone(), telemetry.clone(), external_url).await?;
+        let (kept, time, told) = (Arc::clone(&store), clock.clone(), telemetry.clone());
+        let live = Live::start(launch, blueprint, kept, time, told, external_url, Pace::Service).await?;
         let service: Arc<dyn Service> = Arc::clone(&live) as Arc<dyn Service>;
         let closing = CancellationToken::new();
         let tasks = vec![

@@ -20,6 +20,7 @@ pub mod engine;
 pub mod http;
 pub mod plan;
 pub mod policy;
+pub mod replay;
 pub mod runtime;
 pub mod secret;
 pub mod sink;

@@ -20,12 +20,16 @@ use serde_json::{Value, json};
 use server::{Reply, Server};
 use slo::clock::Clock;
 use slo::policy::alert::AlertState;
-use slo::policy::notification::Notification;
+use slo::policy::episode::Episode;
+use slo::policy::facts::Facts;
+use slo::policy::notification::{Notification, Telling};
+use slo::policy::subject::Subject;
 use slo::sink::alertmanager::{Alertmanager, Shape};
 use slo::sink::client::{Bounds, Client};
 use slo::sink::{DeliveryVerdict, Sink};
+use slo::spec::meant::{Foreign, ForeignAlert, Origin};
 use slo::spec::policy::AlertSeverity;
-use slo::units::Length;
+use slo::units::{Labels, Length, SloId};
 
 async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let waits = async {
@@ -115,4 +119,155 @@ async fn of_two_peers_one_may_be_down() {
     assert_eq!(real.alerts().await.len(), 1);
     let outcome = sink(&both[..1]).deliver(&notification(&clock, AlertState::Firing), clock.now()).await;
     assert_eq!(outcome.verdict, DeliveryVerdict::Retry(None));
+}
+
+/// A routing tree as Sloth's users write it, with a route by `severity` for what else there is. Each receiver is told
+/// apart by its name in the body.
+fn routes_of_sloth(url: &str) -> String {
+    let receivers = ["nobody", "checkout", "payments-page", "tickets", "critical"];
+    let receivers: String = receivers
+        .iter()
+        .map(|name| format!("- name: {name}\n  webhook_configs:\n  - {{url: '{url}', send_resolved: true}}\n"))
+        .collect();
+    format!(
+        "route:\n  receiver: nobody\n  group_wait: 1s\n  group_interval: 1s\n  repeat_interval: 1h\n  \
+         group_by: [sloth_service, sloth_slo]\n  routes:\n  \
+         - {{receiver: checkout, matchers: ['alertname=\"CheckoutLatency\"']}}\n  \
+         - {{receiver: payments-page, matchers: ['sloth_severity=\"page\"', 'team=\"payments\"']}}\n  \
+         - {{receiver: tickets, matchers: ['sloth_severity=\"ticket\"']}}\n  \
+         - {{receiver: critical, matchers: ['severity=\"critical\"']}}\n\
+         receivers:\n{receivers}"
+    )
+}
+
+fn words(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The labels that Sloth 0.11 puts into the rules of `checkout`, `slo`; Prometheus adds `alertname`.
+fn labels_of_sloth(slo: &str, severity: &str) -> BTreeMap<String, String> {
+    let id = format!("checkout-{slo}");
+    let own = [("sloth_id", id.as_str()), ("sloth_service", "checkout"), ("sloth_slo", slo)];
+    let mut labels = words(&own);
+    labels.extend(words(&[("sloth_severity", severity), ("team", "payments"), ("repo", "shop/checkout")]));
+    labels
+}
+
+/// What we tell of that SLO's alert, as the policy tells it. `copy` keeps it apart from Prometheus' own.
+fn told_by_us(clock: &Clock, alertname: &str, slo: &str, severity: AlertSeverity) -> Notification {
+    let mut subject = Subject::source("unused", &words(&[("copy", "slo")]));
+    subject.id = SloId::new("checkout", slo);
+    subject.owner = Some("payments".into());
+    let title = "({{ $labels.sloth_severity }}) {{$labels.sloth_service}} {{$labels.sloth_slo}}: {{ $value }}";
+    subject.foreign = Some(std::sync::Arc::new(Foreign {
+        origin: Origin::Sloth,
+        alerts: vec![ForeignAlert {
+            severity,
+            silence: false,
+            name: alertname.to_owned(),
+            labels: labels_of_sloth(slo, severity.name()),
+            annotations: words(&[("title", title)]),
+        }],
+    }));
+    let group = Labels::new();
+    let mut alert = Sample::new(&format!("checkout/{slo}"), severity, 1).alert(AlertState::Firing);
+    let fired_at = (clock.now() - Length::from_minutes(2)).floor_to(Length::from_minutes(5));
+    alert.origin = subject.origin().to_owned();
+    alert.fired_at = Some(fired_at);
+    let episode = Episode::begin(fired_at, subject.shared_labels(&group), subject.foreign_labels(&group));
+    let facts = Facts::Act { at: clock.now(), verdict: None };
+    let telling = Telling { subject: &subject, group: &group, episode: &episode, transition: 1, facts };
+    Notification::of(&alert, &telling, Vec::new())
+}
+
+/// Who was told of what, by the alert's labels without `copy`: names of receivers, of one copy.
+fn receivers_told(server: &Server, copy: &str) -> BTreeMap<String, Vec<String>> {
+    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for body in server.seen().into_iter().map(|seen| seen.json()) {
+        for alert in body["alerts"].as_array().unwrap() {
+            let mut labels = alert["labels"].as_object().unwrap().clone();
+            if labels.remove("copy").is_some_and(|value| value == copy) {
+                let receivers = told.entry(serde_json::to_string(&labels).unwrap()).or_default();
+                receivers.push(body["receiver"].as_str().unwrap().to_owned());
+                receivers.sort();
+                receivers.dedup();
+            }
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn alerts_of_sloth_files_take_the_routes_that_their_users_have() {
+    let hook = Server::start(vec![Reply::status(200)]).await;
+    let clock = Clock::system();
+    let Some(real) = Real::start(&routes_of_sloth(&hook.url)).await else { return };
+    let three = [
+        ("CheckoutErrors", "requests", AlertSeverity::Page, "payments-page"),
+        ("CheckoutErrors", "requests", AlertSeverity::Ticket, "tickets"),
+        ("CheckoutLatency", "latency", AlertSeverity::Page, "checkout"),
+    ];
+
+    // As Prometheus sends them for Sloth's rules.
+    let posted = three.map(|(alertname, slo, severity, _)| {
+        let mut labels = labels_of_sloth(slo, severity.name());
+        labels.extend(words(&[("alertname", alertname), ("copy", "prometheus")]));
+        json!({"labels": labels, "annotations": {}, "startsAt": clock.now() - Length::from_minutes(2)})
+    });
+    let answer = reqwest::Client::new().post(format!("{}/api/v2/alerts", real.url())).json(&posted).send().await;
+    assert_eq!(answer.unwrap().status(), 200);
+
+    let ours = three.map(|(alertname, slo, severity, _)| told_by_us(&clock, alertname, slo, severity));
+    let native = notification(&clock, AlertState::Firing);
+    let sink = sink(&[real.url()]);
+    for one in ours.iter().chain([&native]) {
+        assert_eq!(sink.deliver(one, clock.now()).await.verdict, DeliveryVerdict::Done);
+    }
+
+    until("told of all", async || {
+        let natives = hook.seen().iter().filter(|seen| seen.json()["receiver"] == "critical").count();
+        receivers_told(&hook, "prometheus").len() == 3 && receivers_told(&hook, "slo").len() == 3 && natives > 0
+    })
+    .await;
+    let want: BTreeMap<String, Vec<String>> = three
+        .into_iter()
+        .map(|(alertname, slo, severity, receiver)| {
+            let mut labels = labels_of_sloth(slo, severity.name());
+            labels.insert("alertname".into(), alertname.into());
+            (serde_json::to_string(&labels).unwrap(), vec![receiver.to_owned()])
+        })
+        .collect();
+    assert_eq!(receivers_told(&hook, "prometheus"), want);
+    assert_eq!(receivers_told(&hook, "slo"), want, "same labels, same receivers");
+
+    let bodies: Vec<Value> = hook.seen().into_iter().map(|seen| seen.json()).collect();
+    for body in bodies.iter().filter(|body| body["receiver"] != "critical") {
+        let grouped = body["groupLabels"].as_object().unwrap();
+        assert_eq!(grouped["sloth_service"], "checkout");
+        let mine = body["alerts"].as_array().unwrap().iter().find(|alert| alert["labels"]["copy"] == "slo");
+        let Some(mine) = mine else { continue };
+        let (severity, slo) = (mine["labels"]["sloth_severity"].as_str(), mine["labels"]["sloth_slo"].as_str());
+        let title = format!("({}) checkout {}: 0.0312", severity.unwrap(), slo.unwrap());
+        assert_eq!(mine["annotations"]["title"], json!(title));
+    }
+    let critical = bodies.iter().find(|body| body["receiver"] == "critical").unwrap();
+    assert_eq!(critical["alerts"][0]["labels"]["slo_severity"], "page");
+    assert!(bodies.iter().all(|body| body["receiver"] != "nobody"));
+}
+
+#[tokio::test]
+async fn an_end_does_not_end_what_fires_under_the_same_labels() {
+    let hook = Server::start(vec![Reply::status(200)]).await;
+    let clock = Clock::system();
+    let Some(real) = Real::start(&Real::to_webhook(&hook.url)).await else { return };
+    let sink = sink(&[real.url()]);
+    let firing = told_by_us(&clock, "CheckoutErrors", "requests", AlertSeverity::Page);
+    let mut ended = Notification { alert_id: "another".into(), state: AlertState::Resolved, ..firing.clone() };
+    for both in [[firing.clone(), ended.clone()], [ended.clone(), firing.clone()]] {
+        assert_eq!(sink.refresh(&both, clock.now()).await.verdict, DeliveryVerdict::Done);
+        assert_eq!(real.alerts().await.len(), 1);
+    }
+    ended.alert_id = firing.alert_id;
+    assert_eq!(sink.refresh(&[ended], clock.now()).await.verdict, DeliveryVerdict::Done);
+    until("resolved", async || real.alerts().await.is_empty()).await;
 }

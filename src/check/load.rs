@@ -11,20 +11,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::check::catalogue::catalogue;
 use crate::config;
 use crate::config::meant::Config;
 use crate::config::secrets::literal_secrets;
 use crate::diag::{Diagnostic, Place, Severity, codes};
 use crate::policy::compile;
+use crate::spec::foreign::pyrra::read_pyrra;
+use crate::spec::foreign::sloth::read_sloth;
+use crate::spec::foreign::windows::{self, Catalogue};
 use crate::spec::kind::{self, Kind};
-use crate::spec::meant::{Mode, Slo};
+use crate::spec::meant::{self, Mode, Slo};
 use crate::spec::policy::Policy;
 use crate::spec::preset;
 use crate::spec::rules::{ReadPolicy, read_policies};
 use crate::spec::slos::{Surroundings, read_slos};
 use crate::spec::template::{Template, instantiate, read_templates, read_uses};
 use crate::spec::unsaid;
-use crate::units::{SloId, Step};
+use crate::units::{Length, SloId, Step};
 use crate::yaml::{Document, NodeId, Reader, SourceText, parse};
 
 /// Where something stands: a document of [`Loaded::documents`], and the address of the thing within it.
@@ -266,7 +270,7 @@ impl Loader {
             finding.related.extend(place.map(|place| (place, "the first".to_owned())));
             return Some(finding.with_help("give one of them another name"));
         }
-        let is_preset = presets.contains_key(name) || preset::NOT_BUILT.contains(&name.as_str());
+        let is_preset = presets.contains_key(name);
         let equal = presets.get(name).is_some_and(|preset| preset.says_the_same(&read.policy));
         match (is_preset, read.replaces_preset) {
             (true, false) if !equal => {
@@ -282,6 +286,17 @@ impl Loader {
         }
     }
 
+    /// The tiers of Sloth's SLOs.
+    fn sloth_windows(&mut self, period: Length) -> Catalogue {
+        let used = self.parts.iter().any(|part| matches!(part.kind, Kind::Sloth(_)));
+        let documents = &self.loaded.documents;
+        let parts = self.of(Kind::AlertWindows);
+        let parts: Vec<_> = parts.into_iter().filter_map(|(index, node)| Some((documents.get(index)?, node))).collect();
+        let (catalogue, findings) = catalogue(&parts, period, used);
+        self.loaded.findings.extend(findings);
+        catalogue
+    }
+
     fn slos(&mut self, policy_names: &BTreeSet<String>) {
         let config = self.loaded.config.clone();
         let source = config.as_ref().map_or(Some(config::DEFAULT_SOURCE), Config::default_source);
@@ -289,11 +304,20 @@ impl Loader {
         let mode = config.as_ref().map_or(Mode::default(), |config| config.mode);
         let policies = self.loaded.policies.clone();
         let around = Surroundings { policies: &policies, policy_names, source, slice, mode };
+        let catalogue = self.sloth_windows(config.as_ref().map_or(windows::PERIOD, |config| config.sloth_period));
         let mut slos: BTreeMap<SloId, Arc<Slo>> = BTreeMap::new();
-        for (document_index, root) in self.of(Kind::Slos) {
-            let Some(document) = self.loaded.documents.get(document_index) else { continue };
+        // Names by which foreign alerts are told apart, with the SLO that has them.
+        let mut foreign: BTreeMap<(meant::Origin, String), Arc<Slo>> = BTreeMap::new();
+        for part in &self.parts {
+            let Some(document) = self.loaded.documents.get(part.document) else { continue };
             let mut reader = Reader::new(document);
-            for (slo, node) in read_slos(&mut reader, root, &around) {
+            let read = match part.kind {
+                Kind::Slos => read_slos(&mut reader, part.node, &around),
+                Kind::Sloth(dialect) => read_sloth(&mut reader, part.node, dialect, &around, &catalogue),
+                Kind::Pyrra => read_pyrra(&mut reader, part.node, &around),
+                _ => continue,
+            };
+            for (slo, node) in read {
                 reader.slo = Some(slo.id.clone());
                 if let Some(first) = slos.get(&slo.id) {
                     let mut finding =
@@ -303,9 +327,15 @@ impl Loader {
                     continue;
                 }
                 fit(&mut reader, &slo, node, self.loaded.policy_origins.get(&slo.alerting.policy.name), &self.loaded);
-                let origin = Origin { document: document_index, path: document.address(node) };
+                let origin = Origin { document: part.document, path: document.address(node) };
                 self.loaded.slo_origins.insert(slo.id.clone(), origin);
-                slos.insert(slo.id.clone(), Arc::new(slo));
+                let slo = Arc::new(slo);
+                if let Some(name) = foreign_name(&slo)
+                    && let Some(first) = foreign.insert(name.clone(), Arc::clone(&slo))
+                {
+                    reader.report(node, same_foreign_name(&name, &first));
+                }
+                slos.insert(slo.id.clone(), slo);
             }
             reader.slo = None;
             self.loaded.findings.extend(reader.into_findings());
@@ -338,6 +368,32 @@ impl Loader {
         }
         self.loaded.findings.extend(findings);
     }
+}
+
+/// The name by which the SLO's tool tells its alerts apart from those of others.
+fn foreign_name(slo: &Slo) -> Option<(meant::Origin, String)> {
+    let origin = slo.alerting.foreign.as_ref()?.origin;
+    let name = match origin {
+        meant::Origin::Sloth => format!("{}-{}", slo.id.service, slo.id.name),
+        meant::Origin::Pyrra => slo.id.name.clone(),
+    };
+    Some((origin, name))
+}
+
+/// Sloth refuses what has one `sloth_id`; Pyrra mixes what has one `slo`.
+fn same_foreign_name((origin, name): &(meant::Origin, String), first: &Slo) -> Diagnostic {
+    let mut finding = match origin {
+        meant::Origin::Sloth => {
+            let message = format!("the `sloth_id` of this SLO is `{name}`, and so is that of `{}`", first.id);
+            Diagnostic::error(codes::DUPLICATE_NAME, message)
+        }
+        meant::Origin::Pyrra => {
+            let message = format!("the alerts of this SLO carry `slo=\"{name}\"`, and so do those of `{}`", first.id);
+            Diagnostic::warning(codes::DUPLICATE_NAME, message)
+        }
+    };
+    finding.related.push((first.place.clone(), "the first".to_owned()));
+    finding.with_help("give one of them another name")
 }
 
 /// Notes where an SLO's policy does not fit it: on `alerting` where it was chosen there, else on `objective`.

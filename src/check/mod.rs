@@ -4,6 +4,7 @@
 //! one file each under [`rules`]. Every code, the readers' too, has a page and two examples there.
 //! Invariant: a lint never speaks about what could not be understood; the readers have said so already.
 
+mod catalogue;
 pub mod load;
 mod queries;
 pub mod rule;

@@ -169,11 +169,19 @@ impl<'a> SloAt<'a> {
             .unwrap_or(sli)
     }
 
-    /// Where the total stands.
+    /// Where the total stands, or the only query.
     #[must_use]
     pub fn total_place(&self) -> At<'a> {
         let sli = self.at.nearest(&["sli"]);
-        [["events", "total"], ["latency", "histogram"]].iter().find_map(|keys| sli.find(keys)).unwrap_or(sli)
+        let keys: [&[&str]; 6] = [
+            &["events", "total"],
+            &["latency", "histogram"],
+            &["gauge", "query"],
+            &["probe"],
+            &["ratio", "query"],
+            &["ratio"],
+        ];
+        keys.iter().find_map(|keys| sli.find(keys)).unwrap_or(sli)
     }
 
     /// Whether its policy is evaluated at all.

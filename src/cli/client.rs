@@ -1,4 +1,5 @@
-//! Asking a running service: one question, one answer, a bound on time and size, and errors that say what to do.
+//! Asking a service: one question, one answer, a bound on time and size, and errors that say what to do. The service
+//! runs elsewhere, or its API answers in this process.
 //!
 //! Not for sources and sinks: those have clients of their own with other rules. Follows no redirect: a page to log in
 //! at is no answer of ours.
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cli::Server;
+use crate::http::direct::Direct;
 use crate::http::error::ErrorBody;
 
 /// Whole time for one answer: longer than the service takes at most.
@@ -23,12 +25,19 @@ const LIMIT: usize = 64 * 1024 * 1024;
 /// Items asked for at once: as many as the service gives.
 const PART: &str = "5000";
 
-/// A running service.
+/// A service.
 #[derive(Debug)]
 pub struct Client {
     base: Url,
     shown: String,
-    http: reqwest::Client,
+    door: Door,
+}
+
+/// The way to it.
+#[derive(Debug)]
+enum Door {
+    Network(reqwest::Client),
+    Here(Direct),
 }
 
 /// The service answered that it will not: its own words.
@@ -63,7 +72,17 @@ impl Client {
             // A proxy cannot reach what listens on this machine alone.
             builder = builder.no_proxy();
         }
-        Ok(Self { base, shown: server.url.clone(), http: builder.build().context("setting up the HTTP client")? })
+        let http = builder.build().context("setting up the HTTP client")?;
+        Ok(Self { base, shown: server.url.clone(), door: Door::Network(http) })
+    }
+
+    /// A client of a service in this process.
+    ///
+    /// # Errors
+    /// None in practice: the address that stands in for one is a constant.
+    pub fn direct(direct: Direct) -> anyhow::Result<Self> {
+        let shown = "http://this.process/";
+        Ok(Self { base: shown.parse()?, shown: shown.to_owned(), door: Door::Here(direct) })
     }
 
     /// Asks in a runtime of its own, for verbs that do nothing else.
@@ -81,15 +100,13 @@ impl Client {
     /// [`Refused`] where the service answered with an error; else why it cannot be asked, and what to do.
     pub async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Value> {
         let url = self.address(path, query)?;
-        let unreachable = || {
-            format!(
-                "cannot ask the service at `{}`; is `slo run` running there? say where it is with `--server` or `SLO_SERVER`",
-                self.shown
-            )
+        let (status, body) = match &self.door {
+            Door::Network(http) => self.over_the_network(http, url).await?,
+            Door::Here(direct) => {
+                let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+                direct.get(&path, LIMIT).await.context("the answer is larger than it may be")?
+            }
         };
-        let answer = self.http.get(url).send().await.map_err(|error| root(&error)).with_context(unreachable)?;
-        let status = answer.status();
-        let body = read(answer).await.with_context(unreachable)?;
         let not_ours =
             || format!("what answers at `{}` is not slo ({status}); check `--server` or `SLO_SERVER`", self.shown);
         if status.is_success() {
@@ -99,6 +116,18 @@ impl Client {
             Ok(said) => Err(Refused { status, message: said.error.message }.into()),
             Err(_) => bail!(not_ours()),
         }
+    }
+
+    async fn over_the_network(&self, http: &reqwest::Client, url: Url) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+        let unreachable = || {
+            format!(
+                "cannot ask the service at `{}`; is `slo run` running there? say where it is with `--server` or `SLO_SERVER`",
+                self.shown
+            )
+        };
+        let answer = http.get(url).send().await.map_err(|error| root(&error)).with_context(unreachable)?;
+        let status = answer.status();
+        Ok((status, read(answer).await.with_context(unreachable)?))
     }
 
     /// A whole list, part by part, as one object of the API.

@@ -74,14 +74,14 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
             prometheus: arguments.prometheus.clone(),
             alertmanager: arguments.alertmanager.clone(),
             shadow: arguments.shadow,
-            listen: None,
+            ..Overrides::default()
         },
         secrets: Arc::new(Secrets::of_process()),
         telemetry,
     };
     let blueprint = match launch.blueprint() {
         Ok(blueprint) => blueprint,
-        Err(refusal) => return refused(refusal, printer),
+        Err(refusal) => return refused(refusal, "not started", printer),
     };
     for finding in &blueprint.warnings {
         printer.say(&concise::line(finding));
@@ -103,12 +103,18 @@ async fn serve(launch: Launch, blueprint: Blueprint, printer: &Printer) -> anyho
     Ok(ExitCode::SUCCESS)
 }
 
-/// The findings, as `slo check` prints them.
-fn refused(refusal: Refusal, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let errors = refusal.findings.len();
+/// The findings, as `slo check` prints them. `what`: what did not happen for them.
+///
+/// # Errors
+/// Where they cannot be written.
+pub fn refused(refusal: Refusal, what: &str, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let errors = match refusal.findings.len() {
+        1 => "1 finding".to_owned(),
+        more => format!("{more} findings"),
+    };
     let counts = Counts { files: 0, slos: 0, skipped: 0 };
     printer.data(&concise::render(&Report::new(refusal.findings, counts)))?;
-    printer.say(&format!("not started: {errors} findings; next: slo check"));
+    printer.say(&format!("{what}: {errors}; next: slo check"));
     Ok(ExitCode::from(FINDINGS))
 }
 

@@ -31,6 +31,8 @@ pub struct Config {
     pub server: Server,
     /// Bounds.
     pub limits: Limits,
+    /// Period of all SLOs of Sloth, whose files cannot say it.
+    pub sloth_period: Length,
 }
 
 /// Where SLO files and policies are.

@@ -13,13 +13,14 @@ use crate::config::meant::{Config, Files, Limits, Owner, Route, SecretRef, Serve
 use crate::config::secrets::has_userinfo;
 use crate::config::written::{
     AlertingItem, ConfigFile, FilesItem, LimitsItem, MatchItem, OwnerItem, RouteItem, SecretItem, ServerItem,
-    StorageItem,
+    SlothItem, StorageItem,
 };
 use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, sinks, sources};
 use crate::diag::{Diagnostic, codes};
+use crate::spec::foreign::windows;
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
-use crate::spec::rules::SEVERITIES;
+use crate::spec::policy::SEVERITIES;
 use crate::spec::slos::MODES;
 use crate::spec::value;
 use crate::units::{Length, Step, is_name};
@@ -49,6 +50,7 @@ impl Config {
             storage: Storage { path: folder.join("data/slo.db"), history: HISTORY },
             server: Server { listen: SocketAddr::from(LISTEN), external_url: None, external_labels: BTreeMap::new() },
             limits: LIMITS,
+            sloth_period: windows::PERIOD,
         }
     }
 
@@ -91,6 +93,11 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
     read_storage(reader, root, folder, &mut config.storage);
     read_server(reader, root, &mut config.server);
     read_limits(reader, root, &mut config.limits);
+    if let Some((node, item)) = section::<SlothItem>(reader, root, "sloth")
+        && let Some(period) = value::positive_length(reader, node, "period", item.period.as_deref())
+    {
+        config.sloth_period = period;
+    }
     Some(config)
 }
 

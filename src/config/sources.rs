@@ -8,7 +8,7 @@ use crate::config::read::{checked_address, secret, section};
 use crate::config::written::{AuthItem, BasicItem, PrometheusItem, ScrapeItem, SourceAlertItem, SourceItem};
 use crate::diag::{Diagnostic, codes};
 use crate::spec::policy::AlertSeverity;
-use crate::spec::rules::SEVERITIES;
+use crate::spec::policy::SEVERITIES;
 use crate::spec::value;
 use crate::units::Length;
 use crate::yaml::{NodeId, Reader};

@@ -14,10 +14,20 @@ pub(super) struct ConfigFile {
 }
 
 impl Written for ConfigFile {
-    const NESTED: &'static [&'static str] =
-        &["version", "files", "alerting", "owners", "sources", "sinks", "routes", "storage", "server", "limits"];
+    const NESTED: &'static [&'static str] = &[
+        "version", "files", "alerting", "owners", "sources", "sinks", "routes", "storage", "server", "limits", "sloth",
+    ];
     const NOT_BUILT: &'static [&'static str] = &["evidence", "reports", "watchdog"];
 }
+
+/// `sloth`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SlothItem {
+    pub(super) period: Option<String>,
+}
+
+impl Written for SlothItem {}
 
 /// `files`.
 #[derive(Debug, Default, Deserialize)]

@@ -69,7 +69,6 @@ pub const POLICY_MISFIT: &str = "SLO026";
 pub const TWO_CONFIGURATIONS: &str = "SLO027";
 /// Tiers, gates or routes that contradict themselves.
 pub const BAD_TIER: &str = "SLO028";
-
 /// Bad (or good) and total ask the same.
 pub const SAME_QUERY: &str = "SLO030";
 /// Bad (or good) selects what the total never selects.
@@ -104,6 +103,20 @@ pub const NO_RUNBOOK: &str = "SLO044";
 pub const NO_OWNER: &str = "SLO045";
 /// A label that an alert carries already.
 pub const CLASHING_LABEL: &str = "SLO046";
+/// A plugin of another tool.
+pub const FOREIGN_PLUGIN: &str = "SLO050";
+/// A field of another tool's file that is not honoured, or does not matter here.
+pub const NOT_HONOURED: &str = "SLO051";
+/// A template of another tool's file that is not understood.
+pub const FOREIGN_TEMPLATE: &str = "SLO052";
+/// Sloth's `AlertWindows` that nothing uses, or that contradict each other.
+pub const ALERT_WINDOWS: &str = "SLO053";
+/// A gauge's query with the placeholder of a range.
+pub const WINDOW_IN_GAUGE: &str = "SLO057";
+/// PromQL for a source that evaluates none.
+pub const NO_QUERIES: &str = "SLO058";
+/// A counter's value judged as it stands.
+pub const COUNTER_AS_GAUGE: &str = "SLO059";
 /// A param of a template that is missing, unknown or of no use.
 pub const TEMPLATE_PARAM: &str = "SLO060";
 /// A template that nobody defines.
@@ -166,6 +179,13 @@ pub const LIST: &[Code] = &[
     Code { id: NO_RUNBOOK, title: "page without a runbook" },
     Code { id: NO_OWNER, title: "page without an owner" },
     Code { id: CLASHING_LABEL, title: "label clashes" },
+    Code { id: FOREIGN_PLUGIN, title: "plugin of another tool" },
+    Code { id: NOT_HONOURED, title: "field is not honoured" },
+    Code { id: FOREIGN_TEMPLATE, title: "template is not understood" },
+    Code { id: ALERT_WINDOWS, title: "alert windows are unused or ambiguous" },
+    Code { id: WINDOW_IN_GAUGE, title: "gauge query with $window" },
+    Code { id: NO_QUERIES, title: "source evaluates no queries" },
+    Code { id: COUNTER_AS_GAUGE, title: "counter used as a gauge" },
     Code { id: TEMPLATE_PARAM, title: "template and params do not fit" },
     Code { id: UNKNOWN_TEMPLATE, title: "unknown template" },
     Code { id: BAD_OVERRIDE, title: "override of groups that there are not" },

@@ -134,21 +134,30 @@ impl SloState {
     pub(crate) fn prepend_points(&mut self, points: &[Point], piece: &Piece, from: Timestamp, to: Timestamp) {
         let slice = self.definition.slice.length();
         let step = self.definition.pushdown.unwrap_or(slice);
+        let before = self.first_values();
         let steps = self.steps(points, from, to);
+        let absence = self.definition.absent_is_bad.then_some(self.absence);
         let mut buckets = Buckets::new(piece);
         for (number, instance) in (0_u32..).zip(&mut self.instances) {
             buckets.clear();
             let mut covered = Vec::new();
             let mine = steps.range((number, Timestamp::from_millis(i64::MIN))..=(number, to));
-            for ((_, at), counts) in mine {
-                if let Some(counts) = counts {
-                    buckets.add(*at, *counts);
-                    covered.push(Stretch::of(*at - step, *at, slice));
-                    instance.newest_total = instance.newest_total.max(Some(*at));
-                }
+            let measured: Vec<(Timestamp, (f64, f64))> =
+                mine.filter_map(|((_, at), counts)| counts.map(|counts| (*at, counts))).collect();
+            if let Some((newest, _)) = measured.last() {
+                instance.newest_total = instance.newest_total.max(Some(*newest));
+            }
+            let measured = match absence {
+                Some(absence) => absence.fill(measured, instance.first_total, (from, to), step),
+                None => measured,
+            };
+            for (at, counts) in measured {
+                buckets.add(at, counts);
+                covered.push(Stretch::of(at - step, at, slice));
             }
             put_before(instance, &mut buckets, covered, Vec::new(), piece);
         }
+        self.book_absence_after(to, &before);
     }
 }
 

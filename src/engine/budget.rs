@@ -27,7 +27,7 @@ pub(crate) fn budget_of(definition: &Definition, window: WindowFigures) -> Budge
         remaining_events: allowed - window.bad,
         measured_allowed,
         spent_so_far: ratio(window.bad, measured_allowed),
-        estimated: definition.pushdown.is_some() || filled > 0.0,
+        estimated: (definition.pushdown.is_some() && !definition.time_weighted) || filled > 0.0,
     }
 }
 

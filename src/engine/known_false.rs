@@ -13,7 +13,7 @@ pub(crate) const COVERED: f64 = 0.9;
 const EXPECTED: f64 = 5.0;
 
 /// `X`: the shortest window, at least `shortest` and at most `long`, that holds `5 / max(share(L), k*B)` events; `L`
-/// where none does.
+/// where none does. What is judged in slices has `X = S`.
 ///
 /// Totals grow with the window, so the begin is found by halving, ring by ring.
 pub(crate) fn resolve_window(
@@ -22,6 +22,9 @@ pub(crate) fn resolve_window(
     shortest: Length,
     threshold: f64,
 ) -> WindowFigures {
+    if instance.definition.time_weighted {
+        return instance.window(shortest);
+    }
     let needed = EXPECTED / long.share.max(threshold);
     let end = long.to;
     let windows = &instance.windows;

@@ -5,6 +5,7 @@
 //! loaded comes in by `prepend`. Invariants: counts are exact sums of what the samples say; a window is the difference
 //! of two cumulative cells, whatever its length; a replaced slice or a folded gap adds its difference to every later cell.
 
+mod absence;
 mod advance;
 mod alive;
 mod backfill;

@@ -1,7 +1,8 @@
 //! Pushdown mode: the store evaluates the queries, a step at a time (SEMANTICS 2, *Pushdown mode*).
 //!
 //! A point belongs to the slice that ends at its evaluation; it measures the slices of its step. Nothing is held of
-//! old points: what is booked stands in the cells, and a re-read adds the difference.
+//! old points: what is booked stands in the cells, and a re-read adds the difference. What is weighted by time (`gauge`,
+//! `probe`, `ratio`) comes the same way, with a step of one slice.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use crate::engine::coverage::Stretch;
 use crate::engine::observation::{Observation, Point};
 use crate::engine::state::{Loaded, SloState};
 use crate::engine::sums::Sums;
-use crate::units::{COUNT_GRID, Length, Timestamp, round_to_grid};
+use crate::units::{COUNT_GRID, Length, SHARE_GRID, Timestamp, round_to_grid};
 
 /// What one step of one instance holds: `None` where its slices are unmeasured.
 pub(crate) type Steps = BTreeMap<(u32, Timestamp), Option<(f64, f64)>>;
@@ -21,12 +22,21 @@ impl SloState {
         let slice = self.definition.slice.length();
         let step = self.definition.pushdown.unwrap_or(slice);
         let steps = self.steps(&observation.points, mutable, as_of);
+        self.note_lived(loaded, as_of);
+        let absence = self.definition.absent_is_bad.then_some(self.absence);
         self.loaded = Some(Loaded { end: as_of, ..loaded });
         let mut bookings = Vec::new();
         for (number, instance) in (0_u32..).zip(&mut self.instances) {
             let mine = steps.range((number, Timestamp::from_millis(i64::MIN))..=(number, as_of));
             let measured: Vec<(Timestamp, (f64, f64))> =
                 mine.filter_map(|((_, at), counts)| counts.map(|counts| (*at, counts))).collect();
+            if let Some((newest, _)) = measured.last() {
+                instance.newest_total = instance.newest_total.max(Some(*newest));
+            }
+            let measured = match absence {
+                Some(absence) => absence.fill(measured, instance.first_total, (mutable, as_of), step),
+                None => measured,
+            };
             let mut next = measured.iter().peekable();
             let mut at = (mutable + Length::from_millis(1)).ceil_to(step);
             while at <= as_of {
@@ -35,9 +45,6 @@ impl SloState {
                 let amounts = (events - booked.events, total - booked.total);
                 bookings.push(Booking { instance: number, slice: at, amounts });
                 at = at + step;
-            }
-            if let Some((newest, _)) = measured.last() {
-                instance.newest_total = instance.newest_total.max(Some(*newest));
             }
             instance.windows.extend(as_of);
             // Steps evaluated at or before `mutable` stand, and with them their slices.
@@ -53,13 +60,14 @@ impl SloState {
     /// the instance `other` are summed.
     pub(crate) fn steps(&mut self, points: &[Point], from: Timestamp, to: Timestamp) -> Steps {
         let step = self.definition.pushdown.unwrap_or(self.definition.slice.length());
+        let grid = if self.definition.time_weighted { SHARE_GRID } else { COUNT_GRID };
         let mut steps = Steps::new();
         for point in points.iter().filter(|point| point.at > from && point.at <= to) {
             if point.at.floor_to(step) != point.at || (point.events.is_none() && point.total.is_none()) {
                 continue;
             }
             let number = self.instance_for(&point.group);
-            let counts = counts(point);
+            let counts = counts(point, grid);
             if counts.is_some()
                 && let Some(instance) = self.instances.get_mut(number as usize)
             {
@@ -79,11 +87,11 @@ impl SloState {
 }
 
 /// The counts of a point, on the grid; `None` where its step is unmeasured.
-fn counts(point: &Point) -> Option<(f64, f64)> {
+fn counts(point: &Point, grid: f64) -> Option<(f64, f64)> {
     let usable = |value: f64| value.is_finite() && value >= 0.0;
     let total = point.total.filter(|total| usable(*total))?;
     let events = point.events.unwrap_or(0.0);
-    usable(events).then(|| (round_to_grid(events, COUNT_GRID), round_to_grid(total, COUNT_GRID)))
+    usable(events).then(|| (round_to_grid(events, grid), round_to_grid(total, grid)))
 }
 
 #[cfg(test)]

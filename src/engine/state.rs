@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::engine::absence::Absence;
 use crate::engine::alive::AliveSet;
 use crate::engine::birth::Starts;
 use crate::engine::booking::Folds;
@@ -38,6 +39,8 @@ pub struct SloState {
     pub(crate) packed: Option<Timestamp>,
     /// Up to here slice ends were evaluated late.
     pub(crate) unasked_to: Option<Timestamp>,
+    /// What the absence of a value means.
+    pub(crate) absence: Absence,
     /// Reused from tick to tick.
     pub(crate) matches: Vec<Match>,
 }
@@ -91,6 +94,7 @@ impl SloState {
             restored: false,
             packed: None,
             unasked_to: None,
+            absence: Absence::default(),
             matches: Vec::new(),
         };
         state.add_ungrouped(Timestamp::default(), Timestamp::default());
@@ -135,6 +139,12 @@ impl SloState {
     /// (SEMANTICS 3: *down* wants a source that answers).
     pub fn asked_late(&mut self, to: Timestamp) {
         self.unasked_to = self.unasked_to.max(Some(to));
+    }
+
+    /// Slice ends up to `to` could not be answered, because the source itself did not answer: that there is no value in
+    /// that time is no bad event (SEMANTICS 2, *Other kinds*).
+    pub fn not_answered(&mut self, to: Timestamp) {
+        self.absence.unanswered = self.loaded.map(|loaded| (loaded.end, to)).or(self.absence.unanswered);
     }
 
     pub(crate) fn is_unasked(&self, end: Timestamp) -> bool {
@@ -218,13 +228,18 @@ impl SloState {
         }
     }
 
-    /// Groups known for a whole period and without measured time in it: they may leave the lists once nothing of theirs
+    /// Groups known for a whole period and without measured time (or a value) in it: they may leave the lists once nothing of theirs
     /// fires (SEMANTICS 6, *Groups*).
     pub fn vanished(&self) -> impl Iterator<Item = &Labels> {
         let grouped = !self.definition.by.is_empty();
         let gone = |instance: &&Instance| {
             let period = instance.window(instance.definition.window);
-            period.measured == Length::ZERO && instance.first_data.is_none_or(|first| first <= period.from)
+            let silent = if instance.definition.absent_is_bad {
+                instance.newest_total.is_none_or(|newest| newest <= period.from)
+            } else {
+                period.measured == Length::ZERO
+            };
+            silent && instance.first_data.is_none_or(|first| first <= period.from)
         };
         self.instances.iter().filter(move |instance| grouped && gone(instance)).map(Instance::labels)
     }

@@ -8,6 +8,7 @@
 pub mod api;
 pub mod app;
 pub mod dashboard;
+pub mod direct;
 pub mod dto;
 pub mod error;
 pub mod exposition;

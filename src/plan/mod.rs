@@ -11,6 +11,7 @@ mod merge;
 pub mod pushdown;
 pub mod route;
 mod shape;
+mod time_weighted;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -18,11 +19,11 @@ use std::sync::Arc;
 use crate::config::meant::{Flavour, SourceConfig, SourceKind};
 use crate::engine::observation::{Observation, Roles, SeriesSamples};
 use crate::plan::merge::{Merged, connected, merge};
-use crate::plan::pushdown::{Pushdown, Question, question};
+use crate::plan::pushdown::{Meaning, Pushdown, Question, filled, question};
 use crate::plan::route::{Route, Router};
 use crate::spec::meant::{Alive, Sli, Slo};
 use crate::spec::selector::{Matcher, Operation, Selector};
-use crate::units::{Labels, Length, Timestamp};
+use crate::units::{Labels, Length, Step, Timestamp};
 
 /// Targets named in one query of start times.
 const TARGETS_PER_QUERY: usize = 100;
@@ -55,21 +56,25 @@ const ALIVE: Roles = Roles { events: false, total: false, alive: true };
 
 impl Plan {
     /// The plan of these SLOs, all of one source; an SLO is known by its place in `slos`. `overlap` is `i` of pushdown
-    /// queries, see [`overlap`].
+    /// queries, see [`overlap`]; what is weighted by time is asked at each end of a `slice`.
     #[must_use]
-    pub fn new(slos: &[Arc<Slo>], overlap: Length) -> Self {
+    pub fn new(slos: &[Arc<Slo>], overlap: Length, slice: Step) -> Self {
         let selectors: Vec<(usize, Roles, &Selector)> =
             slos.iter().enumerate().flat_map(|(place, slo)| selectors_of(place, slo)).collect();
         let merged = merge(&selectors.iter().map(|(_, _, selector)| *selector).collect::<Vec<_>>());
         let queries: Vec<Query> = merged.into_iter().map(|query| owned(query, &selectors)).collect();
-        let (questions, pushdowns) = pushdowns(slos, overlap);
+        let (questions, pushdowns) = pushdowns(slos, overlap, slice.length());
         let families = families(slos.len(), &queries);
         Self { slos: slos.to_vec(), queries, questions, pushdowns, families, router: Router::new(selectors) }
     }
 
     /// One plan for each source that is configured and has SLOs, by its name.
     #[must_use]
-    pub fn by_source(slos: &[Arc<Slo>], sources: &BTreeMap<String, SourceConfig>) -> BTreeMap<String, Self> {
+    pub fn by_source(
+        slos: &[Arc<Slo>],
+        sources: &BTreeMap<String, SourceConfig>,
+        slice: Step,
+    ) -> BTreeMap<String, Self> {
         let mut groups: BTreeMap<&String, Vec<Arc<Slo>>> = BTreeMap::new();
         for slo in slos {
             groups.entry(&slo.source).or_default().push(Arc::clone(slo));
@@ -77,7 +82,7 @@ impl Plan {
         groups
             .into_iter()
             .filter_map(|(name, slos)| {
-                sources.get(name).map(|source| (name.clone(), Self::new(&slos, overlap(source))))
+                sources.get(name).map(|source| (name.clone(), Self::new(&slos, overlap(source), slice)))
             })
             .collect()
     }
@@ -218,7 +223,7 @@ fn families(slos: usize, queries: &[Query]) -> Vec<Vec<usize>> {
     connected(queries.len(), links)
 }
 
-fn pushdowns(slos: &[Arc<Slo>], overlap: Length) -> (Vec<Question>, Vec<Option<Pushdown>>) {
+fn pushdowns(slos: &[Arc<Slo>], overlap: Length, slice: Length) -> (Vec<Question>, Vec<Option<Pushdown>>) {
     let mut questions: Vec<Question> = Vec::new();
     let mut places: BTreeMap<Question, usize> = BTreeMap::new();
     let mut place_of = |question: Question| {
@@ -230,15 +235,23 @@ fn pushdowns(slos: &[Arc<Slo>], overlap: Length) -> (Vec<Question>, Vec<Option<P
     let pushdowns = slos
         .iter()
         .map(|slo| {
-            let Sli::Pushdown { events, total, step, .. } = &slo.sli else { return None };
-            Some(Pushdown {
-                events: place_of(question(events, *step, overlap, &slo.by)),
-                total: place_of(question(total, *step, overlap, &slo.by)),
-                step: *step,
-                overlap,
-                units: (events.unit, total.unit),
-                by: slo.by.clone(),
-            })
+            let (events, total, step, meaning) = match &slo.sli {
+                Sli::Exact { .. } => return None,
+                Sli::Pushdown { events, total, step, .. } => {
+                    let [numerator, all] =
+                        [events, total].map(|query| place_of(question(query, *step, overlap, &slo.by)));
+                    (numerator, all, *step, Meaning::Counts(events.unit, total.unit))
+                }
+                Sli::Gauge { query, bound, absent } => {
+                    let place = place_of(filled(query, slice, overlap));
+                    (place, place, slice, Meaning::Gauge(*bound, *absent))
+                }
+                Sli::Ratio { query } => {
+                    let place = place_of(filled(query, slice, overlap));
+                    (place, place, slice, Meaning::Ratio)
+                }
+            };
+            Some(Pushdown { events, total, step, overlap, meaning, by: slo.by.clone() })
         })
         .collect();
     (questions, pushdowns)
@@ -249,7 +262,7 @@ mod tests {
     use super::*;
     use crate::diag::Place;
     use crate::engine::observation::Sample;
-    use crate::spec::meant::{Alerting, Mode, Numerator, PushdownQuery, Unit};
+    use crate::spec::meant::{Absent, Alerting, Bound, Mode, Numerator, PushdownQuery, Unit};
     use crate::spec::policy::Policy;
     use crate::units::SloId;
 
@@ -313,7 +326,7 @@ mod tests {
             slo("a", exact(bad("a"), total("a")), up("a")),
             slo("b", exact(selector("failed_total", &[("job", "b")]), total("b")), up("b")),
         ];
-        Plan::new(&slos, Length::ZERO)
+        Plan::new(&slos, Length::ZERO, Step::DEFAULT)
     }
 
     #[test]
@@ -357,10 +370,22 @@ mod tests {
             step: Length::from_minutes(1),
         };
         let slos = [slo("a", sli("x"), Alive::None), slo("b", sli("y"), Alive::None)];
-        let plan = Plan::new(&slos, Length::from_seconds(30));
+        let plan = Plan::new(&slos, Length::from_seconds(30), Step::DEFAULT);
         assert_eq!(plan.questions().len(), 3);
         assert!(plan.queries().is_empty());
         assert_eq!(plan.pushdown(0).map(|p| p.total), plan.pushdown(1).map(|p| p.total));
+    }
+
+    #[test]
+    fn what_is_weighted_by_time_is_asked_once_at_each_slice_end_and_not_summed() {
+        let ratio = slo("a", Sli::Ratio { query: "sum by (x) (rate(e[$window]))".to_owned() }, Alive::None);
+        let gauge = Sli::Gauge { query: "queue".to_owned(), bound: Bound::Below(9.0), absent: Absent::Ignore };
+        let mut gauge = slo("b", gauge, Alive::None);
+        Arc::make_mut(&mut gauge).by = vec!["x".to_owned()];
+        let plan = Plan::new(&[ratio, gauge], Length::from_seconds(15), Step::DEFAULT);
+        let asked: Vec<_> = plan.questions().iter().map(|question| (question.promql.as_str(), question.step)).collect();
+        let slice = Length::from_seconds(30);
+        assert_eq!(asked, [("sum by (x) (rate(e[45s]))", slice), ("queue", slice)]);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! `$window` becomes `p + i`, so that the increase between two ranges is not lost; values are multiplied back to
 //! events in `p`. Worked: p = 1m, i = 30s, `increase` says 90, so 90 * 60 / 90 = 60 events; `rate` says 1/s, so 60.
+//! What the values of `gauge`, `probe` and `ratio` are worth is worked out in `time_weighted`.
 //! Finite values are rounded to the grid of counts once, here. This module asks nothing and knows no store.
 
 use std::collections::BTreeMap;
 
 use crate::engine::observation::Point;
-use crate::spec::meant::{PushdownQuery, Unit};
+use crate::plan::time_weighted;
+use crate::spec::meant::{Absent, Bound, PushdownQuery, Unit};
 use crate::units::{COUNT_GRID, Labels, Length, Timestamp, round_to_grid};
 
 /// One series of a PromQL evaluation; NaN and infinities included.
@@ -28,24 +30,35 @@ pub struct Question {
     pub step: Length,
 }
 
-/// The two questions of one pushdown SLO, by their places in the plan's list, and what their values mean.
+/// What the values of an SLO's questions mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Meaning {
+    /// Events of the numerator and all events, each in its unit.
+    Counts(Unit, Unit),
+    /// Good or bad at the evaluation; one question, and each of its series is an event.
+    Gauge(Bound, Absent),
+    /// The bad share at the evaluation; one question with one series a group.
+    Ratio,
+}
+
+/// The questions of one SLO that the store evaluates, by their places in the plan's list, and what their values mean.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pushdown {
-    /// Place of the numerator's question.
+    /// Place of the numerator's question; of what is weighted by time, the only one.
     pub events: usize,
-    /// Place of the question of all events.
+    /// Place of the question of all events; of what is weighted by time, the only one.
     pub total: usize,
     /// `p`.
     pub step: Length,
     pub(crate) overlap: Length,
-    pub(crate) units: (Unit, Unit),
+    pub(crate) meaning: Meaning,
     pub(crate) by: Vec<String>,
 }
 
 /// An answer that does not fit the SLO: a source problem, shown with the SLO.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PointsError {
-    /// Several series where one number is wanted.
+    /// Several series where one number is wanted, of a group if there are groups.
     #[error("`{promql}` gives {count} series where one is wanted; sum it, or name its labels in `by`")]
     ManySeries {
         /// What was asked.
@@ -65,9 +78,14 @@ pub enum PointsError {
 
 /// The PromQL to send for `query`: `$window` replaced by `step + overlap`, summed by the group labels.
 pub(crate) fn question(query: &PushdownQuery, step: Length, overlap: Length, by: &[String]) -> Question {
-    let replaced = query.text.replace("$window", &(step + overlap).to_string());
-    let promql = if by.is_empty() { replaced } else { format!("sum by ({}) ({replaced}\n)", by.join(", ")) };
+    let Question { promql, .. } = filled(&query.text, step, overlap);
+    let promql = if by.is_empty() { promql } else { format!("sum by ({}) ({promql}\n)", by.join(", ")) };
     Question { promql, step }
+}
+
+/// The PromQL as it stands, with `$window` replaced by `step + overlap`.
+pub(crate) fn filled(text: &str, step: Length, overlap: Length) -> Question {
+    Question { promql: text.replace("$window", &(step + overlap).to_string()), step }
 }
 
 impl Pushdown {
@@ -84,12 +102,22 @@ impl Pushdown {
     /// # Errors
     /// Where an answer has several series without `by`, or one without a label of `by`.
     pub fn points(&self, questions: &[Question], events: &[Value], total: &[Value]) -> Result<Vec<Point>, PointsError> {
+        let asked = |place: usize| questions.get(place).map(|question| question.promql.as_str()).unwrap_or_default();
+        let (numerator, all) = match self.meaning {
+            Meaning::Counts(numerator, all) => (numerator, all),
+            Meaning::Gauge(bound, absent) => {
+                self.check_labels(asked(self.total), total)?;
+                return Ok(time_weighted::gauge(total, &self.by, bound, absent));
+            }
+            Meaning::Ratio => {
+                self.check_labels(asked(self.total), total)?;
+                return time_weighted::ratio(total, &self.by, asked(self.total));
+            }
+        };
         let mut points: BTreeMap<(Timestamp, Labels), Point> = BTreeMap::new();
-        for (place, unit, values, is_total) in
-            [(self.events, self.units.0, events, false), (self.total, self.units.1, total, true)]
+        for (place, unit, values, is_total) in [(self.events, numerator, events, false), (self.total, all, total, true)]
         {
-            let promql = questions.get(place).map(|question| question.promql.as_str()).unwrap_or_default();
-            self.check(promql, values)?;
+            self.check(asked(place), values)?;
             for value in values {
                 let group = value.labels.project(&self.by);
                 for (at, raw) in &value.points {
@@ -111,6 +139,10 @@ impl Pushdown {
         if self.by.is_empty() && values.len() > 1 {
             return Err(PointsError::ManySeries { promql: promql.to_owned(), count: values.len() });
         }
+        self.check_labels(promql, values)
+    }
+
+    fn check_labels(&self, promql: &str, values: &[Value]) -> Result<(), PointsError> {
         for value in values {
             if let Some(label) = self.by.iter().find(|label| value.labels.get(label).is_none()) {
                 return Err(PointsError::MissingLabel { promql: promql.to_owned(), label: label.clone() });
@@ -147,7 +179,7 @@ mod tests {
             total: 1,
             step: MINUTE,
             overlap: HALF,
-            units: (Unit::Count, Unit::Rate),
+            meaning: Meaning::Counts(Unit::Count, Unit::Rate),
             by: by.iter().map(|label| (*label).to_owned()).collect(),
         }
     }

@@ -154,7 +154,7 @@ pub struct Alert {
     pub state: AlertState,
     /// Firing, and the data can neither confirm nor deny it.
     pub frozen: bool,
-    /// `native` (others come with foreign files).
+    /// Whose file asks for it: `native`, `sloth`, `pyrra`.
     pub origin: String,
     /// First slice end at which a tier matched.
     pub started_at: Timestamp,

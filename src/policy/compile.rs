@@ -135,6 +135,7 @@ impl Compiling<'_> {
                 Kind::Burn { over, confirm, factor, threshold }
             }
             TierKind::Exhausts { within, lookback, min_burn } => {
+                let within = scaled(self.policy, within, self.window, LEAST.0);
                 let lookback = self.long(lookback)?;
                 let (min_burn, threshold) = self.threshold(BurnThreshold::Factor(min_burn), lookback)?;
                 Kind::Exhausts { within, lookback, min_burn, threshold }
@@ -224,6 +225,7 @@ fn factor_and_threshold(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::policy::AlertSeverity;
     use crate::spec::preset::presets;
 
     fn compiled(preset: &str, objective: &str, window: &str) -> Result<Vec<Tier>, Misfit> {
@@ -306,5 +308,88 @@ mod tests {
         let objective = "99.9%".parse().unwrap();
         assert_eq!(tiers(&long, objective, Length::from_days(14)).unwrap_err().tier, Some(0));
         assert!(tiers(&long, objective, Length::from_days(20)).is_ok());
+    }
+
+    /// SEMANTICS 5, *workbook*, *sloth*, *datadog*: factors by period, others refused.
+    #[test]
+    fn presets_for_some_periods_have_the_factors_of_the_table_and_refuse_others() {
+        for (preset, window, expected) in [
+            ("sloth", "30d", vec![14.4, 6.0, 3.0, 1.0]),
+            ("sloth", "28d", vec![13.44, 5.6, 2.8, 28.0 / 30.0]),
+            ("sloth", "7d", vec![13.44, 3.5, 1.4, 0.98]),
+            ("datadog", "7d", vec![16.8, 5.6, 2.8]),
+            ("datadog", "30d", vec![14.4, 6.0, 3.0]),
+            ("datadog", "90d", vec![21.6, 10.8, 4.5]),
+        ] {
+            let factors: Vec<f64> = burns(preset, window).into_iter().map(|(_, _, factor, _)| factor).collect();
+            assert_eq!(factors, expected, "{preset} at {window}");
+        }
+        assert_eq!(burns("sloth", "30d"), burns("workbook", "30d"));
+        let windows: Vec<(String, String)> = burns("datadog", "90d").into_iter().map(|(l, s, ..)| (l, s)).collect();
+        let pair = |long: &str, short: &str| (long.to_owned(), short.to_owned());
+        assert_eq!(windows, [pair("1h", "5m"), pair("6h", "30m"), pair("1d", "2h")]);
+        let refused = compiled("sloth", "99.9%", "14d").unwrap_err();
+        assert_eq!(refused.message, "the policy `sloth` has no tiers for a period of 14d");
+        assert_eq!(refused.help, "it has them for 7d, 28d, 30d; choose such a `window`, or another policy");
+        assert!(compiled("datadog", "99.9%", "28d").is_err());
+    }
+
+    /// SEMANTICS 5, *pyrra at 30d: long short for* and *pyrra at 7d*.
+    #[test]
+    fn pyrra_is_a_part_of_any_period() {
+        let lengths = |window: &str| -> Vec<String> {
+            let tiers = compiled("pyrra", "99.9%", window).unwrap();
+            let text = |tier: Tier| match tier.kind {
+                Kind::Burn { over, confirm, .. } => format!("{over} {} {}", confirm.unwrap(), tier.gates.for_),
+                _ => String::new(),
+            };
+            tiers.into_iter().map(text).collect()
+        };
+        assert_eq!(lengths("30d"), ["1h4m 5m 2m", "6h26m 32m 16m", "1d1h43m 2h9m 1h4m", "4d6h51m 6h26m 3h13m"]);
+        assert_eq!(lengths("7d"), ["15m 1m 1m", "1h30m 8m 4m", "6h 30m 15m", "1d 1h30m 45m"]);
+        let factors: Vec<f64> = burns("pyrra", "7d").into_iter().map(|(_, _, factor, _)| factor).collect();
+        assert_eq!(factors, [14.0, 7.0, 2.0, 1.0]);
+        let severities: Vec<&str> =
+            compiled("pyrra", "99.9%", "7d").unwrap().into_iter().map(|tier| tier.severity.name()).collect();
+        assert_eq!(severities, ["page", "page", "ticket", "ticket"]);
+        // W/8064 of 2 d is 21 s, which rounds to no minute at all.
+        let misfit = compiled("pyrra", "99.9%", "2d").unwrap_err();
+        assert_eq!(
+            (misfit.tier, misfit.message.as_str()),
+            (Some(0), "`W/8064` of `pyrra` is less than half a minute at a period of 2d")
+        );
+    }
+
+    /// SEMANTICS 5, *predictive* and *guidance*.
+    #[test]
+    fn presets_that_look_ahead_have_the_tiers_of_the_table() {
+        let hours = Length::from_hours;
+        let minutes = Length::from_minutes;
+        let tiers = compiled("predictive", "99.9%", "30d").unwrap();
+        assert_eq!(tiers[..6], compiled("balanced", "99.9%", "30d").unwrap());
+        let page = Kind::Exhausts { within: hours(4), lookback: minutes(30), min_burn: 6.0, threshold: 0.006 };
+        assert_eq!((tiers[6].severity, tiers[6].kind, tiers[6].gates.min_bad), (AlertSeverity::Page, page, 3.0));
+        let ticket = Kind::Exhausts { within: hours(72), lookback: hours(6), min_burn: 1.0, threshold: 0.001 };
+        assert_eq!((tiers[7].severity, tiers[7].kind), (AlertSeverity::Ticket, ticket));
+        assert_eq!((tiers[8].severity, tiers[8].kind), (AlertSeverity::Ticket, Kind::BudgetLeft { below: 0.25 }));
+        // Below 7 d everything that is time shrinks, as in `balanced`.
+        let small = compiled("predictive", "99.9%", "1d").unwrap();
+        assert_eq!(small[..6], compiled("balanced", "99.9%", "1d").unwrap());
+        let page = Kind::Exhausts { within: minutes(34), lookback: minutes(5), min_burn: 6.0, threshold: 0.006 };
+        assert_eq!(small[6].kind, page);
+
+        let tiers = compiled("guidance", "99.9%", "30d").unwrap();
+        let burn = |factor: f64, over| Kind::Burn { over, confirm: None, factor, threshold: factor / 1_000.0 };
+        let exhausts = |within, lookback| Kind::Exhausts { within, lookback, min_burn: 1.0, threshold: 0.001 };
+        let expected = [
+            (AlertSeverity::Page, burn(4.0, minutes(30))),
+            (AlertSeverity::Page, exhausts(hours(1), minutes(15))),
+            (AlertSeverity::Ticket, burn(2.0, hours(1))),
+            (AlertSeverity::Ticket, burn(1.5, hours(24))),
+            (AlertSeverity::Ticket, exhausts(hours(24), hours(6))),
+            (AlertSeverity::Notice, Kind::BudgetDrop { drop: 0.25, over: hours(7 * 24) }),
+        ];
+        let found: Vec<(AlertSeverity, Kind)> = tiers.iter().map(|tier| (tier.severity, tier.kind)).collect();
+        assert_eq!(found, expected);
     }
 }

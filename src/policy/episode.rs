@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::alert::AlertKind;
+use crate::policy::naming::ForeignLabels;
+use crate::policy::subject::labels_of;
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Length, Timestamp};
 
@@ -28,6 +30,9 @@ pub struct Episode {
     pub last_ended: Option<Timestamp>,
     /// The labels that its alerts share, kept as they were at its begin.
     pub labels: BTreeMap<String, String>,
+    /// The labels of its alerts that another tool's file names, as they were at its begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<ForeignLabels>,
     /// How many alerts of each severity and kind have fired in it.
     counts: Vec<(AlertSeverity, AlertKind, u32)>,
 }
@@ -35,8 +40,15 @@ pub struct Episode {
 impl Episode {
     /// One that begins with an alert that fires at `began`.
     #[must_use]
-    pub const fn begin(began: Timestamp, labels: BTreeMap<String, String>) -> Self {
-        Self { began, last_ended: None, labels, counts: Vec::new() }
+    pub const fn begin(began: Timestamp, labels: BTreeMap<String, String>, foreign: Vec<ForeignLabels>) -> Self {
+        Self { began, last_ended: None, labels, foreign, counts: Vec::new() }
+    }
+
+    /// The labels of one of its alerts: as another tool's file names it, else ours.
+    #[must_use]
+    pub fn labels_of(&self, (severity, kind): AlertKey) -> BTreeMap<String, String> {
+        let foreign = ForeignLabels::find(&self.foreign, severity, kind);
+        foreign.map_or_else(|| labels_of(&self.labels, severity, kind), Clone::clone)
     }
 
     /// Whether an alert that fires at `at` belongs to it, while none of its instance fires.
@@ -79,7 +91,7 @@ mod tests {
 
     #[test]
     fn transitions_are_numbered_by_what_is_told_or_tellable() {
-        let mut episode = Episode::begin(Timestamp::from_seconds(0), BTreeMap::new());
+        let mut episode = Episode::begin(Timestamp::from_seconds(0), BTreeMap::new(), Vec::new());
         assert_eq!(episode.count_up(PAGE), 1);
         assert_eq!((episode.transition(PAGE, false), episode.transition(PAGE, true)), (1, 2));
         assert_eq!(episode.count_up(TICKET), 1);
@@ -90,7 +102,7 @@ mod tests {
 
     #[test]
     fn an_hour_after_the_last_end_still_joins() {
-        let mut episode = Episode::begin(Timestamp::from_seconds(0), BTreeMap::new());
+        let mut episode = Episode::begin(Timestamp::from_seconds(0), BTreeMap::new(), Vec::new());
         assert!(episode.reaches(Timestamp::from_seconds(1_000_000)));
         episode.last_ended = Some(Timestamp::from_seconds(600));
         assert!(episode.reaches(Timestamp::from_seconds(4_200)));

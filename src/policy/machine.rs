@@ -17,9 +17,6 @@ use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Objective, Timestamp};
 
-/// Where alerts come from that native files ask for.
-const ORIGIN: &str = "native";
-
 /// An alert that changed, whole, and what is to be told about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effect {
@@ -194,7 +191,7 @@ impl InstanceState {
             kind: this.1,
             state: AlertState::Inactive,
             frozen: false,
-            origin: ORIGIN.to_owned(),
+            origin: subject.origin().to_owned(),
             started_at,
             fired_at: None,
             resolved_at: None,
@@ -224,7 +221,8 @@ impl InstanceState {
         let at = facts.at();
         let open = self.alerts.iter().any(|alert| alert.state == AlertState::Firing);
         if !self.episode.as_ref().is_some_and(|episode| open || episode.reaches(at)) {
-            self.episode = Some(Episode::begin(at, ledger.setting.subject.shared_labels(ledger.group)));
+            let (subject, group) = (ledger.setting.subject, ledger.group);
+            self.episode = Some(Episode::begin(at, subject.shared_labels(group), subject.foreign_labels(group)));
         }
         let numbered = self.episode.as_mut().map(|episode| (episode.began, episode.count_up(this)));
         let Some(((began, number), alert)) = numbered.zip(self.alerts.iter_mut().find(|alert| key(alert) == this))
@@ -358,13 +356,8 @@ impl InstanceState {
         }
         // without an episode nothing has fired, so there is nothing to tell (`state` refuses what breaks this)
         let Some(episode) = &self.episode else { return Vec::new() };
-        let telling = |transition| Telling {
-            subject: ledger.setting.subject,
-            group: ledger.group,
-            labels: &episode.labels,
-            transition,
-            facts,
-        };
+        let telling =
+            |transition| Telling { subject: ledger.setting.subject, group: ledger.group, episode, transition, facts };
         let mut effects = Vec::new();
         for (alert, transition, held) in std::mem::take(&mut ledger.ended) {
             let notification = alert.told.then(|| Notification::of(&alert, &telling(transition), held));
@@ -487,6 +480,7 @@ pub(crate) mod kit {
             links: BTreeMap::from([("runbook".to_owned(), "https://wiki.example/checkout".to_owned())]),
             mode: Mode::Live,
             external_labels: BTreeMap::new(),
+            foreign: None,
         }
     }
 

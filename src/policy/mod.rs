@@ -5,10 +5,11 @@
 //! transition has a reason in words and numbers; ids are made of names, the episode's begin and counts.
 //!
 //! `tier` moves one condition, `machine` and `instance` the alerts of one instance, `book` all those of an SLO; `source`
-//! is a source's own alert. `catch_up` thins out what was missed, `state` makes it durable, `route` and `card` are for
-//! those who send.
+//! is a source's own alert. `naming` has what other tools call their alerts, `annotation` fills their placeholders.
+//! `catch_up` thins out what was missed, `state` makes it durable, `route` and `card` are for those who send.
 
 pub mod alert;
+pub mod annotation;
 pub mod book;
 pub mod card;
 pub mod catch_up;
@@ -21,6 +22,7 @@ pub mod figure;
 pub mod group;
 pub mod instance;
 pub mod machine;
+pub mod naming;
 pub mod notification;
 pub mod reason;
 pub mod route;

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView};
+use crate::policy::episode::Episode;
 use crate::policy::facts::Facts;
-use crate::policy::subject::{Subject, labels_of, notification_id};
+use crate::policy::naming;
+use crate::policy::subject::{SEVERITY_LABEL, Subject, notification_id};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Timestamp};
 
@@ -29,7 +31,7 @@ pub struct Notification {
     pub severity: AlertSeverity,
     /// What it is about.
     pub kind: AlertKind,
-    /// `native`.
+    /// Whose file asks for it: `native`, `sloth`, `pyrra`.
     pub origin: String,
     /// Instance id, or `source/NAME`.
     pub slo: String,
@@ -42,9 +44,9 @@ pub struct Notification {
     /// Who answers for it.
     pub owner: Option<String>,
     /// Constant for the episode: `alertname`, `slo_severity`, `slo_service`, `slo_name`, `owner`, group, files', external.
-    /// `severity` is added by each sink's map.
+    /// `severity` is added by each sink's map ([`Self::takes_severity`]). Of another tool's file: that tool's.
     pub labels: BTreeMap<String, String>,
-    /// As written in the files.
+    /// As written in the files; of another tool's file with its placeholders filled.
     pub annotations: BTreeMap<String, String>,
     /// As written in the files.
     pub links: BTreeMap<String, String>,
@@ -105,8 +107,8 @@ pub struct Telling<'a> {
     pub subject: &'a Subject,
     /// The group's labels.
     pub group: &'a Labels,
-    /// Labels that the alerts of the episode share.
-    pub labels: &'a BTreeMap<String, String>,
+    /// The episode: it keeps the labels.
+    pub episode: &'a Episode,
     /// Number of the transition in the episode.
     pub transition: u32,
     /// What was judged.
@@ -117,10 +119,14 @@ impl Notification {
     /// Tells `alert` as it stands. `context` are the ids of the alerts held back under it.
     #[must_use]
     pub fn of(alert: &Alert, telling: &Telling<'_>, context: Vec<String>) -> Self {
-        let Telling { subject, group, labels, transition, facts } = telling;
+        let Telling { subject, group, episode: kept, transition, facts } = telling;
         let at = facts.at();
         let fired_at = alert.fired_at.unwrap_or(at);
         let episode = alert.episode.unwrap_or(fired_at);
+        let this = (alert.severity, alert.kind);
+        let labels = kept.labels_of(this);
+        let foreign = subject.foreign.as_deref();
+        let annotations = foreign.and_then(|foreign| naming::annotations(foreign, this, &labels, &alert.tiers));
         Self {
             id: notification_id(&alert.dedup_key, episode, *transition),
             alert_id: alert.id.clone(),
@@ -136,8 +142,8 @@ impl Notification {
             name: subject.id.name.clone(),
             group: (*group).clone(),
             owner: subject.owner.clone(),
-            labels: labels_of(labels, alert.severity, alert.kind),
-            annotations: subject.annotations.clone(),
+            labels,
+            annotations: annotations.unwrap_or_else(|| subject.annotations.clone()),
             links: subject.links.clone(),
             started_at: alert.started_at,
             fired_at,
@@ -152,5 +158,12 @@ impl Notification {
             context,
             coverage: facts.coverage(&alert.tiers),
         }
+    }
+
+    /// Whether a sink adds `severity` by its map: not to the alert of another tool's file, whose labels say it in their
+    /// own way. Ours are known by `slo_severity`.
+    #[must_use]
+    pub fn takes_severity(&self) -> bool {
+        self.labels.contains_key(SEVERITY_LABEL)
     }
 }

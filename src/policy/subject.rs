@@ -4,14 +4,19 @@
 //! Invariant: keys and ids are made of names, the episode's begin and counts; nothing random, no wall clock.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::policy::alert::AlertKind;
-use crate::spec::meant::{Mode, Override, Slo};
+use crate::policy::naming::{self, ForeignLabels};
+use crate::spec::meant::{Foreign, Mode, Override, Slo};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Objective, SloId, Timestamp};
 
 /// The service under which a source's own alert is told.
 pub const SOURCE_SERVICE: &str = "source";
+
+/// Our severity among the labels, before a sink's map.
+pub const SEVERITY_LABEL: &str = "slo_severity";
 
 /// What the alerts of one SLO (or of one source) say about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +39,8 @@ pub struct Subject {
     pub mode: Mode,
     /// `server.external_labels`: added to every alert and to its dedup key.
     pub external_labels: BTreeMap<String, String>,
+    /// What another tool would call its alerts; `None`: names of our own.
+    pub foreign: Option<Arc<Foreign>>,
 }
 
 impl Subject {
@@ -52,6 +59,7 @@ impl Subject {
             links: slo.links.clone(),
             mode: slo.alerting.mode,
             external_labels: external_labels.clone(),
+            foreign: slo.alerting.foreign.clone(),
         }
     }
 
@@ -68,6 +76,7 @@ impl Subject {
             links: BTreeMap::new(),
             mode: Mode::Live,
             external_labels: external_labels.clone(),
+            foreign: None,
         }
     }
 
@@ -90,6 +99,20 @@ impl Subject {
         let external: Labels = self.external_labels.clone().into_iter().collect();
         let key = format!("{instance}/{}/{}", severity.name(), kind.name());
         if external.is_empty() { key } else { format!("{{{external}}}{key}") }
+    }
+
+    /// Where it comes from: `native`, `sloth` or `pyrra`.
+    #[must_use]
+    pub fn origin(&self) -> &'static str {
+        naming::origin(self.foreign.as_deref())
+    }
+
+    /// The labels of the alerts that another tool's file names; kept for an episode.
+    #[must_use]
+    pub fn foreign_labels(&self, group: &Labels) -> Vec<ForeignLabels> {
+        self.foreign
+            .as_deref()
+            .map_or_else(Vec::new, |foreign| ForeignLabels::of(foreign, group, &self.external_labels))
     }
 
     /// The labels that all alerts of an instance share: external ones, the files', the group's, ours; the later win.
@@ -117,7 +140,7 @@ pub fn labels_of(
 ) -> BTreeMap<String, String> {
     let mut labels = shared.clone();
     labels.insert("alertname".into(), kind.alert_name().into());
-    labels.insert("slo_severity".into(), severity.name().into());
+    labels.insert(SEVERITY_LABEL.into(), severity.name().into());
     labels
 }
 

@@ -13,17 +13,28 @@ use crate::config::meant::SourceConfig;
 use crate::engine::observation::{Observation, Point, Roles, SeriesSamples, Start};
 use crate::engine::state::Birth;
 use crate::plan::Plan;
-use crate::runtime::entry::SharedEntry;
 use crate::source::{Answer, Newborn, Refused, Source, SourceError, SourceErrorKind, Value};
 use crate::spec::meant::Sli;
 use crate::units::{Length, Timestamp};
 
+/// An SLO that is asked for: it knows how far it is and what it holds. One of the running service, or one of a replay.
+pub trait Asking: Send + Sync {
+    /// Its watermark.
+    fn as_of(&self) -> Option<Timestamp>;
+
+    /// Whether an answer comes from another replica than what is held.
+    fn differs(&self, observation: &Observation) -> bool;
+
+    /// Births whose target's start is worth asking for.
+    fn undecided(&self, observation: &Observation, as_of: Timestamp) -> Vec<Birth>;
+}
+
 /// Asks one source on behalf of its SLOs.
-pub struct Asker {
+pub struct Asker<E> {
     source: Arc<dyn Source>,
     config: SourceConfig,
     plan: Plan,
-    entries: Vec<SharedEntry>,
+    entries: Vec<Arc<E>>,
     /// How far each SLO was answered.
     answered: Vec<Option<Timestamp>>,
     /// SLOs whose questions failed in this tick: they are not asked again before the next one.
@@ -56,16 +67,10 @@ pub struct Asked {
     pub births_uncounted: usize,
 }
 
-impl Asker {
+impl<E: Asking> Asker<E> {
     /// Asks `source` for the SLOs of `entries`, whose places are those of `plan`.
     #[must_use]
-    pub fn new(
-        source: Arc<dyn Source>,
-        config: SourceConfig,
-        plan: Plan,
-        entries: Vec<SharedEntry>,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(source: Arc<dyn Source>, config: SourceConfig, plan: Plan, entries: Vec<Arc<E>>, clock: Clock) -> Self {
         let answered = entries.iter().map(|entry| entry.as_of()).collect();
         Self { source, config, plan, entries, answered, failed: BTreeSet::new(), clock }
     }
@@ -110,7 +115,7 @@ impl Asker {
     }
 
     /// The SLOs that were not answered up to `to`.
-    pub fn behind(&self, to: Timestamp) -> impl Iterator<Item = &SharedEntry> {
+    pub fn behind(&self, to: Timestamp) -> impl Iterator<Item = &Arc<E>> {
         let behind = move |(place, entry)| self.is_behind(place, to).then_some(entry);
         self.entries.iter().enumerate().filter_map(behind)
     }

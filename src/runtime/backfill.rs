@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::meant::SourceConfig;
 use crate::engine::observation::{History, Sample, SeriesHistory, SeriesSamples, Start};
+use crate::engine::state::Birth;
 use crate::engine::verdict::HourBucket;
 use crate::plan::{Plan, overlap};
 use crate::runtime::core::{Core, held};
 use crate::runtime::entry::SharedEntry;
+use crate::runtime::poller::Pace;
 use crate::source::{HistoryPath, HistorySink, Newborn, Source, SourceError, Stretch};
 use crate::spec::selector::Selector;
 use crate::store::StoreError;
@@ -47,6 +49,7 @@ pub struct Backfill {
     config: SourceConfig,
     entries: Vec<SharedEntry>,
     core: Arc<Core>,
+    pace: Pace,
     /// How often in a row the past of an SLO could not be read.
     failures: Mutex<BTreeMap<SloId, u32>>,
 }
@@ -60,6 +63,7 @@ impl Backfill {
         config: &SourceConfig,
         entries: &[SharedEntry],
         core: &Arc<Core>,
+        pace: Pace,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -67,17 +71,22 @@ impl Backfill {
             config: config.clone(),
             entries: entries.to_vec(),
             core: Arc::clone(core),
+            pace,
             failures: Mutex::new(BTreeMap::new()),
         }
     }
 
     /// Reads until every SLO has its period, or `stop` is cancelled. One whose past cannot be read does not hold the
-    /// others up: it is asked again when all have had their turn.
+    /// others up: it is asked again when all have had their turn. At [`Pace::Once`] nobody looks before the end, so
+    /// there is one round, with the source's whole concurrency, and what fails is not asked again.
     pub async fn run(&self, now: Timestamp, stop: &CancellationToken) {
         let longest = self.entries.iter().map(|entry| entry.period()).max().unwrap_or(Length::ZERO);
-        let at_once = (self.config.concurrency / 2).max(1);
+        let (rounds, at_once) = match self.pace {
+            Pace::Service => (ROUNDS.as_slice(), (self.config.concurrency / 2).max(1)),
+            Pace::Once => ([].as_slice(), self.config.concurrency.max(1)),
+        };
         loop {
-            for round in ROUNDS.into_iter().filter(|round| *round < longest).chain([longest]) {
+            for round in rounds.iter().copied().filter(|round| *round < longest).chain([longest]) {
                 stream::iter(&self.entries)
                     .for_each_concurrent(at_once, |entry| self.one(entry, now - round, now, stop))
                     .await;
@@ -85,7 +94,8 @@ impl Backfill {
             for entry in &self.entries {
                 self.finish(entry, now).await;
             }
-            if stop.is_cancelled() || self.entries.iter().all(|entry| entry.is_complete()) {
+            let complete = self.entries.iter().all(|entry| entry.is_complete());
+            if complete || self.pace == Pace::Once || stop.is_cancelled() {
                 return;
             }
             tokio::select! {
@@ -98,9 +108,11 @@ impl Backfill {
     /// One SLO, back to `until` or to the beginning of its period.
     async fn one(&self, entry: &SharedEntry, until: Timestamp, now: Timestamp, stop: &CancellationToken) {
         let until = until.max(now - entry.period()).floor_to(HOUR);
-        let mut plan = Plan::new(&[entry.slo()], overlap(&self.config));
+        let mut plan = Plan::new(&[entry.slo()], overlap(&self.config), self.core.config().slice);
+        let reader = Reader { source: &self.source, config: &self.config };
         while let Some(to) = entry.history_needed(until).filter(|_| self.source.has_history()) {
-            let from = (to - self.stretch(entry)).ceil_to(HOUR).min((to - HOUR).ceil_to(HOUR)).max(until);
+            let length = reader.length(entry.series_count());
+            let from = (to - length).ceil_to(HOUR).min((to - HOUR).ceil_to(HOUR)).max(until);
             let read = tokio::select! {
                 // A stretch is taken whole or not at all, so it may be dropped.
                 read = self.stretch_of(entry, &mut plan, from, to, now) => read,
@@ -113,6 +125,8 @@ impl Backfill {
                 }
                 Err(error) => {
                     *held(&self.failures).entry(entry.id().clone()).or_default() += 1;
+                    let at = self.core.clock.now();
+                    self.core.health(&self.name, |health| health.noted(at, std::slice::from_ref(&error)));
                     tracing::warn!(slo = %entry.id(), %error, "history could not be read, asking again later");
                     return;
                 }
@@ -134,12 +148,6 @@ impl Backfill {
         }
     }
 
-    /// How much of an SLO's past fits into memory.
-    fn stretch(&self, entry: &SharedEntry) -> Length {
-        let series = i64::try_from(entry.series_count().max(1)).unwrap_or(i64::MAX);
-        (self.config.interval * (SAMPLES_AT_ONCE / series).max(1)).max(HOUR)
-    }
-
     async fn stretch_of(
         &self,
         entry: &SharedEntry,
@@ -148,52 +156,16 @@ impl Backfill {
         to: Timestamp,
         now: Timestamp,
     ) -> Result<HistoryPath, SourceError> {
-        let mut history = History { from, to, ..History::default() };
-        let mut path = HistoryPath::Queries;
-        let stretch = Stretch { from, to, gap: self.config.gap, fine_after: now - FINE, raw_after: now - RAW };
-        let queries = plan.queries().to_vec();
-        let mut collector = Collector { plan, seen: HashSet::new(), series: Vec::new() };
-        let selectors: Vec<&Selector> =
-            queries.iter().filter(|query| !query.alive_only).map(|query| &query.selector).collect();
-        if !selectors.is_empty() {
-            path = self.source.history(&selectors, &stretch, &mut collector).await?;
-        }
-        history.series = collector.series;
-        if let Some(pushdown) = plan.pushdown(0)
-            && let Some((first, last)) = pushdown.due(from, to)
-        {
-            let mut answers = Vec::new();
-            for question in plan.questions() {
-                answers.push(self.source.evaluate(&question.promql, first, last, pushdown.step).await?);
-            }
-            let none = Vec::new();
-            let answer = |index: usize| answers.get(index).unwrap_or(&none).as_slice();
-            let points = pushdown.points(plan.questions(), answer(pushdown.events), answer(pushdown.total));
-            history.points = points.map_err(|error| crate::runtime::asker::rejected(&error.to_string()))?;
-        }
-        history.starts = self.starts(entry, &history).await?;
+        let reader = Reader { source: &self.source, config: &self.config };
+        let shared = Arc::clone(entry);
+        let undecided = move |history: &History| shared.undecided_in_history(history);
+        let (history, path) = reader.stretch(plan, (from, to), now, &undecided).await?;
         let shared = Arc::clone(entry);
         // Millions of samples take a while; the tasks that answer people and stores are not held up by it.
         if tokio::task::spawn_blocking(move || shared.prepend(&history)).await.is_err() {
             tracing::error!(slo = %entry.id(), "loading history failed unexpectedly");
         }
         Ok(path)
-    }
-
-    /// When the targets of undecided births started.
-    async fn starts(&self, entry: &SharedEntry, history: &History) -> Result<Vec<Start>, SourceError> {
-        let births = entry.undecided_in_history(history);
-        if births.is_empty() {
-            return Ok(Vec::new());
-        }
-        let newborns: Vec<Newborn> = births
-            .iter()
-            .filter_map(|birth| {
-                let series = history.series.iter().find(|held| held.series.fingerprint == birth.fingerprint)?;
-                Some(Newborn { labels: Arc::clone(&series.series.labels), at: birth.at })
-            })
-            .collect();
-        self.source.starts(&newborns, self.config.gap).await
     }
 
     /// The SLO's durable hours by group.
@@ -220,6 +192,79 @@ impl Backfill {
             HistoryPath::Queries => "queries",
         };
         self.core.telemetry.tell(&BackfillEvent { source: &self.name, from, to, path, done });
+    }
+}
+
+/// Reads stretches of the past of one SLO: for the running service and for replays.
+pub struct Reader<'a> {
+    /// Who is asked.
+    pub source: &'a Arc<dyn Source>,
+    /// How.
+    pub config: &'a SourceConfig,
+}
+
+/// Tells the births within a stretch whose target's start is worth asking for.
+pub type Undecided<'a> = &'a (dyn Fn(&History) -> Vec<Birth> + Send + Sync);
+
+impl Reader<'_> {
+    /// How long a stretch of `series` series may be to fit into memory.
+    #[must_use]
+    pub fn length(&self, series: usize) -> Length {
+        let series = i64::try_from(series.max(1)).unwrap_or(i64::MAX);
+        (self.config.interval * (SAMPLES_AT_ONCE / series).max(1)).max(HOUR)
+    }
+
+    /// What the source says of `(from, to]`, for the one SLO of `plan`, whose watermark is `now`.
+    ///
+    /// # Errors
+    /// Where a question fails: nothing of the stretch is given then.
+    pub async fn stretch(
+        &self,
+        plan: &mut Plan,
+        (from, to): (Timestamp, Timestamp),
+        now: Timestamp,
+        undecided: Undecided<'_>,
+    ) -> Result<(History, HistoryPath), SourceError> {
+        let mut history = History { from, to, ..History::default() };
+        let mut path = HistoryPath::Queries;
+        let stretch = Stretch { from, to, gap: self.config.gap, fine_after: now - FINE, raw_after: now - RAW };
+        let queries = plan.queries().to_vec();
+        let mut collector = Collector { plan, seen: HashSet::new(), series: Vec::new() };
+        let selectors: Vec<&Selector> =
+            queries.iter().filter(|query| !query.alive_only).map(|query| &query.selector).collect();
+        if !selectors.is_empty() {
+            path = self.source.history(&selectors, &stretch, &mut collector).await?;
+        }
+        history.series = collector.series;
+        if let Some(pushdown) = plan.pushdown(0)
+            && let Some((first, last)) = pushdown.due(from, to)
+        {
+            let mut answers = Vec::new();
+            for question in plan.questions() {
+                answers.push(self.source.evaluate(&question.promql, first, last, pushdown.step).await?);
+            }
+            let none = Vec::new();
+            let answer = |index: usize| answers.get(index).unwrap_or(&none).as_slice();
+            let points = pushdown.points(plan.questions(), answer(pushdown.events), answer(pushdown.total));
+            history.points = points.map_err(|error| crate::runtime::asker::rejected(&error.to_string()))?;
+        }
+        history.starts = self.starts(&history, &undecided(&history)).await?;
+        Ok((history, path))
+    }
+
+    /// When the targets of undecided births started.
+    async fn starts(&self, history: &History, births: &[Birth]) -> Result<Vec<Start>, SourceError> {
+        if births.is_empty() {
+            return Ok(Vec::new());
+        }
+        let newborns: Vec<Newborn> = births
+            .iter()
+            .filter_map(|birth| {
+                let series = history.series.iter().find(|held| held.series.fingerprint == birth.fingerprint)?;
+                Some(Newborn { labels: Arc::clone(&series.series.labels), at: birth.at })
+            })
+            .collect();
+        self.source.starts(&newborns, self.config.gap).await
     }
 }
 

@@ -43,8 +43,10 @@ pub struct Overrides {
     pub prometheus: Option<String>,
     /// An Alertmanager in place of the configured sinks and routes.
     pub alertmanager: Option<String>,
-    /// Nothing is sent.
+    /// Nothing is sent, and alerts say that they are not.
     pub shadow: bool,
+    /// There are no sinks, so nothing can be sent; alerts are what they would be. Their secrets need not be there.
+    pub without_sinks: bool,
     /// Where to listen, in place of `server.listen`.
     pub listen: Option<SocketAddr>,
 }
@@ -194,6 +196,9 @@ impl Overrides {
                 SinkConfig::Alertmanager { urls: vec![url.clone()], expires: EXPIRES, severity: BTreeMap::new() };
             config.sinks = BTreeMap::from([(ALERTMANAGER.to_owned(), sink)]);
             config.routes = vec![Route { to: vec![ALERTMANAGER.to_owned()], ..Route::default() }];
+        }
+        if self.without_sinks {
+            config.sinks.clear();
         }
         if self.shadow {
             config.mode = Mode::Shadow;

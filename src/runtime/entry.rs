@@ -16,6 +16,7 @@ use crate::engine::verdict::{HourBucket, TierSet, Verdict};
 use crate::policy::book::AlertBook;
 use crate::policy::machine::{Effect, Setting};
 use crate::policy::subject::Subject;
+use crate::runtime::asker::Asking;
 use crate::runtime::blueprint::SloPlan;
 use crate::runtime::core::held;
 use crate::runtime::poller::CATCH_UP;
@@ -87,6 +88,20 @@ impl Inner {
                 count.to = now;
             }
         }
+    }
+}
+
+impl Asking for Entry {
+    fn as_of(&self) -> Option<Timestamp> {
+        self.with(|inner| inner.state.as_of())
+    }
+
+    fn differs(&self, observation: &Observation) -> bool {
+        self.with(|inner| inner.state.differs(observation))
+    }
+
+    fn undecided(&self, observation: &Observation, as_of: Timestamp) -> Vec<Birth> {
+        self.with(|inner| inner.state.undecided(observation, as_of))
     }
 }
 
@@ -225,18 +240,6 @@ impl Entry {
         self.with(|inner| inner.state.series_count())
     }
 
-    /// Whether an answer comes from another replica than what is held.
-    #[must_use]
-    pub fn differs(&self, observation: &Observation) -> bool {
-        self.with(|inner| inner.state.differs(observation))
-    }
-
-    /// Births whose target's start is worth asking for.
-    #[must_use]
-    pub fn undecided(&self, observation: &Observation, as_of: Timestamp) -> Vec<Birth> {
-        self.with(|inner| inner.state.undecided(observation, as_of))
-    }
-
     /// Evaluates every slice end up to `to`, in order. The effects of several are thinned out by the caller.
     pub fn evaluate(&self, observation: &Observation, to: Timestamp, around: Surroundings<'_>) -> Evaluated {
         let inner = &mut *held(&self.inner);
@@ -246,6 +249,9 @@ impl Entry {
         let mut at = inner.state.as_of().map_or(observation.from.ceil_to(self.slice), |end| end) + self.slice;
         if at + inner.state.definition().gap < to {
             inner.state.asked_late(to);
+            if inner.blind {
+                inner.state.not_answered(to);
+            }
         }
         while at <= to {
             if inner.decided.is_some_and(|decided| at <= decided) {

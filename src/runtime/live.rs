@@ -20,7 +20,7 @@ use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, Evaluated, SharedEntry};
 use crate::runtime::outbox::Outbox;
-use crate::runtime::poller::{Poller, alert_state, source_subject};
+use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
@@ -56,6 +56,7 @@ pub struct Live {
     running: tokio::sync::Mutex<Running>,
     reload_ok: RwLock<bool>,
     external_url: String,
+    pace: Pace,
     stop: CancellationToken,
 }
 
@@ -71,6 +72,7 @@ impl Live {
         clock: Clock,
         telemetry: Telemetry,
         external_url: String,
+        pace: Pace,
     ) -> Result<Arc<Self>, StoreError> {
         let stored = Stored::read(store.as_ref()).await?;
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
@@ -88,7 +90,7 @@ impl Live {
         let outbox = Outbox::start(store, blueprint.sinks.clone(), clock, telemetry, wake);
         let task_stop = stop.child_token();
         let mut alerts = stored.source_alerts();
-        let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, &task_stop);
+        let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
         Self::withdraw_sources(&core, alerts).await;
         let running = Running { stop: task_stop, pollers, outbox };
         let at = core.clock.now();
@@ -100,6 +102,7 @@ impl Live {
             running: tokio::sync::Mutex::new(running),
             reload_ok: RwLock::new(true),
             external_url,
+            pace,
             stop,
         });
         live.tell_reload(&[]);
@@ -144,6 +147,21 @@ impl Live {
         pollers_ended && outbox_ended
     }
 
+    /// Waits until the pollers end by themselves, as they do at [`Pace::Once`].
+    pub async fn pollers_ended(&self) {
+        let mut running = self.running.lock().await;
+        for poller in std::mem::take(&mut running.pollers) {
+            // A panic in a poller was logged when it happened.
+            let _ = poller.await;
+        }
+    }
+
+    /// What is loaded, ascending by id.
+    #[must_use]
+    pub fn entries(&self) -> Vec<SharedEntry> {
+        self.loaded().entries.values().map(Arc::clone).collect()
+    }
+
     fn loaded(&self) -> Arc<Loaded> {
         Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -154,7 +172,7 @@ impl Live {
         blueprint: &Arc<Blueprint>,
         entries: &BTreeMap<SloId, SharedEntry>,
         alerts: &mut BTreeMap<String, SourceAlert>,
-        stop: &CancellationToken,
+        (pace, stop): (Pace, &CancellationToken),
     ) -> Vec<JoinHandle<(String, SourceAlert)>> {
         core.know_sources(&blueprint.source_kinds());
         let mut pollers = Vec::new();
@@ -171,9 +189,10 @@ impl Live {
                 entries,
                 alert: alerts.remove(name).unwrap_or_default(),
                 core: Arc::clone(core),
+                pace,
                 backfill: None,
             };
-            let plan = Plan::new(&slos, crate::plan::overlap(config));
+            let plan = Plan::new(&slos, crate::plan::overlap(config), blueprint.config.slice);
             pollers.push(tokio::spawn(poller.run(plan, stop.clone())));
         }
         pollers
@@ -238,7 +257,7 @@ impl Live {
         self.core.record(gone.effects, gone.commit).await;
         running.outbox.take(blueprint.sinks.clone());
         running.stop = self.stop.child_token();
-        running.pollers = Self::spawn(&self.core, &blueprint, &entries, &mut alerts, &running.stop);
+        running.pollers = Self::spawn(&self.core, &blueprint, &entries, &mut alerts, (self.pace, &running.stop));
         Self::withdraw_sources(&self.core, alerts).await;
         let loaded = Arc::new(Loaded { blueprint, entries, at: now });
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;

@@ -11,6 +11,7 @@ pub mod entry;
 pub mod files;
 pub mod health;
 pub mod live;
+pub mod once;
 pub mod outbox;
 pub mod poller;
 pub mod recorder;

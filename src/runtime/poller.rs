@@ -21,7 +21,7 @@ use crate::policy::subject::{SOURCE_SERVICE, Subject};
 use crate::runtime::asker::{Asked, Asker, next_stretch};
 use crate::runtime::backfill::Backfill;
 use crate::runtime::core::Core;
-use crate::runtime::entry::{Evaluated, SharedEntry, Surroundings};
+use crate::runtime::entry::{Entry, Evaluated, SharedEntry, Surroundings};
 use crate::source::{Source, SourceError, SourceErrorKind};
 use crate::spec::policy::AlertSeverity;
 use crate::store::Commit;
@@ -34,6 +34,15 @@ pub const CATCH_UP: Length = Length::from_hours(6);
 const SAMPLES_AN_ANSWER: i64 = 1_000_000;
 /// The first stretch of a cold start, before it is known how many series there are.
 const FIRST_STRETCH: Length = Length::from_minutes(10);
+
+/// How long a poller goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Tick after tick until it is stopped; the past is read beside the ticks and leaves room for them.
+    Service,
+    /// One tick, then the past with all that the source allows, each question once: for verbs that compute once.
+    Once,
+}
 
 /// Polls one source for its SLOs.
 pub struct Poller {
@@ -51,6 +60,8 @@ pub struct Poller {
     pub alert: SourceAlert,
     /// What all pollers share.
     pub core: Arc<Core>,
+    /// How long it goes on.
+    pub pace: Pace,
     /// The backfill that runs beside the ticks; `None` at first.
     pub backfill: Option<Task>,
 }
@@ -61,16 +72,36 @@ type Task = (CancellationToken, tokio::task::JoinHandle<()>);
 impl Poller {
     /// Polls until `stop` is cancelled; gives the state of the source's alert back, for the next poller.
     pub async fn run(mut self, plan: Plan, stop: CancellationToken) -> (String, SourceAlert) {
-        let scraping = self.scraping(stop.clone());
         let clock = self.core.clock.clone();
         let mut asker = Asker::new(Arc::clone(&self.source), self.config.clone(), plan, self.entries.clone(), clock);
+        match self.pace {
+            Pace::Service => self.keep_polling(&mut asker, &stop).await,
+            Pace::Once => self.poll_once(&mut asker, &stop).await,
+        }
+        (self.name, self.alert)
+    }
+
+    /// One tick and the past, nothing beside each other: what a verb prints is of one moment.
+    async fn poll_once(&mut self, asker: &mut Asker<Entry>, stop: &CancellationToken) {
+        let newest = self.watermark();
+        if asker.behind(newest).next().is_none() {
+            return;
+        }
+        self.tick(asker, newest, stop).await;
+        if asker.has_answers() {
+            self.backfill().run(newest, stop).await;
+        }
+    }
+
+    async fn keep_polling(&mut self, asker: &mut Asker<Entry>, stop: &CancellationToken) {
+        let scraping = self.scraping(stop.clone());
         while !stop.is_cancelled() {
             let newest = self.watermark();
             if asker.behind(newest).next().is_some() {
-                self.tick(&mut asker, newest, &stop).await;
+                self.tick(asker, newest, stop).await;
             }
             if self.backfill.is_none() && asker.has_answers() {
-                self.backfill = Some(self.start_backfill(newest, &stop));
+                self.backfill = Some(self.start_backfill(newest, stop));
             }
             // The next slice is complete `delay` after its end, on the clock that the watermark goes by.
             let now = self.core.clock.now();
@@ -86,7 +117,6 @@ impl Poller {
             // It watches the same token; a panic in it was logged by the runtime.
             let _ = task.await;
         }
-        (self.name, self.alert)
     }
 
     /// Fetches the pages of a source that has to be scraped, each interval; the ticks find the samples there.
@@ -129,8 +159,12 @@ impl Poller {
         self.slice.floor(self.core.health(&self.name, |health| health.data_clock(now)) - self.config.delay)
     }
 
+    fn backfill(&self) -> Backfill {
+        Backfill::new(&self.name, &self.source, &self.config, &self.entries, &self.core, self.pace)
+    }
+
     fn start_backfill(&self, now: Timestamp, stop: &CancellationToken) -> Task {
-        let backfill = Backfill::new(&self.name, &self.source, &self.config, &self.entries, &self.core);
+        let backfill = self.backfill();
         let stop = stop.child_token();
         let token = stop.clone();
         (stop, tokio::spawn(async move { backfill.run(now, &token).await }))
@@ -146,7 +180,7 @@ impl Poller {
 
     /// Asks and evaluates up to `newest`, in several stretches where much was missed. All effects are thinned out and
     /// committed together at the end: what began and ended in missed time is not told, and a crash repeats all of it.
-    async fn tick(&mut self, asker: &mut Asker, newest: Timestamp, stop: &CancellationToken) {
+    async fn tick(&mut self, asker: &mut Asker<Entry>, newest: Timestamp, stop: &CancellationToken) {
         let started = tokio::time::Instant::now();
         let oldest = newest - CATCH_UP;
         let mut stretch = FIRST_STRETCH;
@@ -238,7 +272,7 @@ impl Poller {
     }
 
     /// How the source is, and its own alert.
-    async fn finish(&mut self, newest: Timestamp, errors: &[SourceError], asker: &Asker) {
+    async fn finish(&mut self, newest: Timestamp, errors: &[SourceError], asker: &Asker<Entry>) {
         let now = self.core.clock.now();
         // A store that refuses a question answers: the SLO that asked it stands still, the source does not fail.
         let answers = errors.iter().all(|error| error.kind == SourceErrorKind::Rejected);

@@ -5,7 +5,7 @@
 //! silences and not alerts: every one of them gets everything, and one that accepts is enough for success. A 400 names no
 //! alert (and may have stored the good ones), a 422 stores none: the batch is halved until the bad one is found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -52,10 +52,12 @@ pub struct PostedAlert {
 /// The alert of a notification; pure. A resolve has the labels of its firing, and annotations under the same names.
 #[must_use]
 pub fn render(notification: &Notification, shape: &Shape, now: Timestamp) -> PostedAlert {
-    let severity = shape.severity.get(&notification.severity);
-    let severity = severity.map_or(notification.severity.name(), String::as_str);
     let mut labels = notification.labels.clone();
-    labels.insert("severity".to_owned(), severity.to_owned());
+    if notification.takes_severity() {
+        let severity = shape.severity.get(&notification.severity);
+        let severity = severity.map_or(notification.severity.name(), String::as_str);
+        labels.insert("severity".to_owned(), severity.to_owned());
+    }
     // An empty value is no label there; left out, what we say we sent is what stands there.
     labels.retain(|_, value| !value.is_empty());
     let starts_at = notification.fired_at;
@@ -68,6 +70,16 @@ pub fn render(notification: &Notification, shape: &Shape, now: Timestamp) -> Pos
         ends_at: ends_at.max(starts_at),
         generator_url: shape.external_url.as_deref().and_then(|base| page(base, notification)),
     }
+}
+
+/// Without the ends of alerts that fire under the same labels: to Alertmanager they are one alert, and would flap. Alerts of
+/// another tool's file may be so labelled (a `down` and a `no_data` that it knows as one); ours never are.
+fn standing<'a>(notifications: &'a [Notification], shape: &Shape, now: Timestamp) -> Vec<&'a Notification> {
+    let fires = |one: &Notification| one.state != AlertState::Resolved;
+    let labels = |one: &Notification| render(one, shape, now).labels;
+    let foreign = |one: &Notification| !one.takes_severity();
+    let firing: BTreeSet<_> = notifications.iter().filter(|one| fires(one) && foreign(one)).map(labels).collect();
+    notifications.iter().filter(|one| fires(one) || firing.is_empty() || !firing.contains(&labels(one))).collect()
 }
 
 /// Ours first, then links and what the files say, which win.
@@ -156,15 +168,15 @@ impl Alertmanager {
     }
 
     /// Posts to every peer at once; one that accepts all is success.
-    async fn post(&self, notifications: &[Notification], now: Timestamp) -> Outcome {
+    async fn post(&self, notifications: &[&Notification], now: Timestamp) -> Outcome {
         let outcomes = join_all(self.peers.iter().map(|(url, _)| self.post_to(url, notifications, now))).await;
         let told = self.peers.iter().zip(outcomes).map(|((_, peer), outcome)| (peer.as_str(), outcome));
         combine(&told.collect::<Vec<_>>())
     }
 
     /// Everything to one peer, in batches.
-    async fn post_to(&self, url: &str, notifications: &[Notification], now: Timestamp) -> Outcome {
-        let mut batches: Vec<&[Notification]> = notifications.chunks(BATCH).rev().collect();
+    async fn post_to(&self, url: &str, notifications: &[&Notification], now: Timestamp) -> Outcome {
+        let mut batches: Vec<&[&Notification]> = notifications.chunks(BATCH).rev().collect();
         let mut refused = Vec::new();
         while let Some(batch) = batches.pop() {
             let alerts: Vec<PostedAlert> = batch.iter().map(|one| render(one, &self.shape, now)).collect();
@@ -229,14 +241,14 @@ impl Sink for Alertmanager {
     }
 
     async fn deliver(&self, notification: &Notification, now: Timestamp) -> Outcome {
-        self.post(std::slice::from_ref(notification), now).await
+        self.post(&[notification], now).await
     }
 
     async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome {
         if notifications.is_empty() {
             return Outcome { verdict: DeliveryVerdict::Done, message: "nothing to tell".to_owned() };
         }
-        self.post(notifications, now).await
+        self.post(&standing(notifications, &self.shape, now), now).await
     }
 }
 

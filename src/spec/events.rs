@@ -129,7 +129,9 @@ pub fn query(reader: &mut Reader<'_>, node: NodeId, key: &str, text: Option<&str
     }
 }
 
-fn target_of(total: &Query) -> Vec<Matcher> {
+/// Equality matchers on [`TARGET_LABELS`] that every selector of a query has.
+#[must_use]
+pub fn target_of(total: &Query) -> Vec<Matcher> {
     let matcher = |label: &&str| {
         let value = total.common_equality(label)?;
         Matcher::new(label, Operation::Equal, &value).ok()

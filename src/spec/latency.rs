@@ -1,4 +1,5 @@
-//! `sli.latency` on classic histograms: good is the bucket at the threshold, total is `_count` (SEMANTICS 2).
+//! `sli.latency` on classic histograms: good is the bucket at the threshold, total is `_count` (SEMANTICS 2). What
+//! `native` histograms are asked stands in its own file.
 //!
 //! Buckets count what is at most their bound, so `below: x` is "at most x". With `above` the bucket counts what is
 //! bad; what is exactly at the threshold is counted with it, as the bucket does. The spelling of `le` differs between
@@ -10,6 +11,7 @@ use rust_decimal::Decimal;
 use crate::diag::{Diagnostic, codes};
 use crate::spec::events::{ReadSli, TARGET_LABELS, WAYS, Way, query, rate_of, read_step, useless};
 use crate::spec::meant::{Numerator, Sli};
+use crate::spec::native::{Side, native};
 use crate::spec::query::matchers;
 use crate::spec::selector::{Matcher, Operation, Selector};
 use crate::spec::value;
@@ -26,13 +28,6 @@ pub struct ReadLatency {
     pub objective: Option<(Objective, NodeId)>,
 }
 
-/// Which side of the threshold is good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Below,
-    Above,
-}
-
 /// Reads `latency`; what is wrong is noted.
 pub fn read_latency(reader: &mut Reader<'_>, node: NodeId, by: &[String], slice: Step) -> Option<ReadLatency> {
     let item: LatencyItem = reader.decode(node)?;
@@ -42,9 +37,19 @@ pub fn read_latency(reader: &mut Reader<'_>, node: NodeId, by: &[String], slice:
     let histogram = read_histogram(reader, node, item.histogram.as_deref());
     let threshold = read_threshold(reader, node, &item);
     let extra = read_good(reader, node, item.good.as_deref());
-    let way = value::choice(reader, node, "mode", item.mode.as_deref(), WAYS).unwrap_or(Way::Exact);
+    let way = value::choice(reader, node, "mode", item.mode.as_deref(), WAYS);
     let step = read_step(reader, node, item.step.as_deref(), slice);
     let (histogram, (side, bound, objective), extra) = (histogram?, threshold?, extra?);
+    if item.native.0 {
+        if way == Some(Way::Exact) {
+            let finding = Diagnostic::error(codes::BAD_SLI, "native histograms cannot be counted exactly");
+            reader.report_in(node, "mode", finding.with_help("take `mode` out: the store counts them"));
+            return None;
+        }
+        let sli = native(&histogram, &extra, (side, bound), by, step?);
+        let target = targets(&histogram);
+        return Some(ReadLatency { read: ReadSli { sli, target }, objective });
+    }
     if side == Side::Above && item.good.is_some() {
         let finding = Diagnostic::error(codes::NOT_BUILT, "`good` together with `above` is not built yet");
         reader.report_in(node, "good", finding);
@@ -53,8 +58,8 @@ pub fn read_latency(reader: &mut Reader<'_>, node: NodeId, by: &[String], slice:
     let numerator = if side == Side::Below { Numerator::Good } else { Numerator::Bad };
     let events = bucket(&histogram, extra, bound)?;
     let total = Selector { metric: format!("{}_count", histogram.metric), ..histogram };
-    let target = total.matchers.iter().filter(|matcher| is_target(matcher)).cloned().collect();
-    let sli = match way {
+    let target = targets(&total);
+    let sli = match way.unwrap_or(Way::Exact) {
         Way::Exact => {
             useless(reader, node, &["step"]);
             Sli::Exact { numerator, events, total }
@@ -65,6 +70,10 @@ pub fn read_latency(reader: &mut Reader<'_>, node: NodeId, by: &[String], slice:
         }
     };
     Some(ReadLatency { read: ReadSli { sli, target }, objective })
+}
+
+fn targets(selector: &Selector) -> Vec<Matcher> {
+    selector.matchers.iter().filter(|matcher| is_target(matcher)).cloned().collect()
 }
 
 fn is_target(matcher: &Matcher) -> bool {

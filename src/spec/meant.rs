@@ -234,7 +234,7 @@ pub struct Foreign {
 }
 
 /// Where an SLO comes from: told with its alerts as `origin`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// Sloth's `prometheus/v1` or its custom resource.
     Sloth,

@@ -4,13 +4,17 @@
 //! names resolved and queries parsed, and is all that the layers above see. Validation is pure and its result is kept.
 
 pub mod events;
+pub mod foreign;
+pub mod gauge;
 pub mod kind;
 pub mod latency;
 pub mod meant;
 pub mod overrides;
+pub mod native;
 pub mod policy;
 pub mod preset;
 pub mod query;
+pub mod ratio;
 pub mod rules;
 mod scan;
 pub mod selector;
@@ -18,5 +22,6 @@ pub mod slos;
 pub mod template;
 pub mod unsaid;
 pub mod upkeep;
+pub mod tiers;
 pub mod value;
 mod written;

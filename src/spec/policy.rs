@@ -124,6 +124,10 @@ pub enum AlertSeverity {
     Notice,
 }
 
+/// The severities by name.
+pub const SEVERITIES: &[(&str, AlertSeverity)] =
+    &[("page", AlertSeverity::Page), ("ticket", AlertSeverity::Ticket), ("notice", AlertSeverity::Notice)];
+
 impl AlertSeverity {
     /// As written in files and shown: `page`, `ticket`, `notice`.
     #[must_use]

@@ -10,12 +10,14 @@ use crate::yaml::{Reader, SourceText, parse};
 /// The policy of an SLO that names none.
 pub const DEFAULT: &str = "balanced";
 
-/// Presets that the formats name and that are not built yet.
-pub const NOT_BUILT: &[&str] = &["sloth", "pyrra", "datadog", "predictive", "guidance"];
-
 const FILES: &[(&str, &str)] = &[
     ("rules/workbook.yaml", include_str!("../../rules/workbook.yaml")),
     ("rules/balanced.yaml", include_str!("../../rules/balanced.yaml")),
+    ("rules/sloth.yaml", include_str!("../../rules/sloth.yaml")),
+    ("rules/pyrra.yaml", include_str!("../../rules/pyrra.yaml")),
+    ("rules/datadog.yaml", include_str!("../../rules/datadog.yaml")),
+    ("rules/predictive.yaml", include_str!("../../rules/predictive.yaml")),
+    ("rules/guidance.yaml", include_str!("../../rules/guidance.yaml")),
 ];
 
 /// The presets by name.
@@ -40,7 +42,7 @@ mod tests {
     #[test]
     fn the_embedded_files_are_faultless() {
         let names: Vec<String> = presets().into_keys().collect();
-        assert_eq!(names, ["balanced", "workbook"]);
+        assert_eq!(names, ["balanced", "datadog", "guidance", "predictive", "pyrra", "sloth", "workbook"]);
         assert!(names.contains(&DEFAULT.to_owned()));
         for (file, text) in FILES {
             let stream = parse(&SourceText::named(file, text));

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use promql_parser::label::MatchOp;
-use promql_parser::parser::{self, Expr, VectorSelector, token};
+use promql_parser::parser::{self, AggregateExpr, Expr, LabelModifier, VectorSelector, token};
 use promql_parser::util::{ExprVisitor, walk_expr};
 
 use crate::spec::meant::Unit;
@@ -62,6 +62,42 @@ impl Query {
         self.plain.as_ref()
     }
 
+    /// The selector whose counter the query takes the rate or the increase of over `$window`, summed or not:
+    /// `sum by (..) (rate(m{..}[$window]))`, `increase(m{..}[$window])`.
+    #[must_use]
+    pub fn counted(&self) -> Option<Counted> {
+        let inner = match unwrapped(&self.tree) {
+            Expr::Aggregate(sum) if sum.op.id() == token::T_SUM => {
+                if matches!(sum.modifier, Some(LabelModifier::Exclude(_))) {
+                    return None;
+                }
+                unwrapped(&sum.expr)
+            }
+            other => other,
+        };
+        let Expr::Call(call) = inner else { return None };
+        let function = ["rate", "increase"].into_iter().find(|name| *name == call.func.name)?;
+        match call.args.args.first().map(|arg| unwrapped(arg)) {
+            Some(Expr::MatrixSelector(matrix)) if matrix.range == STAND_IN => {
+                Some(Counted { selector: plain_selector(&matrix.vs)?, function })
+            }
+            _ => None,
+        }
+    }
+
+    /// The labels by which the query's value is grouped, in the order written: those of the outermost `sum by (..)` or
+    /// the like, on both sides of an operator alike; empty where there are none.
+    #[must_use]
+    pub fn grouping(&self) -> Vec<String> {
+        grouping(&self.tree).unwrap_or_default()
+    }
+
+    /// The selector that the query is, as it stands: no parentheses, no function, a metric name.
+    #[must_use]
+    pub fn bare(&self) -> Option<Selector> {
+        bare(&self.tree)
+    }
+
     /// Whether the value is a rate or a count, by the range functions in it; `None` where they are mixed or do not tell.
     #[must_use]
     pub fn unit(&self) -> Option<Unit> {
@@ -82,6 +118,15 @@ impl Query {
         let first = equalities.values.first()?.clone()?;
         equalities.values.iter().all(|value| value.as_ref() == Some(&first)).then_some(first)
     }
+}
+
+/// What [`Query::counted`] is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counted {
+    /// What is counted.
+    pub selector: Selector,
+    /// `rate` or `increase`.
+    pub function: &'static str,
 }
 
 /// Matchers as written within braces: `code!~"5..", method="GET"`.
@@ -125,6 +170,19 @@ fn plain(tree: &Expr) -> Option<Selector> {
             _ => None,
         },
         other => bare(other),
+    }
+}
+
+/// `None` for a number, which goes with any grouping.
+fn grouping(tree: &Expr) -> Option<Vec<String>> {
+    match unwrapped(tree) {
+        Expr::NumberLiteral(_) => None,
+        Expr::Aggregate(AggregateExpr { modifier: Some(LabelModifier::Include(by)), .. }) => Some(by.labels.clone()),
+        Expr::Binary(binary) => match (grouping(&binary.lhs), grouping(&binary.rhs)) {
+            (Some(left), Some(right)) if left != right => Some(Vec::new()),
+            (left, right) => left.or(right),
+        },
+        _ => Some(Vec::new()),
     }
 }
 

@@ -1,15 +1,12 @@
 //! Reads `policy/v1` documents.
 
 use crate::diag::{Diagnostic, codes};
-use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, Policy, PolicyLength, PolicyTier, TierKind};
+use crate::spec::policy::{PeriodTiers, Policy, PolicyTier};
+use crate::spec::tiers::read_tier;
 use crate::spec::value;
-use crate::spec::written::{AfterItem, BurnItem, PolicyFile, PolicyItem, TierItem};
-use crate::units::{Length, decimal_to_f64};
-use crate::yaml::{NodeId, Reader};
-
-/// The severities by name.
-pub const SEVERITIES: &[(&str, AlertSeverity)] =
-    &[("page", AlertSeverity::Page), ("ticket", AlertSeverity::Ticket), ("notice", AlertSeverity::Notice)];
+use crate::spec::written::{PeriodItem, PolicyFile, PolicyItem};
+use crate::units::Length;
+use crate::yaml::{NodeId, Reader, Shape};
 
 /// Most tiers of a policy: sets of tiers are 64 bits wide.
 const MAX_TIERS: usize = 64;
@@ -46,6 +43,16 @@ fn read_policy(reader: &mut Reader<'_>, node: NodeId) -> Option<ReadPolicy> {
     let name = value::name(reader, node, "name", item.name);
     let scale_below = value::positive_length(reader, node, "scale_below", item.scale_below.as_deref());
     let replaces = value::choice(reader, node, "replaces", item.replaces.as_deref(), &[("preset", ())]);
+    let has_periods = reader.document().child(node, "periods").is_some();
+    let (tiers, periods) =
+        if has_periods { (Vec::new(), read_periods(reader, node)) } else { (read_tiers(reader, node), Vec::new()) };
+    let description = item.description.unwrap_or_default();
+    let policy = Policy { name: name?, description, tiers, periods, scale_below };
+    (reader.count() == before).then_some(ReadPolicy { policy, replaces_preset: replaces.is_some(), node })
+}
+
+/// `tiers`, for any period.
+fn read_tiers(reader: &mut Reader<'_>, node: NodeId) -> Vec<PolicyTier> {
     let nodes = reader.items(node, "tiers");
     if nodes.is_empty() {
         reader.missing(node, "tiers", "at least one, such as {severity: page, burn: {factor: 14.4, over: 1h}}");
@@ -54,112 +61,68 @@ fn read_policy(reader: &mut Reader<'_>, node: NodeId) -> Option<ReadPolicy> {
         let finding = Diagnostic::error(codes::LIMIT, format!("a policy has at most {MAX_TIERS} tiers"));
         reader.report(*extra, finding);
     }
-    let tiers: Vec<PolicyTier> = nodes.iter().filter_map(|tier| read_tier(reader, *tier)).collect();
-    let policy = Policy {
-        name: name?,
-        description: item.description.unwrap_or_default(),
-        tiers,
-        periods: Vec::new(),
-        scale_below,
-    };
-    (reader.count() == before).then_some(ReadPolicy { policy, replaces_preset: replaces.is_some(), node })
+    nodes.iter().filter_map(|tier| read_tier(reader, *tier)).collect()
 }
 
-fn read_tier(reader: &mut Reader<'_>, node: NodeId) -> Option<PolicyTier> {
-    let before = reader.count();
-    let item: TierItem = reader.decode(node)?;
-    if item.severity.is_none() {
-        reader.missing(node, "severity", "`page`, `ticket` or `notice`");
-    }
-    let severity = value::choice(reader, node, "severity", item.severity.as_deref(), SEVERITIES);
-    let kind = read_kind(reader, node, reader.count() == before);
-    let gates = read_gates(reader, node, &item);
-    Some(PolicyTier { severity: severity?, kind: kind?, gates, for_part: None })
-}
-
-/// The one kind of a tier; `complete` where nothing else was wrong, so that a missing kind is worth telling.
-fn read_kind(reader: &mut Reader<'_>, node: NodeId, complete: bool) -> Option<TierKind> {
+/// `periods`: tiers of their own for some periods.
+fn read_periods(reader: &mut Reader<'_>, node: NodeId) -> Vec<PeriodTiers> {
     let document = reader.document();
-    let child = |key: &str| document.child(node, key);
-    let kinds: Vec<NodeId> = ["burn", "down", "no_data"].into_iter().filter_map(child).collect();
-    if let Some(second) = kinds.get(1) {
-        let finding = Diagnostic::error(codes::BAD_TIER, "a tier has one kind, and this one has several");
-        reader.report_key(*second, finding.with_help("write a tier for each"));
+    if let Some(tiers) = document.child(node, "tiers") {
+        let finding = Diagnostic::error(codes::BAD_TIER, "`tiers` and `periods` do not go together");
+        reader.report_key(tiers, finding.with_help("move these tiers into `periods`, or take one of the two out"));
     }
-    let Some(kind) = kinds.first().copied() else {
-        if complete {
-            let finding = Diagnostic::error(codes::MISSING_KEY, "this tier does not say when it matches");
-            reader.report(node, finding.with_help("add `burn`, `down` or `no_data`"));
+    let items = reader.items(node, "periods");
+    if items.is_empty() {
+        reader.missing(node, "periods", "at least one, such as {windows: [30d], tiers: [...]}");
+    }
+    let mut periods: Vec<PeriodTiers> = Vec::new();
+    for item in items {
+        if reader.decode::<PeriodItem>(*item).is_none() {
+            continue;
         }
-        return None;
-    };
-    match document.key(kind) {
-        Some("burn") => read_burn(reader, kind),
-        Some("down") => read_after(reader, kind).map(|after| TierKind::Down { after }),
-        _ => read_after(reader, kind).map(|after| TierKind::NoData { after }),
+        let windows = read_windows(reader, *item, &periods);
+        periods.push(PeriodTiers { windows, tiers: read_tiers(reader, *item) });
     }
+    periods
 }
 
-fn read_after(reader: &mut Reader<'_>, node: NodeId) -> Option<Length> {
-    let item: AfterItem = reader.decode(node)?;
-    if item.after.is_none() {
-        reader.missing(node, "after", "how long it has to last, such as 3m");
+/// `windows: [30d, 28d]`; a window that an earlier period has is noted.
+fn read_windows(reader: &mut Reader<'_>, node: NodeId, earlier: &[PeriodTiers]) -> Vec<Length> {
+    let document = reader.document();
+    let nodes = reader.items(node, "windows");
+    if nodes.is_empty() {
+        reader.missing(node, "windows", "the periods that these tiers are for, such as [30d, 28d]");
     }
-    value::positive_length(reader, node, "after", item.after.as_deref())
-}
-
-fn read_burn(reader: &mut Reader<'_>, node: NodeId) -> Option<TierKind> {
-    let item: BurnItem = reader.decode(node)?;
-    let factor = value::positive(reader, node, "factor", item.factor.as_deref());
-    let spend = value::percentage(reader, node, "spend", item.spend.as_deref());
-    if spend.is_some_and(|spend| spend.is_zero() || spend.is_sign_negative()) {
-        reader.report_in(node, "spend", Diagnostic::error(codes::BAD_NUMBER, "`spend` has to be above 0%"));
+    let mut windows: Vec<Length> = Vec::new();
+    for item in nodes {
+        if !reader.expect(*item, Shape::Text) {
+            continue;
+        }
+        let window = match document.text(*item).unwrap_or_default().parse::<Length>() {
+            Ok(window) if window > Length::ZERO => window,
+            Ok(_) => {
+                reader.report(*item, Diagnostic::error(codes::BAD_DURATION, "a period has to be longer than zero"));
+                continue;
+            }
+            Err(error) => {
+                reader.report(*item, Diagnostic::error(codes::BAD_DURATION, error.to_string()));
+                continue;
+            }
+        };
+        if windows.contains(&window) || earlier.iter().any(|period| period.windows.contains(&window)) {
+            let finding = Diagnostic::error(codes::BAD_TIER, format!("the period {window} has tiers already"));
+            reader.report(*item, finding.with_help("name each period once"));
+        }
+        windows.push(window);
     }
-    if item.factor.is_some() && item.spend.is_some() {
-        let finding = Diagnostic::error(codes::BAD_TIER, "`factor` and `spend` say the same thing twice");
-        reader.report_in(node, "spend", finding.with_help("keep one of the two"));
-    }
-    if item.factor.is_none() && item.spend.is_none() {
-        reader.missing(node, "factor", "a burn rate such as 14.4, or `spend`, a share of the budget such as 2%");
-    }
-    if item.over.is_none() {
-        reader.missing(node, "over", "the long window, such as 1h");
-    }
-    let over = value::positive_length(reader, node, "over", item.over.as_deref());
-    let confirm = value::positive_length(reader, node, "confirm", item.confirm.as_deref());
-    if let (Some(over), Some(confirm)) = (over, confirm)
-        && confirm > over
-    {
-        let message = format!("`confirm` ({confirm}) is longer than `over` ({over})");
-        let finding = Diagnostic::error(codes::BAD_TIER, message);
-        reader.report_in(node, "confirm", finding.with_help("the confirming window is the short one"));
-    }
-    let threshold = factor.map(BurnThreshold::Factor).or(spend.map(BurnThreshold::Spend));
-    Some(TierKind::Burn { threshold: threshold?, over: over?.into(), confirm: confirm.map(PolicyLength::from) })
-}
-
-fn read_gates(reader: &mut Reader<'_>, node: NodeId, item: &TierItem) -> Gates {
-    let open = Gates::default();
-    let hold = value::percentage(reader, node, "hold", item.hold.as_deref()).map(decimal_to_f64);
-    if hold.is_some_and(|hold| hold <= 0.0 || hold > 1.0) {
-        let finding = Diagnostic::error(codes::BAD_NUMBER, "`hold` has to be above 0% and at most 100%");
-        reader.report_in(node, "hold", finding);
-    }
-    Gates {
-        min_bad: value::events(reader, node, "min_bad", item.min_bad.as_deref()).unwrap_or(open.min_bad),
-        min_total: value::events(reader, node, "min_total", item.min_total.as_deref()).unwrap_or(open.min_total),
-        for_: value::length(reader, node, "for", item.for_.as_deref()).unwrap_or(open.for_),
-        keep_firing_for: value::length(reader, node, "keep_firing_for", item.keep_firing_for.as_deref())
-            .unwrap_or(open.keep_firing_for),
-        hold: hold.unwrap_or(open.hold),
-        ..open
-    }
+    windows
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diag::Place;
+    use crate::spec::policy::{AlertSeverity, BurnThreshold, FalsePages, Gates, PolicyLength, TierKind};
     use crate::yaml::{SourceText, parse};
 
     fn read(tiers: &str) -> (Vec<ReadPolicy>, Vec<(&'static str, Place)>) {
@@ -211,15 +174,131 @@ mod tests {
             ("{severity: page, burn: {factor: 1, over: 1h, confirm: 2h}}", vec![(codes::BAD_TIER, "2h")]),
             ("{severity: page, down: {after: 3m}, hold: 120%}", vec![(codes::BAD_NUMBER, "120%")]),
             ("{severity: page, down: {after: 3m}, min_bad: -1}", vec![(codes::BAD_NUMBER, "-1")]),
-            ("{severity: page, exhausts: {within: 4h}}", vec![(codes::NOT_BUILT, "exhausts")]),
-            ("{severity: page, down: {after: 3m}, active: {}}", vec![(codes::NOT_BUILT, "active")]),
-            ("{severity: page, brun: {over: 1h}}", vec![(codes::UNKNOWN_KEY, "brun")]),
+            ("{severity: page, exhausts: {within: 4h}}", vec![(codes::MISSING_KEY, "{within: 4h}")]),
+            (
+                "{severity: page, exhausts: {within: 4h, lookback: W/0, min_burn: x}}",
+                vec![(codes::BAD_DURATION, "W/0"), (codes::BAD_NUMBER, "x")],
+            ),
+            ("{severity: page, budget_left: {below: 0.25}}", vec![(codes::BAD_NUMBER, "0.25")]),
+            ("{severity: page, budget_left: {below: 125%}}", vec![(codes::BAD_NUMBER, "125%")]),
+            ("{severity: page, budget_drop: {drop: 0%, over: 1d}}", vec![(codes::BAD_NUMBER, "0%")]),
+            ("{severity: page, sli_below: {target: 0.999, over: 1d}}", vec![(codes::BAD_OBJECTIVE, "0.999")]),
+            ("{severity: page, no_traffic: {over: 1d, min_total: -1}}", vec![(codes::BAD_NUMBER, "-1")]),
+            ("{severity: page, burn: {factor: 1, over: W/112, confirm: W/7}}", vec![(codes::BAD_TIER, "W/7")]),
+            ("{severity: page, burn: {factor: 1, over: W/x}}", vec![(codes::BAD_DURATION, "W/x")]),
+            (
+                "{severity: page, down: {after: 3m}, active: {}}",
+                vec![(codes::MISSING_KEY, "{}"), (codes::MISSING_KEY, "{}")],
+            ),
+            (
+                "{severity: page, down: {after: 3m}, active: {cron: 0 25 * * *, for: 1h}}",
+                vec![(codes::BAD_DURATION, "0 25 * * *")],
+            ),
+            (
+                "{severity: page, down: {after: 3m}, active: {cron: 0 9 * * *, for: 1h, zone: Berlin}}",
+                vec![(codes::BAD_CHOICE, "Berlin")],
+            ),
+            ("{severity: page, down: {after: 3m}, max_false_pages: 3}", vec![(codes::BAD_NUMBER, "3")]),
+            ("{severity: page, down: {after: 3m}, max_false_pages: 0/30d}", vec![(codes::BAD_NUMBER, "0/30d")]),
         ] {
             let (policies, findings) = read(&format!("      - {tier}\n"));
             let at = |place: &Place| tier.get(place.column as usize - 9..place.end_column as usize - 9).unwrap();
             let findings: Vec<_> = findings.iter().map(|(code, place)| (*code, at(place))).collect();
             assert_eq!(findings, expected, "{tier}");
             assert!(policies.is_empty(), "{tier}");
+        }
+    }
+
+    fn only(tier: &str) -> PolicyTier {
+        let (mut policies, findings) = read(&format!("      - {tier}\n"));
+        assert_eq!(findings, [], "{tier}");
+        policies.remove(0).policy.tiers.remove(0)
+    }
+
+    #[test]
+    fn every_kind_is_read() {
+        let fixed = |text: &str| PolicyLength::Fixed(text.parse().unwrap());
+        let decimal = |text: &str| text.parse().unwrap();
+        for (tier, kind) in [
+            (
+                "{severity: page, exhausts: {within: 4h, lookback: 30m, min_burn: 6}}",
+                TierKind::Exhausts { within: Length::from_hours(4), lookback: fixed("30m"), min_burn: decimal("6") },
+            ),
+            (
+                "{severity: page, exhausts: {within: 4h, lookback: 30m}}",
+                TierKind::Exhausts { within: Length::from_hours(4), lookback: fixed("30m"), min_burn: decimal("1") },
+            ),
+            ("{severity: ticket, budget_left: {below: 25%}}", TierKind::BudgetLeft { below: decimal("0.25") }),
+            (
+                "{severity: notice, budget_drop: {drop: 25%, over: 7d}}",
+                TierKind::BudgetDrop { drop: decimal("0.25"), over: fixed("7d") },
+            ),
+            (
+                "{severity: page, sli_below: {target: 99.95%, over: 30m}}",
+                TierKind::SliBelow { target: "99.95%".parse().unwrap(), over: fixed("30m") },
+            ),
+            (
+                "{severity: ticket, no_traffic: {over: 30m, min_total: 1}}",
+                TierKind::NoTraffic { over: fixed("30m"), min_total: 1.0 },
+            ),
+            ("{severity: ticket, no_traffic: {over: 30m}}", TierKind::NoTraffic { over: fixed("30m"), min_total: 0.0 }),
+            (
+                "{severity: page, burn: {factor: 14, over: W/672, confirm: W/8064}}",
+                TierKind::Burn {
+                    threshold: BurnThreshold::Factor(decimal("14")),
+                    over: PolicyLength::Part(672.try_into().unwrap()),
+                    confirm: Some(PolicyLength::Part(8_064.try_into().unwrap())),
+                },
+            ),
+        ] {
+            assert_eq!(only(tier).kind, kind, "{tier}");
+        }
+        assert_eq!(only("{severity: notice, down: {after: 1m}}").severity, AlertSeverity::Notice);
+    }
+
+    #[test]
+    fn windows_of_activity_and_bounds_of_false_pages_are_gates() {
+        let tier = only(
+            "{severity: page, down: {after: 1m}, for: W/224, max_false_pages: 0.1/30d, \
+             active: {cron: 0 9 * * Mon-Fri, for: 9h, zone: Europe/Berlin}}",
+        );
+        assert_eq!(tier.for_part.map(std::num::NonZeroU32::get), Some(224));
+        assert_eq!(tier.gates.max_false_pages, Some(FalsePages { most: 0.1, within: Length::from_days(30) }));
+        let active = tier.gates.active.unwrap();
+        assert_eq!(active.to_string(), "0 9 * * Mon-Fri for 9h, Europe/Berlin");
+    }
+
+    #[test]
+    fn tiers_may_differ_by_period() {
+        let tier = |severity: &str| format!("tiers: [{{severity: {severity}, down: {{after: 3m}}}}]");
+        let text = |periods: &str| format!("version: policy/v1\npolicies:\n  - name: house\n{periods}");
+        let read = |text: String| {
+            let stream = parse(&SourceText::named("rules.yaml", text));
+            let mut reader = Reader::new(&stream.documents[0].0);
+            let policies = read_policies(&mut reader, stream.documents[0].0.root());
+            (policies, reader.into_findings().into_iter().map(|finding| finding.code).collect::<Vec<_>>())
+        };
+        let both = format!(
+            "    periods:\n    - windows: [30d, 4w]\n      {}\n    - {{windows: [7d], {}}}\n",
+            tier("page"),
+            tier("ticket")
+        );
+        let (policies, findings) = read(text(&both));
+        assert_eq!(findings, Vec::<&str>::new());
+        let severity = |days| policies[0].policy.tiers_for(Length::from_days(days)).map(|(_, tiers)| tiers[0].severity);
+        let found = [7, 28, 30, 90].map(severity);
+        assert_eq!(found, [Some(AlertSeverity::Ticket), Some(AlertSeverity::Page), Some(AlertSeverity::Page), None]);
+        for (periods, code) in [
+            ("    periods: []\n".to_owned(), codes::MISSING_KEY),
+            (format!("    periods: [{{{}}}]\n", tier("page")), codes::MISSING_KEY),
+            ("    periods: [{windows: [30d]}]\n".to_owned(), codes::MISSING_KEY),
+            (format!("    periods: [{{windows: [month], {}}}]\n", tier("page")), codes::BAD_DURATION),
+            (format!("    periods: [{{windows: [0s], {}}}]\n", tier("page")), codes::BAD_DURATION),
+            (format!("    periods: [{{windows: [4w, 28d], {}}}]\n", tier("page")), codes::BAD_TIER),
+            (format!("    {}\n    periods: [{{windows: [4w], {0}}}]\n", tier("page")), codes::BAD_TIER),
+        ] {
+            let (policies, findings) = read(text(&periods));
+            assert_eq!((policies.len(), findings), (0, vec![code]), "{periods}");
         }
     }
 }

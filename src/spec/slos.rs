@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::diag::{Diagnostic, codes};
 use crate::spec::events::{ReadSli, query, read_events};
+use crate::spec::gauge::{read_gauge, read_probe};
 use crate::spec::latency::read_latency;
 use crate::spec::meant::{Alerting, Alive, Mode, Slo};
 use crate::spec::overrides::read_overrides;
 use crate::spec::policy::Policy;
+use crate::spec::ratio::read_ratio;
 use crate::spec::selector::{Matcher, Selector};
 use crate::spec::upkeep::{read_formerly, read_review};
 use crate::spec::written::{AlertingItem, Defaults, SliItem, SloFile, SloItem};
@@ -217,37 +219,51 @@ fn read_objective(
     Some(objective)
 }
 
+/// The kinds of SLI that can be written; one of them is.
+const KINDS: [&str; 5] = ["events", "latency", "gauge", "probe", "ratio"];
+
 type StatedSli = (ReadSli, Option<(Objective, NodeId)>);
 
 fn read_sli(reader: &mut Reader<'_>, node: NodeId, by: &[String], slice: Step) -> Option<StatedSli> {
     let document = reader.document();
     let Some(sli) = document.child(node, "sli") else {
-        reader.missing(node, "sli", "what is counted: `events` or `latency`");
+        reader.missing(node, "sli", "what is counted: `events`, `latency`, `gauge`, `probe` or `ratio`");
         return None;
     };
     let before = reader.count();
     reader.decode::<SliItem>(sli)?;
-    let kinds: Vec<NodeId> = ["events", "latency"].into_iter().filter_map(|kind| document.child(sli, kind)).collect();
-    if let Some(second) = kinds.get(1) {
-        let finding = Diagnostic::error(codes::BAD_SLI, "an SLI has one kind, and this one has two");
-        reader.report_key(*second, finding.with_help("write an SLO for each"));
-    }
-    match kinds.first().copied() {
-        Some(events) if document.key(events) == Some("events") => Some((read_events(reader, events, by, slice)?, None)),
-        Some(latency) => read_latency(reader, latency, by, slice).map(|read| (read.read, read.objective)),
-        None => {
-            if reader.count() == before {
-                reader.missing(sli, "events", "`events` or `latency` says what is counted");
-            }
-            None
+    let mut kinds = KINDS.iter().filter_map(|kind| document.child(sli, kind).map(|node| (*kind, node)));
+    let Some((kind, first)) = kinds.next() else {
+        if reader.count() == before {
+            reader.missing(sli, "events", "`events`, `latency`, `gauge`, `probe` or `ratio` says what is counted");
         }
+        return None;
+    };
+    if let Some((_, second)) = kinds.next() {
+        let finding = Diagnostic::error(codes::BAD_SLI, "an SLI has one kind, and this one has two");
+        reader.report_key(second, finding.with_help("write an SLO for each"));
     }
+    match kind {
+        "latency" => read_latency(reader, first, by, slice).map(|read| (read.read, read.objective)),
+        "gauge" => read_gauge(reader, first).map(|read| (read, None)),
+        "probe" => read_probe(reader, sli, first).map(|read| (read, None)),
+        "ratio" => read_ratio(reader, sli, first).map(|read| (read, None)),
+        _ => read_events(reader, first, by, slice).map(|read| (read, None)),
+    }
+}
+
+/// How "is the target up" is asked where the file does not say: `up` with the matchers that name the target.
+#[must_use]
+pub fn derived_alive(target: Vec<Matcher>) -> Alive {
+    if target.is_empty() {
+        return Alive::None;
+    }
+    Alive::Selector(Selector { metric: "up".to_owned(), matchers: target, bucket: None })
 }
 
 fn read_alive(reader: &mut Reader<'_>, node: NodeId, written: Option<&str>, target: Vec<Matcher>) -> Option<Alive> {
     match written {
-        None if target.is_empty() => Some(Alive::None),
-        None => Some(Alive::Selector(Selector { metric: "up".to_owned(), matchers: target, bucket: None })),
+        None => Some(derived_alive(target)),
         Some("none") => Some(Alive::None),
         Some(text) => {
             let query = query(reader, node, "alive", Some(text))?;
@@ -303,10 +319,6 @@ fn find_policy(
     }
     if around.policy_names.contains(&name) {
         // It stands in a file and could not be read, which was said there.
-        return None;
-    }
-    if preset::NOT_BUILT.contains(&name.as_str()) {
-        reader.report(node, Diagnostic::error(codes::NOT_BUILT, format!("the preset `{name}` is not built yet")));
         return None;
     }
     let known = around.policies.keys().map(String::as_str);

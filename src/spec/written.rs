@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::yaml::Written;
+use crate::yaml::{Flag, Written};
 
 /// A `slo/v1` document.
 #[derive(Debug, Default, Deserialize)]
@@ -117,8 +117,8 @@ impl Written for AlertingItem {
 pub(super) struct SliItem {}
 
 impl Written for SliItem {
-    const NESTED: &'static [&'static str] = &["events", "latency"];
-    const NOT_BUILT: &'static [&'static str] = &["gauge", "probe", "ratio", "spans", "composite"];
+    const NESTED: &'static [&'static str] = &["events", "latency", "gauge", "probe", "ratio"];
+    const NOT_BUILT: &'static [&'static str] = &["spans", "composite"];
 }
 
 /// `events`.
@@ -135,6 +135,28 @@ pub(super) struct EventsItem {
 
 impl Written for EventsItem {}
 
+/// `gauge`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct GaugeItem {
+    pub(super) query: Option<String>,
+    pub(super) below: Option<String>,
+    pub(super) above: Option<String>,
+    pub(super) equals: Option<String>,
+    pub(super) absent: Option<String>,
+}
+
+impl Written for GaugeItem {}
+
+/// `ratio`, written out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RatioItem {
+    pub(super) query: Option<String>,
+}
+
+impl Written for RatioItem {}
+
 /// `latency`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -143,6 +165,7 @@ pub(super) struct LatencyItem {
     pub(super) below: Option<String>,
     pub(super) above: Option<String>,
     pub(super) good: Option<String>,
+    pub(super) native: Flag,
     pub(super) mode: Option<String>,
     pub(super) step: Option<String>,
 }
@@ -182,8 +205,17 @@ pub(super) struct PolicyItem {
 }
 
 impl Written for PolicyItem {
-    const NESTED: &'static [&'static str] = &["tiers"];
+    const NESTED: &'static [&'static str] = &["tiers", "periods"];
     const NOT_BUILT: &'static [&'static str] = &["budget", "on_deploy"];
+}
+
+/// One of `periods`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PeriodItem {}
+
+impl Written for PeriodItem {
+    const NESTED: &'static [&'static str] = &["windows", "tiers"];
 }
 
 /// One of `tiers`.
@@ -197,12 +229,16 @@ pub(super) struct TierItem {
     pub(super) for_: Option<String>,
     pub(super) keep_firing_for: Option<String>,
     pub(super) hold: Option<String>,
+    pub(super) max_false_pages: Option<String>,
 }
 
+/// The kinds of a tier: each is a key, and a tier has one of them.
+pub(super) const TIER_KINDS: &[&str] =
+    &["burn", "exhausts", "budget_left", "budget_drop", "sli_below", "no_traffic", "down", "no_data"];
+
 impl Written for TierItem {
-    const NESTED: &'static [&'static str] = &["burn", "down", "no_data"];
-    const NOT_BUILT: &'static [&'static str] =
-        &["exhausts", "budget_left", "budget_drop", "sli_below", "no_traffic", "active", "max_false_pages"];
+    const NESTED: &'static [&'static str] =
+        &["burn", "exhausts", "budget_left", "budget_drop", "sli_below", "no_traffic", "down", "no_data", "active"];
 }
 
 /// `burn`.
@@ -225,3 +261,65 @@ pub(super) struct AfterItem {
 }
 
 impl Written for AfterItem {}
+
+/// `exhausts`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ExhaustsItem {
+    pub(super) within: Option<String>,
+    pub(super) lookback: Option<String>,
+    pub(super) min_burn: Option<String>,
+}
+
+impl Written for ExhaustsItem {}
+
+/// `budget_left`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BudgetLeftItem {
+    pub(super) below: Option<String>,
+}
+
+impl Written for BudgetLeftItem {}
+
+/// `budget_drop`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BudgetDropItem {
+    pub(super) drop: Option<String>,
+    pub(super) over: Option<String>,
+}
+
+impl Written for BudgetDropItem {}
+
+/// `sli_below`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SliBelowItem {
+    pub(super) target: Option<String>,
+    pub(super) over: Option<String>,
+}
+
+impl Written for SliBelowItem {}
+
+/// `no_traffic`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NoTrafficItem {
+    pub(super) over: Option<String>,
+    pub(super) min_total: Option<String>,
+}
+
+impl Written for NoTrafficItem {}
+
+/// `active`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ActiveItem {
+    pub(super) cron: Option<String>,
+    #[serde(rename = "for")]
+    pub(super) for_: Option<String>,
+    pub(super) zone: Option<String>,
+}
+
+impl Written for ActiveItem {}

@@ -145,3 +145,98 @@ fn day_number(text: &str) -> Option<usize> {
     let upper = text.to_ascii_uppercase();
     DAYS.iter().position(|day| upper.len() >= 3 && upper.starts_with(day))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(cron: &str, length: &str, zone: &str) -> Schedule {
+        Schedule::new(cron, length.parse().unwrap(), zone).unwrap()
+    }
+
+    /// Whether each time (UTC) lies in a window.
+    fn covers(schedule: &Schedule, times: &[&str]) -> Vec<bool> {
+        times.iter().map(|time| schedule.covers(time.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_window_is_open_at_its_begin_and_closed_at_its_end() {
+        let nine_to_six = schedule("0 9 * * Mon-Fri", "9h", "Europe/Berlin");
+        // 2026-11-20 is a Friday; in winter Berlin is an hour ahead.
+        let times = [
+            "2026-11-20T08:00:00Z",
+            "2026-11-20T08:00:30Z",
+            "2026-11-20T17:00:00Z",
+            "2026-11-20T17:00:30Z",
+            "2026-11-21T12:00:00Z",
+            "2026-11-23T12:00:00Z",
+        ];
+        assert_eq!(covers(&nine_to_six, &times), [false, true, true, false, false, true]);
+        // In summer two.
+        let summer = ["2026-07-17T07:00:00Z", "2026-07-17T07:00:30Z", "2026-07-17T16:00:00Z", "2026-07-17T16:00:30Z"];
+        assert_eq!(covers(&nine_to_six, &summer), [false, true, true, false]);
+    }
+
+    /// At 02:00 on 2026-03-29 clocks in Berlin go on to 03:00, which is 01:00 UTC.
+    #[test]
+    fn a_start_in_the_hour_that_spring_skips_is_at_its_end() {
+        let nightly = schedule("30 2 * * *", "10m", "Europe/Berlin");
+        let times = ["2026-03-29T01:00:00Z", "2026-03-29T01:00:30Z", "2026-03-29T01:10:00Z", "2026-03-29T01:31:00Z"];
+        assert_eq!(covers(&nightly, &times), [false, true, true, false]);
+        let around = ["2026-03-28T01:31:00Z", "2026-03-29T00:31:00Z", "2026-03-30T00:31:00Z", "2026-03-30T01:31:00Z"];
+        assert_eq!(covers(&nightly, &around), [true, false, true, false]);
+        // One that begins before and lasts over it is as long as any.
+        let long = schedule("0 1 * * *", "3h", "Europe/Berlin");
+        let times = ["2026-03-29T00:00:30Z", "2026-03-29T03:00:00Z", "2026-03-29T03:00:30Z"];
+        assert_eq!(covers(&long, &times), [true, true, false]);
+    }
+
+    /// At 03:00 on 2026-10-25 clocks in Berlin go back to 02:00: 02:30 is at 00:30 and at 01:30 UTC.
+    #[test]
+    fn a_start_in_the_hour_that_autumn_repeats_is_taken_once() {
+        let nightly = schedule("30 2 * * *", "10m", "Europe/Berlin");
+        let times = ["2026-10-25T00:31:00Z", "2026-10-25T00:41:00Z", "2026-10-25T01:31:00Z", "2026-10-26T01:31:00Z"];
+        assert_eq!(covers(&nightly, &times), [true, false, false, true]);
+        let long = schedule("0 1 * * *", "3h", "Europe/Berlin");
+        let times = ["2026-10-24T23:00:30Z", "2026-10-25T02:00:00Z", "2026-10-25T02:00:30Z"];
+        assert_eq!(covers(&long, &times), [true, true, false]);
+    }
+
+    #[test]
+    fn days_are_numbered_as_in_unix() {
+        // 2026-11-22 is a Sunday.
+        let days = ["2026-11-22T12:00:00Z", "2026-11-23T12:00:00Z", "2026-11-28T12:00:00Z"];
+        for (cron, expected) in [
+            ("0 0 * * 0", [true, false, false]),
+            ("0 0 * * 7", [true, false, false]),
+            ("0 0 * * SUN", [true, false, false]),
+            ("0 0 * * 1", [false, true, false]),
+            ("0 0 * * 1-5", [false, true, false]),
+            ("0 0 * * 5-7", [true, false, true]),
+            ("0 0 * * Sat-Mon", [true, true, true]),
+            ("0 0 * * Monday", [false, true, false]),
+            ("0 0 0 * * 6", [false, false, true]),
+            // Either day will do where both are restricted.
+            ("0 0 23 * Sun", [true, true, false]),
+            ("0 0 23 11 *", [false, true, false]),
+        ] {
+            assert_eq!(covers(&schedule(cron, "1d", "UTC"), &days), expected, "{cron}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_says_so() {
+        let error = |cron: &str, zone: &str| Schedule::new(cron, Length::from_hours(1), zone).unwrap_err().to_string();
+        for cron in ["", "* * * *", "0 25 * * *", "0 0 * * 8", "0 0 * * Mo", "0 0 * * 1/0", "61 * * * *", "@daily"] {
+            assert_eq!(error(cron, "UTC"), format!("`{cron}` is not a cron expression"));
+        }
+        assert_eq!(error("0 9 * * *", "Berlin"), "`Berlin` is not a time zone");
+    }
+
+    #[test]
+    fn seconds_may_stand_first() {
+        let half_minute = schedule("30 0 9 * * *", "10s", "UTC");
+        let times = ["2026-11-22T09:00:30Z", "2026-11-22T09:00:35Z", "2026-11-22T09:00:41Z"];
+        assert_eq!(covers(&half_minute, &times), [false, true, false]);
+    }
+}

@@ -100,6 +100,23 @@ impl Prometheus {
         format!("http://{}", local(self.port))
     }
 
+    /// Loads rules from now on, evaluated every `interval`, as a reload of the running server.
+    pub async fn take_rules(&self, rules: &str, interval: &str) {
+        let config = self.folder.path().join("prometheus.yml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let rest = text.strip_prefix("global:\n").unwrap();
+        let text = format!("rule_files: [rules.yml]\nglobal:\n  evaluation_interval: {interval}\n{rest}");
+        std::fs::write(self.folder.path().join("rules.yml"), rules).unwrap();
+        std::fs::write(&config, text).unwrap();
+        assert!(Command::new("kill").args(["-HUP", &self.pid().to_string()]).status().unwrap().success());
+        let groups = rules.matches("- name: ").count();
+        super::wait_for("the rules", || async {
+            let (_, text) = get(&format!("{}/api/v1/rules", self.url())).await?;
+            (text.matches("\"evaluationTime\"").count() >= groups).then_some(())
+        })
+        .await;
+    }
+
     /// Writes samples, of any age up to 40 days, in requests of bounded size.
     pub async fn write(&self, series: &[Loaded]) {
         for request in write_request(series) {

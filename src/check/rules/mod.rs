@@ -1,5 +1,6 @@
 //! All rules, in the order of their codes: those of the readers and the lints.
 
+mod alert_windows;
 mod bad_address;
 mod bad_choice;
 mod bad_duration;
@@ -14,9 +15,12 @@ mod bad_sli;
 mod bad_tier;
 mod cannot_match;
 mod clashing_label;
+mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
 mod former_id;
+mod foreign_plugin;
+mod foreign_template;
 mod gauge_as_counter;
 mod inverted_tiers;
 mod limit;
@@ -24,10 +28,12 @@ mod literal_secret;
 mod low_factor;
 mod missing_key;
 mod no_owner;
+mod no_queries;
 mod no_route;
 mod no_runbook;
 mod no_window;
 mod not_built;
+mod not_honoured;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
@@ -52,11 +58,12 @@ mod unreachable_tier;
 mod unreadable;
 mod unsaid_version;
 mod useless_override;
+mod window_in_gauge;
 
 use crate::check::rule::Rule;
 
 /// Every rule, ascending by code; one for each of `diag::codes::LIST`.
-pub const ALL: [Rule; 52] = [
+pub const ALL: &[Rule] = &[
     syntax::RULE,
     unknown_key::RULE,
     duplicate_key::RULE,
@@ -102,6 +109,13 @@ pub const ALL: [Rule; 52] = [
     no_runbook::RULE,
     no_owner::RULE,
     clashing_label::RULE,
+    foreign_plugin::RULE,
+    not_honoured::RULE,
+    foreign_template::RULE,
+    alert_windows::RULE,
+    window_in_gauge::RULE,
+    no_queries::RULE,
+    counter_as_gauge::RULE,
     template_param::RULE,
     unknown_template::RULE,
     bad_override::RULE,
@@ -114,8 +128,7 @@ pub const ALL: [Rule; 52] = [
 /// The rule of a code such as `SLO012`.
 #[must_use]
 pub fn find(code: &str) -> Option<&'static Rule> {
-    static RULES: [Rule; ALL.len()] = ALL;
-    RULES.iter().find(|rule| rule.code.eq_ignore_ascii_case(code))
+    ALL.iter().find(|rule| rule.code.eq_ignore_ascii_case(code))
 }
 
 #[cfg(test)]
@@ -145,7 +158,7 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_page() {
-        for rule in &ALL {
+        for rule in ALL {
             assert!(rule.page.len() > 80 && rule.page.ends_with('.'), "{} has no page", rule.code);
             assert_eq!(find(&rule.code.to_lowercase()).map(|rule| rule.code), Some(rule.code));
         }

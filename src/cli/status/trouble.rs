@@ -1,0 +1,80 @@
+//! What a reader of the table has to know beside it: sources in trouble, files that were refused. Pure.
+
+use crate::cli::table::printable;
+use crate::http::dashboard::format;
+use crate::http::dto::state::{Config, Source};
+use crate::units::Length;
+
+/// A failure this long before the last success is told: questions of one tick fail and succeed within it.
+const RECENT: Length = Length::from_minutes(1);
+
+/// One line where the files that are there are not those in use.
+pub fn of_files(config: &Config) -> Option<String> {
+    (!config.reload_ok).then(|| {
+        let loaded = format::moment(config.loaded_at);
+        format!("the last reload was refused: the files of {loaded} are in use; `slo check` says why")
+    })
+}
+
+/// One line for each source that is down or fails in part. One that nobody asks has no trouble.
+pub fn of_sources(sources: &[Source]) -> Vec<String> {
+    sources.iter().filter_map(of_source).collect()
+}
+
+fn of_source(source: &Source) -> Option<String> {
+    let name = printable(&source.name);
+    let recent = source
+        .last_error
+        .as_ref()
+        .filter(|error| !source.up || source.last_success_at.is_none_or(|success| error.at + RECENT >= success));
+    match recent {
+        Some(error) if source.up => {
+            Some(format!("source `{name}` does not answer all questions: {}", printable(&error.message)))
+        }
+        Some(error) => {
+            let since = source.watermark.map_or_else(String::new, |at| format!(" since {}", format::moment(at)));
+            Some(format!("source `{name}` does not answer, its SLOs stand still{since}: {}", printable(&error.message)))
+        }
+        None => source.replicas_differ.then(|| format!("source `{name}`: its replicas hold different samples")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::dto::figure::Figure;
+    use crate::http::dto::state::SourceFailure;
+    use crate::units::Timestamp;
+
+    fn source(up: bool, success: Option<i64>, error: Option<i64>) -> Source {
+        let at = Timestamp::from_seconds;
+        Source {
+            name: "prom\u{1b}".into(),
+            kind: "prometheus".into(),
+            up,
+            watermark: success.map(at),
+            last_success_at: success.map(at),
+            last_error: error.map(|seconds| SourceFailure { at: at(seconds), message: "refused".into() }),
+            requests_failed: 1,
+            clock_skew_seconds: Figure(0.0),
+            replicas_differ: false,
+        }
+    }
+
+    #[test]
+    fn what_fails_now_is_told_and_what_is_over_is_not() {
+        let told = |up, success, error| of_sources(&[source(up, success, error)]).pop();
+        assert_eq!(told(true, Some(600), None), None);
+        assert_eq!(told(true, Some(600), Some(500)), None, "well again");
+        assert_eq!(told(false, None, None), None, "nobody asks it");
+        assert_eq!(told(true, Some(600), Some(600)).unwrap(), "source `prom` does not answer all questions: refused");
+        assert_eq!(
+            told(false, Some(0), Some(600)).unwrap(),
+            "source `prom` does not answer, its SLOs stand still since 1970-01-01 00:00:00 UTC: refused"
+        );
+        assert_eq!(
+            told(false, None, Some(600)).unwrap(),
+            "source `prom` does not answer, its SLOs stand still: refused"
+        );
+    }
+}

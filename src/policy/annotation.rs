@@ -1,0 +1,123 @@
+//! The placeholders that Prometheus fills in annotations and labels of alerts, for the files of other tools.
+//!
+//! Rendered are `{{ $labels.x }}` (`{{ .Labels.x }}`) and `{{ $value }}` (`{{ .Value }}`), with any space inside the
+//! braces; a label that is not there renders as nothing, as it does in Prometheus. Every other template stays as written:
+//! `slo check` warns of it, and a half-rendered one would be worse than one that can be recognised.
+
+use std::collections::BTreeMap;
+
+/// Exponents from which Go prints a float as `1e+06` (`%v`, which is what a template prints).
+const LARGE_EXPONENT: i32 = 6;
+
+/// Exponents below which Go prints a float as `1e-05`.
+const SMALL_EXPONENT: i32 = -4;
+
+/// `text` with its placeholders filled; without a `value` those that want one stay.
+#[must_use]
+pub fn render(text: &str, labels: &BTreeMap<String, String>, value: Option<f64>) -> String {
+    let mut rendered = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        rendered.push_str(before);
+        let Some((inside, tail)) = after.split_once("}}") else {
+            rendered.push_str("{{");
+            rest = after;
+            continue;
+        };
+        match filled(inside.trim(), labels, value) {
+            Some(filled) => rendered.push_str(&filled),
+            None => rendered.extend(["{{", inside, "}}"]),
+        }
+        rest = tail;
+    }
+    rendered.push_str(rest);
+    rendered
+}
+
+/// Whether there is a placeholder or another template in it.
+#[must_use]
+pub fn is_template(text: &str) -> bool {
+    text.contains("{{")
+}
+
+/// What stands for the placeholder; `None`: it is none of those that are known.
+fn filled(inside: &str, labels: &BTreeMap<String, String>, value: Option<f64>) -> Option<String> {
+    if matches!(inside, "$value" | ".Value") {
+        return value.map(go_float);
+    }
+    let name = inside.strip_prefix("$labels.").or_else(|| inside.strip_prefix(".Labels."))?;
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then(|| labels.get(name).cloned().unwrap_or_default())
+}
+
+/// A float as Prometheus' templates print it (Go's `%v`): the shortest decimal that reads back as the same, with an
+/// exponent of two digits from 1e6 on and below 1e-4. `0.0144`, `1e-05`, `1.5e+06`, `+Inf`.
+#[must_use]
+pub fn go_float(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let scientific = format!("{value:e}");
+    let parts = scientific.split_once('e').and_then(|(digits, text)| Some((digits, text.parse::<i32>().ok()?)));
+    match parts {
+        Some((digits, exponent)) if !(SMALL_EXPONENT..LARGE_EXPONENT).contains(&exponent) => {
+            format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+        }
+        _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_and_value_are_filled_and_all_else_stays() {
+        let labels = BTreeMap::from([("sloth_slo".to_owned(), "requests".to_owned())]);
+        let rendered = |text: &str| render(text, &labels, Some(0.0312));
+        assert_eq!(rendered("{{ $labels.sloth_slo }} at {{ $value }}"), "requests at 0.0312");
+        assert_eq!(
+            rendered("{{$labels.sloth_slo}}{{$value}}|{{ .Labels.sloth_slo }}{{.Value}}"),
+            "requests0.0312|requests0.0312"
+        );
+        assert_eq!(rendered("a {{ $labels.gone }} b"), "a  b");
+        for other in [
+            "{{ $value | humanizePercentage }}",
+            "{{ with $labels }}{{ end }}",
+            "{{ $labels.a.b }}",
+            "{{ $labels. }}",
+            "{{- $value -}}",
+            "{{ $labels.sloth_slo",
+            "{ $value }",
+            "}} {{",
+        ] {
+            assert_eq!(rendered(other), other);
+        }
+        assert_eq!(rendered("{{ x }}{{ $value }}"), "{{ x }}0.0312");
+        assert_eq!(render("{{ $value }}", &labels, None), "{{ $value }}");
+    }
+
+    #[test]
+    fn floats_are_printed_as_go_prints_them() {
+        // Each as `fmt.Sprint` of Go prints it.
+        for (value, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (0.0144, "0.0144"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (0.0001, "0.0001"),
+            (0.000_099, "9.9e-05"),
+            (1e-10, "1e-10"),
+            (123_456.5, "123456.5"),
+            (999_999.0, "999999"),
+            (1e6, "1e+06"),
+            (1.25e300, "1.25e+300"),
+            (-2.5, "-2.5"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Inf"),
+        ] {
+            assert_eq!(go_float(value), text);
+        }
+    }
+}
