@@ -25,11 +25,11 @@ use crate::units::{InstanceId, Labels, SloId, Timestamp};
 /// The alerts of one SLO.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertBook {
-    slo: SloId,
+    pub(super) slo: SloId,
     /// Instances that are not quiet, by group.
-    states: BTreeMap<Labels, InstanceState>,
+    pub(super) states: BTreeMap<Labels, InstanceState>,
     /// Groups whose state differs from what was drained last.
-    changed: BTreeSet<Labels>,
+    pub(super) changed: BTreeSet<Labels>,
 }
 
 /// States to write and to forget: the fields of the same names of a store's commit.

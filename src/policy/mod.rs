@@ -26,6 +26,7 @@ pub mod machine;
 pub mod naming;
 pub mod notification;
 pub mod reason;
+mod rename;
 pub mod route;
 pub mod source;
 pub mod state;

@@ -174,7 +174,7 @@ impl Entry {
         }
     }
 
-    /// This entry after an edit of its SLO. The same queries and no longer period: windows and alerts are kept. Else
+    /// This entry after an edit of its SLO, its id included (`formerly`). The same queries and no longer period: windows and alerts are kept. Else
     /// windows are made anew from history, and what fires is frozen until it is known false (SEMANTICS 6, *Edits*).
     #[must_use]
     pub fn edited(&self, plan: &SloPlan, now: Timestamp) -> SharedEntry {
@@ -185,13 +185,14 @@ impl Entry {
             && (old.slice, old.gap, old.instances_limit)
                 == (plan.definition.slice, plan.definition.gap, plan.definition.instances_limit);
         let decided = inner.state.as_of().max(inner.decided).max(Some(now - CATCH_UP));
+        let book = inner.book.clone().renamed(&plan.slo.id);
         if !fits {
             let state = SloState::new(Arc::clone(&plan.definition));
-            return Arc::new(Self::holding(plan, state, inner.book.clone(), decided, None));
+            return Arc::new(Self::holding(plan, state, book, decided, None));
         }
         let mut state = inner.state.clone();
         state.redefine(&plan.definition);
-        let kept = Self::holding(plan, state, inner.book.clone(), decided, inner.written);
+        let kept = Self::holding(plan, state, book, decided, inner.written);
         {
             let mut new = held(&kept.inner);
             new.counts.clone_from(&inner.counts);
@@ -200,6 +201,20 @@ impl Entry {
             new.complete = inner.complete;
         }
         Arc::new(kept)
+    }
+
+    /// What has to be written when `heir`, made by [`Entry::edited`], has another id.
+    #[must_use]
+    pub fn handed_over(&self, heir: &Self) -> Commit {
+        let old = held(&self.inner);
+        let new = &mut *held(&heir.inner);
+        let mut commit = drained(&heir.id, &mut new.book);
+        commit.forgotten.extend(old.book.instances());
+        if let Some(written) = new.written {
+            commit.watermarks.insert(decided_key(&heir.id, &heir.generation), written);
+        }
+        commit.renamed.push((self.id.to_string(), heir.id.to_string()));
+        commit
     }
 
     /// Puts stored slices back: for sources that have no history.
@@ -456,6 +471,7 @@ impl Evaluated {
         self.commit.hours.extend(later.commit.hours);
         self.commit.slices.extend(later.commit.slices);
         self.commit.watermarks.extend(later.commit.watermarks);
+        self.commit.renamed.extend(later.commit.renamed);
         self
     }
 }
