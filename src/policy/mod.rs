@@ -21,6 +21,7 @@ pub mod episode;
 pub mod facts;
 pub mod figure;
 pub mod group;
+pub mod heartbeat;
 pub mod instance;
 pub mod machine;
 pub mod naming;

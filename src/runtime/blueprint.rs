@@ -200,6 +200,9 @@ impl Overrides {
         if self.without_sinks {
             config.sinks.clear();
         }
+        for watchdog in &mut config.watchdog {
+            watchdog.to.retain(|sink| config.sinks.contains_key(sink));
+        }
         if self.shadow {
             config.mode = Mode::Shadow;
         }
