@@ -11,6 +11,7 @@ pub mod demo;
 pub mod explain;
 pub mod init;
 pub mod printer;
+pub mod progress;
 pub mod run;
 pub mod status;
 pub mod table;
