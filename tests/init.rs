@@ -57,7 +57,8 @@ fn jobs() -> Vec<Loaded> {
     for (code, per_step) in [("OK", 897.0), ("NotFound", 100.0), ("Internal", 3.0)] {
         all.push(counter("grpc_server_handled_total", "ledger", ("grpc_code", code), per_step));
     }
-    for (le, per_step) in [("0.05", 8_000.0), ("0.1", 9_700.0), ("0.25", 9_960.0), ("1", 10_000.0), ("+Inf", 10_000.0)] {
+    for (le, per_step) in [("0.05", 8_000.0), ("0.1", 9_700.0), ("0.25", 9_960.0), ("1", 10_000.0), ("+Inf", 10_000.0)]
+    {
         all.push(counter("http_request_duration_seconds_bucket", "checkout", ("le", le), per_step));
     }
     all.push(counter("http_request_duration_seconds_count", "checkout", ("path", "/"), 10_000.0));

@@ -16,6 +16,8 @@ pub struct Computed {
     pub counted: Counted,
     /// How much of the period was measured.
     pub measured: Length,
+    /// Whether all of it could be computed; else the other figures say nothing.
+    pub known: bool,
 }
 
 /// An SLO to be written.
@@ -45,6 +47,8 @@ pub struct Declined {
 pub enum Why {
     /// Nothing that can be counted.
     Nothing,
+    /// The store did not answer for this metric.
+    Failed(String),
     /// The metric counted nothing.
     NoTraffic(String),
     /// The metric meets no rung with a step to spare: its good share in percent, as text.
@@ -90,13 +94,14 @@ pub fn choose(found: &Found, computed: Vec<Computed>) -> Choice {
 /// The one of a job and kind: best name, then most events.
 fn pick(kind: Kind, mut group: Vec<Computed>) -> Result<(Computed, &'static str), Why> {
     let subject = group.first().map(|one| one.candidate.subject.clone()).unwrap_or_default();
-    group.retain(|one| one.counted.total > 0.0);
+    let failed = group.iter().any(|one| !one.known);
+    group.retain(|one| one.known && one.counted.total > 0.0);
     group.sort_by(|a, b| {
         let events = b.counted.total.total_cmp(&a.counted.total);
         a.candidate.rank.cmp(&b.candidate.rank).then(events).then_with(|| a.candidate.subject.cmp(&b.candidate.subject))
     });
     let Some(best) = group.first().map(|one| one.candidate.subject.clone()) else {
-        return Err(Why::NoTraffic(subject));
+        return Err(if failed { Why::Failed(subject) } else { Why::NoTraffic(subject) });
     };
     group.retain(|one| one.candidate.subject == best);
     if matches!(kind, Kind::Latency(_)) {
@@ -190,7 +195,12 @@ mod tests {
             sli: Vec::new(),
             description: String::new(),
         };
-        Computed { candidate, counted: Counted { bad, total }, measured: Length::from_days(2) }
+        Computed {
+            candidate,
+            counted: Counted { bad, total },
+            measured: Length::from_days(2),
+            known: subject != "deaf_total",
+        }
     }
 
     fn found(jobs: &[&str]) -> Found {
@@ -208,6 +218,7 @@ mod tests {
                 computed("a", http, "many_total", None, (7.0, 100_000.0)),
                 computed("a", Kind::Requests(Protocol::Grpc), "grpc_total", None, (0.0, 5.0)),
                 computed("b", http, "quiet_total", None, (0.0, 0.0)),
+                computed("d", http, "deaf_total", None, (0.0, 5.0)),
                 computed("c", http, "poor_total", None, (66.0, 1_000.0)),
             ],
         );
@@ -220,6 +231,7 @@ mod tests {
             [
                 declined("b", Why::NoTraffic("quiet_total".into())),
                 declined("c", Why::NoRung("poor_total".into(), "93.40%".into())),
+                declined("d", Why::Failed("deaf_total".into())),
                 declined("idle", Why::Nothing),
             ]
         );

@@ -82,9 +82,19 @@ async fn chosen(address: &str, printer: &Printer) -> anyhow::Result<Choice> {
     if !missing.is_nothing() {
         let problem = once.service().sources().into_iter().find_map(|source| source.last_error);
         let problem = problem.map_or_else(String::new, |(_, message)| format!(": {message}"));
-        bail!("the past of {} of {} candidates could not be read{problem}", missing.count(), candidates.len());
+        let what = format!("{} of {} candidates could not be computed{problem}", missing.count(), candidates.len());
+        if missing.count() == candidates.len() {
+            bail!(what);
+        }
+        drop(bar);
+        printer.say(&what);
     }
-    let computed = candidates.into_iter().enumerate().map(|(place, candidate)| computed(&once, place, candidate));
+    let lacking: BTreeSet<&SloId> = missing.unjudged.iter().chain(&missing.partial).collect();
+    let computed = candidates.into_iter().enumerate().map(|(place, candidate)| {
+        let id = SloId::new(CANDIDATES, format!("c{place}"));
+        let known = !lacking.contains(&id);
+        computed(&once, id, candidate, known)
+    });
     Ok(choose(&found, computed.collect()))
 }
 
@@ -99,11 +109,10 @@ fn build(launch: &Launch, text: &str) -> anyhow::Result<Blueprint> {
 }
 
 /// What the engine counted of a candidate.
-fn computed(once: &Once, place: usize, candidate: Candidate) -> Computed {
-    let id = InstanceId::ungrouped(SloId::new(CANDIDATES, format!("c{place}")));
-    let window = once.service().instance(&id).map(|view| view.budget.window);
+fn computed(once: &Once, id: SloId, candidate: Candidate, known: bool) -> Computed {
+    let window = once.service().instance(&InstanceId::ungrouped(id)).map(|view| view.budget.window);
     let counted = window.map_or_else(Counted::default, |window| Counted { bad: window.bad, total: window.total });
-    Computed { candidate, counted, measured: window.map(|window| window.measured).unwrap_or_default() }
+    Computed { candidate, counted, measured: window.map(|window| window.measured).unwrap_or_default(), known }
 }
 
 fn write(root: &Path, address: &str, slos: &[Chosen], printer: &Printer) -> anyhow::Result<()> {
@@ -148,6 +157,9 @@ fn told(declined: &[Declined], printer: &Printer) -> anyhow::Result<()> {
             Why::Nothing => {
                 nothing.push(job);
                 continue;
+            }
+            Why::Failed(subject) => {
+                format!("no SLO: `{}` of job `{job}` could not be computed", table::printable(subject))
             }
             Why::NoTraffic(subject) => {
                 format!("no SLO: `{}` of job `{job}` counted nothing in 30 d", table::printable(subject))
