@@ -14,6 +14,7 @@ pub mod explain;
 pub mod generate;
 pub mod init;
 pub mod printer;
+pub mod progress;
 pub mod run;
 pub mod status;
 pub mod table;
