@@ -15,6 +15,7 @@ mod properties {
     mod live;
     mod policy;
     mod pushdown;
+    mod replay;
     mod replica;
     mod restart;
     mod summaries;
