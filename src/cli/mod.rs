@@ -10,6 +10,7 @@ pub mod check;
 pub mod client;
 pub mod demo;
 pub mod explain;
+pub mod generate;
 pub mod init;
 pub mod printer;
 pub mod run;
@@ -50,6 +51,7 @@ enum Verb {
     Status(status::Arguments),
     Alerts(alerts::Arguments),
     Backtest(backtest::Arguments),
+    Generate(generate::Arguments),
     Explain(explain::Arguments),
 }
 
@@ -76,6 +78,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
         Verb::Backtest(arguments) => backtest::run(arguments, &printer),
+        Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),
     };
     result.unwrap_or_else(|error| failure(&error, &printer))

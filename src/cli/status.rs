@@ -131,7 +131,7 @@ fn show(mut said: Said, patterns: &[String], format: Format, printer: &Printer) 
                 printer.data(&figures::rendered(printer, &slos.items, &alerts.items))?;
             }
             if unmatched.len() < patterns.len().max(1) {
-                for line in &said.trouble {
+                for line in said.trouble.iter().chain(&trouble::of_slos(&slos.items)) {
                     printer.say(&format!("{} {line}", printer.err.paint(Paint::Yellow, "!")));
                 }
                 printer.say(&closing(printer, &slos, &alerts.items, said.next));
