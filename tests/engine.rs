@@ -13,11 +13,13 @@ mod properties {
 
     mod history;
     mod live;
+    mod overrides;
     mod policy;
     mod pushdown;
     mod replica;
     mod restart;
     mod summaries;
+    mod time_weighted;
     mod truth;
 
     /// So many cases, the same in every run.

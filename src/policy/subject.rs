@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::policy::alert::AlertKind;
 use crate::policy::naming::{self, ForeignLabels};
-use crate::spec::meant::{Foreign, Mode, Slo};
+use crate::spec::meant::{Foreign, Mode, Override, Sli, Slo};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Objective, SloId, Timestamp};
 
@@ -27,6 +27,8 @@ pub struct Subject {
     pub owner: Option<String>,
     /// `T`; `None` for a source.
     pub objective: Option<Objective>,
+    /// Other objectives for some of its groups; the first that matches holds.
+    pub overrides: Vec<Override>,
     /// Labels of the files: the SLO's, overridden by those of `alerting`.
     pub labels: BTreeMap<String, String>,
     /// Annotations of `alerting`.
@@ -37,6 +39,8 @@ pub struct Subject {
     pub mode: Mode,
     /// `server.external_labels`: added to every alert and to its dedup key.
     pub external_labels: BTreeMap<String, String>,
+    /// What it counts is time, not requests (`gauge`, `probe`, `ratio`): that is how it is told.
+    pub time_weighted: bool,
     /// What another tool would call its alerts; `None`: names of our own.
     pub foreign: Option<Arc<Foreign>>,
 }
@@ -51,11 +55,13 @@ impl Subject {
             id: slo.id.clone(),
             owner: slo.owner.clone(),
             objective: Some(slo.objective),
+            overrides: slo.overrides.clone(),
             labels,
             annotations: slo.alerting.annotations.clone(),
             links: slo.links.clone(),
             mode: slo.alerting.mode,
             external_labels: external_labels.clone(),
+            time_weighted: matches!(slo.sli, Sli::Gauge { .. } | Sli::Ratio { .. }),
             foreign: slo.alerting.foreign.clone(),
         }
     }
@@ -67,13 +73,21 @@ impl Subject {
             id: SloId::new(SOURCE_SERVICE, name),
             owner: None,
             objective: None,
+            overrides: Vec::new(),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             links: BTreeMap::new(),
             mode: Mode::Live,
             external_labels: external_labels.clone(),
+            time_weighted: false,
             foreign: None,
         }
+    }
+
+    /// `T` of a group.
+    #[must_use]
+    pub fn objective_of(&self, group: &Labels) -> Option<Objective> {
+        self.overrides.iter().find(|over| over.holds(group)).map(|over| over.objective).or(self.objective)
     }
 
     /// The instance id as text: `service/name{region="eu"}`.

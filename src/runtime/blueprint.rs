@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::check;
+use crate::clock;
 use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConfig, SourceKind, WebhookUrl};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
@@ -103,7 +104,7 @@ impl Launch {
     /// All findings, where one is an error.
     pub fn blueprint(&self) -> Result<Blueprint, Refusal> {
         let gathered = self.request.gather();
-        let report = check::report(&gathered.loaded);
+        let report = check::report(&gathered.loaded, clock::today());
         let errors = report.findings().iter().any(|finding| finding.severity == Severity::Error);
         if errors || gathered.unreadable {
             return Err(Refusal { findings: report.findings().to_vec() });
@@ -248,7 +249,11 @@ impl Blueprint {
         json!({
             "slice": config.slice.length(),
             "storage": {"path": config.storage.path, "history": config.storage.history},
-            "server": {"listen": config.server.listen, "external_labels": config.server.external_labels},
+            "server": {
+                "listen": config.server.listen,
+                "external_labels": config.server.external_labels,
+                "compat": config.server.compat.name(),
+            },
             "sources": self.source_kinds(),
             "sinks": config.sinks.iter().map(|(name, sink)| (name.clone(), sink.name())).collect::<BTreeMap<_, _>>(),
             "slos": self.slos.len(),

@@ -9,6 +9,7 @@ mod bad_link;
 mod bad_name;
 mod bad_number;
 mod bad_objective;
+mod bad_override;
 mod bad_query;
 mod bad_sli;
 mod bad_tier;
@@ -19,6 +20,7 @@ mod duplicate_key;
 mod duplicate_name;
 mod foreign_plugin;
 mod foreign_template;
+mod former_id;
 mod gauge_as_counter;
 mod inverted_tiers;
 mod limit;
@@ -35,6 +37,7 @@ mod not_honoured;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
+mod review_overdue;
 mod same_query;
 mod shadowed_tier;
 mod shape;
@@ -54,11 +57,14 @@ mod unknown_template;
 mod unreachable_tier;
 mod unreadable;
 mod window_in_gauge;
+mod unsaid_version;
+mod useless_override;
 
 use crate::check::rule::Rule;
 
 /// Every rule, ascending by code; one for each of `diag::codes::LIST`.
 pub const ALL: &[Rule] = &[
+pub const ALL: [Rule; 52] = [
     syntax::RULE,
     unknown_key::RULE,
     duplicate_key::RULE,
@@ -113,6 +119,11 @@ pub const ALL: &[Rule] = &[
     counter_as_gauge::RULE,
     template_param::RULE,
     unknown_template::RULE,
+    bad_override::RULE,
+    useless_override::RULE,
+    former_id::RULE,
+    review_overdue::RULE,
+    unsaid_version::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
@@ -130,7 +141,7 @@ mod tests {
 
     fn findings(text: &str) -> Vec<Diagnostic> {
         let loaded = load::load(&[SourceText::named("example.yaml", text)]);
-        let mut findings = judge(&loaded);
+        let mut findings = judge(&loaded, "2026-11-21".parse().unwrap());
         findings.extend(loaded.findings);
         Report::new(findings, Counts::default()).findings().to_vec()
     }

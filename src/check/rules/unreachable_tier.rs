@@ -1,9 +1,10 @@
 //! `unreachable_tier`: a burn tier that even total failure does not reach.
 
 use crate::check::rule::{Failing, Rule};
-use crate::check::set::{Set, SloAt};
-use crate::check::tiers::{BurnTier, of_slo, shown};
+use crate::check::set::{At, Set, SloAt};
+use crate::check::tiers::{BurnTier, at_objective, shown};
 use crate::diag::{Diagnostic, Severity, codes};
+use crate::units::Objective;
 
 /// A burn tier that total failure does not reach.
 pub const RULE: Rule = Rule {
@@ -50,22 +51,34 @@ slos:
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for slo in set.slos.iter().filter(|slo| slo.alerts()) {
-        for tier in of_slo(slo) {
-            if tier.threshold >= 1.0 {
-                found.push(finding(set, slo, &tier));
-            }
+        let own = slo.policy_place();
+        found.extend(unreachable(set, slo, slo.slo.objective, own));
+        for (index, over) in slo.slo.overrides.iter().enumerate() {
+            let at = slo.at.nearest(&["overrides", &index.to_string(), "objective"]);
+            found.extend(unreachable(set, slo, over.objective, at));
         }
     }
 }
 
-fn finding(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier) -> Diagnostic {
+/// The tiers that cannot fire at an objective, told at its place.
+fn unreachable<'a>(
+    set: &Set<'_>,
+    slo: &SloAt<'a>,
+    objective: Objective,
+    at: At<'a>,
+) -> impl Iterator<Item = Diagnostic> {
+    let tiers = at_objective(slo, objective).into_iter().filter(|tier| tier.threshold >= 1.0);
+    tiers.map(move |tier| at.mark(finding(set, slo, &tier, objective)))
+}
+
+fn finding(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier, objective: Objective) -> Diagnostic {
     let policy = &slo.slo.alerting.policy.name;
     let named = tier.named(policy);
-    let most = shown(1.0 / slo.slo.objective.budget_ratio());
+    let most = shown(1.0 / objective.budget_ratio());
     let factor = shown(tier.factor);
     let message = format!(
         "{named} can never fire: at {} a total outage burns {most} times, and the tier wants more than {factor}",
-        slo.slo.objective
+        objective
     );
     let mut finding = Diagnostic::warning(codes::UNREACHABLE_TIER, message)
         .with_help("choose a policy with lower factors, or a tighter objective")
@@ -73,5 +86,5 @@ fn finding(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier) -> Diagnostic {
     if let Some(policy) = set.policy_of(slo.slo) {
         finding.related.push((policy.tier(tier.index).place(), "this tier".to_owned()));
     }
-    slo.policy_place().mark(finding)
+    finding
 }
