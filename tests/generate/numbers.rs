@@ -112,6 +112,8 @@ fn is_shown(name: &str, labels: &Labels, truths: &[Truth]) -> bool {
 fn base(record: &str) -> Option<(Length, Length)> {
     if record.ends_with(":slice") {
         Some((Length::from_seconds(30), Length::from_hours(7 * 24 + 2)))
+    } else if record == "slo:total_series:count" {
+        Some((Length::from_seconds(30), Length::from_hours(3)))
     } else if record.ends_with(":increase5m") {
         Some((Length::from_minutes(5), Length::from_hours(3 * 24 + 2)))
     } else if record.ends_with(":increase1h") {

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use slo::check::load::load;
-use slo::engine::definition::{Definition, Kind};
+use slo::engine::definition::{Definition, Kind, Tier};
+use slo::engine::instance::Instance;
 use slo::engine::observation::{Observation, Point, Roles, Sample, SeriesSamples};
 use slo::engine::state::SloState;
 use slo::engine::verdict::{TierSet, Verdict};
 use slo::policy::compile::{Terms, definition};
 use slo::spec::meant::{Bound, PushdownQuery, Sli, Slo, Unit};
 use slo::spec::policy::AlertSeverity;
-use slo::units::{Labels, Length, Step, Timestamp};
+use slo::units::{Labels, Length, Step, Timestamp, exceeds};
 use slo::yaml::SourceText;
 
 use crate::world::{Answer, EVERY, Store, World};
@@ -90,11 +91,28 @@ impl Truth {
             for (tier, said) in definition.tiers.iter().zip(&verdict.tiers) {
                 if windows(&tier.kind).chain([definition.window]).all(|length| begins_alike(length, at)) {
                     let key = (alert_name(&tier.kind), severity(tier.severity), group.clone());
-                    *figures.alerts.entry(key).or_default() |= said.matches && said.gates_hold;
+                    let starts = starts(tier, instance).unwrap_or(said.matches && said.gates_hold);
+                    *figures.alerts.entry(key).or_default() |= starts;
                 }
             }
         }
         figures
+    }
+}
+
+/// The conditions of SEMANTICS 5 that are a comparison of figures; `None`: the engine's own word.
+fn starts(tier: &Tier, instance: &Instance) -> Option<bool> {
+    let budget = instance.budget();
+    match tier.kind {
+        Kind::SliBelow { over, threshold, .. } => {
+            let window = instance.window(over);
+            let enough = window.bad >= tier.gates.min_bad && window.total >= tier.gates.min_total;
+            Some(exceeds(window.share, threshold) && enough)
+        }
+        Kind::BudgetLeft { below } => Some(exceeds(below, budget.remaining)),
+        Kind::BudgetDrop { drop, over } => Some(exceeds(instance.window(over).bad, drop * budget.allowed)),
+        Kind::NoTraffic { over, min_total } => Some(!exceeds(instance.window(over).total, min_total)),
+        Kind::Burn { .. } | Kind::Exhausts { .. } | Kind::Down { .. } | Kind::NoData { .. } => None,
     }
 }
 
