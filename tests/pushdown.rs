@@ -244,7 +244,8 @@ async fn compare(slo: &Slo) -> Result<i64, String> {
         let (from, to) = (time("from"), time("to"));
         newest = newest.min(to);
         let sums = expected(from, to)[name];
-        let found = [&window["bad"], &window["total"], &window["measured_seconds"]].map(|figure| figure.as_f64().unwrap());
+        let found =
+            [&window["bad"], &window["total"], &window["measured_seconds"]].map(|figure| figure.as_f64().unwrap());
         #[expect(clippy::cast_precision_loss, reason = "5")]
         let found = [found[0], found[1], found[2] / (STEP as f64 / 1_000.0)];
         // Readings are exact; what comes out of a division is rounded to the grid, once a slice.

@@ -291,10 +291,13 @@ mod tests {
         let mut gauge = Notification { time_weighted: true, ..page() };
         gauge.tiers[0].confirm = Some(window("5m", 8.0, 10.0, 1.0));
         let card = render(&gauge, None);
-        assert!(card.starts_with(
-            "[PAGE] checkout/availability region=eu: 80% of the time is bad (objective 99.9%)\n\
+        assert!(
+            card.starts_with(
+                "[PAGE] checkout/availability region=eu: 80% of the time is bad (objective 99.9%)\n\
              since 02:54 UTC, 6 min | 8 of 10 readings in 5m | "
-        ), "{card}");
+            ),
+            "{card}"
+        );
     }
 
     #[test]

@@ -82,7 +82,9 @@ impl Inner {
         (self.judged && self.complete && nothing).then(|| match &self.slo.sli {
             Sli::Exact { total, .. } => format!("`{total}` selects no series; is its name right?"),
             Sli::Pushdown { total, .. } => format!("`{}` gives no value; are its names right?", total.text),
-            Sli::Gauge { query, .. } | Sli::Ratio { query } => format!("`{query}` gives no value; are its names right?"),
+            Sli::Gauge { query, .. } | Sli::Ratio { query } => {
+                format!("`{query}` gives no value; are its names right?")
+            }
         })
     }
 

@@ -96,7 +96,8 @@ fn value(random: &mut Random, meaning: &Meaning, bad: bool) -> f64 {
 /// The points of all readings, by way of the plan of an SLO that is written so.
 fn points(text: &str, grouped: bool, readings: &[Reading]) -> Vec<Point> {
     let by = if grouped { "    by: [region]\n" } else { "" };
-    let file = format!("version: slo/v1\nservice: shop\nslos:\n  - name: a\n    objective: 99%\n    sli: {{{text}}}\n{by}");
+    let file =
+        format!("version: slo/v1\nservice: shop\nslos:\n  - name: a\n    objective: 99%\n    sli: {{{text}}}\n{by}");
     let loaded = load(&[SourceText::named("a.yaml", &file)]);
     assert_eq!(loaded.findings, []);
     let plan = Plan::new(&loaded.slos, Length::from_seconds(15), Step::new(length(SLICE)).unwrap());

@@ -56,15 +56,14 @@ mod unknown_source;
 mod unknown_template;
 mod unreachable_tier;
 mod unreadable;
-mod window_in_gauge;
 mod unsaid_version;
 mod useless_override;
+mod window_in_gauge;
 
 use crate::check::rule::Rule;
 
 /// Every rule, ascending by code; one for each of `diag::codes::LIST`.
 pub const ALL: &[Rule] = &[
-pub const ALL: [Rule; 52] = [
     syntax::RULE,
     unknown_key::RULE,
     duplicate_key::RULE,

@@ -11,6 +11,7 @@ use crate::check;
 use crate::cli::FINDINGS;
 use crate::cli::generate::deliver;
 use crate::cli::printer::{Paint, Printer};
+use crate::clock;
 use crate::config::meant::{Config, SinkConfig, SourceKind};
 use crate::diag::{Diagnostic, Severity, codes, human};
 use crate::engine::definition::Definition;
@@ -90,7 +91,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
     }
     let request = Request { paths: arguments.paths.clone(), config: arguments.config.clone() };
     let gathered = request.gather();
-    let checked = check::report(&gathered.loaded);
+    let checked = check::report(&gathered.loaded, clock::today());
     if gathered.loaded.documents.is_empty() && checked.findings().is_empty() {
         anyhow::bail!("no SLO files there; name files or folders, or run `slo init` to get some");
     }
@@ -117,7 +118,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
 
 /// The findings, as `slo check` prints them; nothing is written.
 fn refused(findings: Vec<Diagnostic>, gathered: &Gathered, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let counts = check::report(&gathered.loaded).counts();
+    let counts = check::report(&gathered.loaded, clock::today()).counts();
     let report = crate::diag::Report::new(findings, counts);
     let errors = report.count(Severity::Error);
     printer.say(human::render(&report, &gathered.texts, &gathered.loaded.masked, printer.err.has_colour()).trim_end());
