@@ -228,16 +228,22 @@ slos:
     }
 }
 
-/// `promtool test rules` on what `slos` give: alerts begin, and end, when their tiers say so.
+/// `promtool test rules` on what SLOs give: alerts begin, and end, when their tiers say so.
 #[test]
 fn tiers_wait_and_go_on_as_they_say() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("waits.yaml"), include_str!("waits.yaml")).unwrap();
-    fs::write(folder.path().join("waits.test.yaml"), include_str!("waits.test.yaml")).unwrap();
-    for ruler in ["prometheus", "victoriametrics"] {
-        let run = generate(folder.path(), &["waits.yaml", "--ruler", ruler, "--out", "rules.yaml"]);
-        assert_eq!(run.code, 0, "{}", run.err);
-        promtool(&["test", "rules"], &folder.path().join("waits.test.yaml")).unwrap();
+    for (name, slos, tests) in [
+        ("waits", include_str!("waits.yaml"), include_str!("waits.test.yaml")),
+        ("silence", include_str!("silence.yaml"), include_str!("silence.test.yaml")),
+    ] {
+        let (slos_file, tests_file) = (format!("{name}.yaml"), format!("{name}.test.yaml"));
+        fs::write(folder.path().join(&slos_file), slos).unwrap();
+        fs::write(folder.path().join(&tests_file), tests).unwrap();
+        for ruler in ["prometheus", "victoriametrics"] {
+            let run = generate(folder.path(), &[&slos_file, "--ruler", ruler, "--out", "rules.yaml"]);
+            assert_eq!(run.code, 0, "{}", run.err);
+            promtool(&["test", "rules"], &folder.path().join(&tests_file)).unwrap();
+        }
     }
 }
 

@@ -32,7 +32,7 @@ async fn every_number_is_the_engines_on_prometheus() {
     let files = format!("{SLOS}---{TIMED}");
     let compared = compare(&store, &files, "prometheus", overlap()).await;
     assert!(compared.figures > 600, "{compared:?}");
-    assert!(compared.firing > 20 && compared.silent > 20, "{compared:?}");
+    assert!(compared.firing > 10 && compared.silent > 20, "{compared:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,7 @@ async fn every_number_is_the_engines_on_victoria_metrics() {
     let Some(server) = VictoriaMetrics::start().await else { return };
     let compared = compare(&server.store, SLOS, "victoriametrics", Length::ZERO).await;
     assert!(compared.figures > 400, "{compared:?}");
-    assert!(compared.firing > 20 && compared.silent > 20, "{compared:?}");
+    assert!(compared.firing > 10 && compared.silent > 20, "{compared:?}");
 }
 
 /// How much was compared.
@@ -69,7 +69,10 @@ async fn compare(store: &Store, files: &str, ruler: &str, overlap: Length) -> Co
     let mut compared = Compared::default();
     for at in BEFORE.map(|before| world.end - before) {
         let mut figures = Figures::default();
-        for truth in &mut truths {
+        // The watermark of what the store evaluates moves in steps.
+        let judged: BTreeSet<String> =
+            truths.iter().filter(|truth| truth.judges_at(at)).map(|truth| truth.slo.id.name.clone()).collect();
+        for truth in truths.iter_mut().filter(|truth| judged.contains(&truth.slo.id.name)) {
             truth.advance(at);
             let of_one = truth.figures(at);
             figures.records.extend(of_one.records);
@@ -80,7 +83,7 @@ async fn compare(store: &Store, files: &str, ruler: &str, overlap: Length) -> Co
                 figures.alerts.insert((name, severity, group), matches);
             }
         }
-        for rule in &rules {
+        for rule in rules.iter().filter(|rule| judged.contains(&rule.labels["slo_name"])) {
             match &rule.record {
                 Some(name) => {
                     let answer = recorder.record(rule, at, at, Length::from_seconds(30)).await;

@@ -51,6 +51,11 @@ impl Truth {
         all
     }
 
+    /// Whether its watermark stops here.
+    pub fn judges_at(&self, at: Timestamp) -> bool {
+        self.state.definition().pushdown.is_none_or(|step| at.floor_to(step) == at)
+    }
+
     /// Goes on to the slice end `at`.
     pub fn advance(&mut self, at: Timestamp) {
         self.state.advance(&self.observation, at);
@@ -250,11 +255,7 @@ impl Truth {
     /// Whether a tier or the budget looks at this window.
     pub fn looks_at(&self, length: Length) -> bool {
         let definition = self.state.definition();
-        let shown = |kind: &Kind| match *kind {
-            Kind::Burn { over, confirm, .. } => over == length || confirm == Some(length),
-            Kind::SliBelow { over, .. } => over == length,
-            _ => false,
-        };
-        definition.window == length || definition.tiers.iter().any(|tier| shown(&tier.kind))
+        let mut all = definition.tiers.iter().flat_map(|tier| windows(&tier.kind));
+        definition.window == length || all.any(|window| window == length)
     }
 }

@@ -168,7 +168,11 @@ impl World {
         let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         self.series
             .iter()
-            .map(|(labels, samples)| Loaded { labels: labels.iter().map(pair).collect(), samples: samples.clone() })
+            .map(|(labels, samples)| Loaded {
+                labels: labels.iter().map(pair).collect(),
+                samples: samples.clone(),
+                ..Loaded::default()
+            })
             .collect()
     }
 }
