@@ -19,6 +19,7 @@ mod properties {
     mod replica;
     mod restart;
     mod summaries;
+    mod time_weighted;
     mod truth;
 
     /// So many cases, the same in every run.

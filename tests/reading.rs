@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use slo::check::load::{Loaded, load};
 use slo::config::meant::{Auth, Config, SecretRef, SinkConfig, SourceKind, WebhookUrl};
 use slo::diag::{Severity, codes};
-use slo::spec::meant::{Alive, Mode, Numerator, Sli, Slo, Unit};
+use slo::spec::meant::{Absent, Alive, Bound, Mode, Numerator, Sli, Slo, Unit};
 use slo::units::{Labels, Length, Objective};
 use slo::yaml::{MAX_BYTES, SourceText};
 
@@ -245,6 +245,7 @@ fn defaults_differ_by_kind_of_source() {
 fn wrong_slos_are_found_at_their_line_and_column() {
     let events = |inside: &str| format!("  - name: a\n    objective: 99.9%\n    sli: {{events: {{{inside}}}}}\n");
     let latency = |inside: &str| format!("  - name: a\n    objective: 99.9%\n    sli: {{latency: {{{inside}}}}}\n");
+    let sli = |inside: &str| format!("  - name: a\n    objective: 99.9%\n    sli: {{{inside}}}\n");
     let slo = |more: &str| format!("  - name: a\n{EVENTS}{more}");
     let cases: Vec<(String, Places)> = vec![
         (format!("  - name: a b\n{EVENTS}"), vec![(codes::BAD_NAME, 4, 11)]),
@@ -274,10 +275,23 @@ fn wrong_slos_are_found_at_their_line_and_column() {
         ),
         ("  - just text\n".into(), vec![(codes::SHAPE, 4, 5)]),
         ("  - name: a\n    objective: 99.9%\n".into(), vec![(codes::MISSING_KEY, 4, 5)]),
+        ("  - name: a\n    objective: 0.999\n    sli: {probe: up}\n".into(), vec![(codes::BAD_OBJECTIVE, 5, 16)]),
+        (sli("gauge: {query: q, below: 1}, probe: up"), vec![(codes::BAD_SLI, 6, 40)]),
+        (sli("gauge: {below: 1}"), vec![(codes::MISSING_KEY, 6, 18)]),
+        (sli("gauge: {query: q}"), vec![(codes::MISSING_KEY, 6, 18)]),
+        (sli("gauge: {query: q, below: 1, equals: 2}"), vec![(codes::BAD_SLI, 6, 47)]),
         (
-            "  - name: a\n    objective: 0.999\n    sli: {probe: up}\n".into(),
-            vec![(codes::BAD_OBJECTIVE, 5, 16), (codes::NOT_BUILT, 6, 11)],
+            sli("gauge: {query: 'q(', below: soon, absent: never}"),
+            vec![(codes::BAD_QUERY, 6, 28), (codes::BAD_NUMBER, 6, 39), (codes::BAD_CHOICE, 6, 53)],
         ),
+        (sli("gauge: {query: 'max_over_time(q[$window])', below: 1}"), vec![(codes::WINDOW_IN_GAUGE, 6, 26)]),
+        (sli("gauge: up"), vec![(codes::SHAPE, 6, 18)]),
+        (sli("probe: sum(up)"), vec![(codes::BAD_SLI, 6, 18)]),
+        (sli("probe: {query: up}"), vec![(codes::SHAPE, 6, 18)]),
+        (sli("ratio: {}"), vec![(codes::MISSING_KEY, 6, 18)]),
+        (sli("ratio: 'sum('"), vec![(codes::BAD_QUERY, 6, 22)]),
+        (latency("histogram: h, below: 1s, native: perhaps"), vec![(codes::SHAPE, 6, 54)]),
+        (latency("histogram: h, below: 1s, native: true, mode: exact"), vec![(codes::BAD_SLI, 6, 66)]),
         (
             "  - name: a\n    objective: {at_most: 100}\n    sli: {events: {bad: b, total: t}}\n".into(),
             vec![(codes::NOT_BUILT, 5, 17)],
@@ -319,6 +333,37 @@ fn wrong_slos_are_found_at_their_line_and_column() {
         println!("{item}\n  expected {expected:?}\n  found    {:?}\n", found(&slo_with(item)));
     }
     assert!(wrong.is_empty(), "{} of {} differ", wrong.len(), cases.len());
+}
+
+/// What is weighted by time, and what it says of the thing that is scraped.
+#[test]
+fn gauges_probes_and_ratios_mean_what_they_say() {
+    let sli = |sli: &str| one(&format!("  - name: a\n    objective: 99.9%\n    sli: {{{sli}}}\n"));
+    let up = |slo: &Slo| match &slo.alive {
+        Alive::Selector(selector) => selector.to_string(),
+        Alive::None => "none".to_owned(),
+    };
+    let age = "time() - max(export_last_success_timestamp_seconds)";
+    let slo = sli(&format!("gauge: {{query: {age}, below: 15m, absent: bad}}"));
+    assert_eq!(slo.sli, Sli::Gauge { query: age.to_owned(), bound: Bound::Below(900.0), absent: Absent::Bad });
+    assert_eq!(up(&slo), "none");
+    let slo = sli("gauge: {query: 'min(free{job=\"db\"})', above: 0.25}");
+    let query = "min(free{job=\"db\"})".to_owned();
+    assert_eq!(slo.sli, Sli::Gauge { query, bound: Bound::Above(0.25), absent: Absent::Ignore });
+    let probe = r#"probe_success{job="blackbox",instance="https://shop.example"}"#;
+    let slo = sli(&format!("probe: '{probe}'"));
+    assert_eq!(slo.sli, Sli::Gauge { query: probe.to_owned(), bound: Bound::Equals(1.0), absent: Absent::Ignore });
+    assert_eq!(up(&slo), r#"up{job="blackbox",instance="https://shop.example"}"#);
+    let text = "sum(rate(e[$window])) / sum(rate(t[$window]))";
+    for written in [format!("ratio: '{text}'"), format!("ratio: {{query: '{text}'}}")] {
+        let slo = sli(&written.replace("$window])) /", "{{.window}}])) /"));
+        assert_eq!(slo.sli, Sli::Ratio { query: text.to_owned() });
+    }
+    let slo = sli(r#"latency: {histogram: 'h{job="x"}', below: 300ms, native: true, good: 'code="200"'}"#);
+    let Sli::Pushdown { numerator: Numerator::Good, events, total, .. } = &slo.sli else { panic!("{:?}", slo.sli) };
+    assert_eq!(total.text, r#"histogram_count(sum(rate(h{job="x"}[$window])))"#);
+    assert!(events.text.starts_with(r#"histogram_fraction(0, 0.3, sum(rate(h{job="x",code="200"}[$window])))"#));
+    assert_eq!(up(&slo), r#"up{job="x"}"#);
 }
 
 /// Whole documents with what is wrong in them.
@@ -390,11 +435,11 @@ fn wrong_documents_are_found_at_their_line_and_column() {
             ],
         ),
         (
-            "version: config/v1\nserver: {listen: 9777, external_url: slo, compat: sloth, tls: {}}\n",
+            "version: config/v1\nserver: {listen: 9777, external_url: slo, compat: pyrra, tls: {}}\n",
             vec![
                 (codes::BAD_ADDRESS, 2, 18),
                 (codes::BAD_ADDRESS, 2, 38),
-                (codes::NOT_BUILT, 2, 51),
+                (codes::BAD_CHOICE, 2, 51),
                 (codes::NOT_BUILT, 2, 58),
             ],
         ),

@@ -314,7 +314,7 @@ impl Loader {
             let read = match part.kind {
                 Kind::Slos => read_slos(&mut reader, part.node, &around),
                 Kind::Sloth(dialect) => read_sloth(&mut reader, part.node, dialect, &around, &catalogue),
-                Kind::Pyrra => read_pyrra(&mut reader, part.node, &around),
+                Kind::Pyrra => read_pyrra(&mut reader, part.node, &around).into_iter().collect(),
                 _ => continue,
             };
             for (slo, node) in read {
@@ -406,7 +406,9 @@ fn fit(reader: &mut Reader<'_>, slo: &Slo, node: NodeId, origin: Option<&Origin>
     let below = misfit.tier.map_or_else(String::new, |tier| format!("/tiers/{tier}"));
     let place = origin.and_then(|origin| loaded.node(origin, &below)).map(|(document, node)| document.place(node));
     finding.related.extend(place.map(|place| (place, "the policy says so here".to_owned())));
-    reader.report_in(node, if chosen_there { "alerting" } else { "objective" }, finding);
+    // Pyrra's word for the objective is `target`.
+    let objective = if document.child(node, "target").is_some() { "target" } else { "objective" };
+    reader.report_in(node, if chosen_there { "alerting" } else { objective }, finding);
 }
 
 const fn is_ours(kind: Kind) -> bool {

@@ -5,10 +5,12 @@
 //! returns is printed here, once, and is code 2. A reader that closed the pipe is success.
 
 pub mod alerts;
+pub mod backtest;
 pub mod check;
 pub mod client;
 pub mod demo;
 pub mod explain;
+pub mod generate;
 pub mod init;
 pub mod printer;
 pub mod run;
@@ -48,6 +50,8 @@ enum Verb {
     Run(run::Arguments),
     Status(status::Arguments),
     Alerts(alerts::Arguments),
+    Backtest(backtest::Arguments),
+    Generate(generate::Arguments),
     Explain(explain::Arguments),
 }
 
@@ -73,6 +77,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Run(arguments) => run::run(arguments, &printer),
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
+        Verb::Backtest(arguments) => backtest::run(arguments, &printer),
+        Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),
     };
     result.unwrap_or_else(|error| failure(&error, &printer))

@@ -4,7 +4,7 @@
 //! ([`once`]) and the API answers in this process. What is printed is made of the API's objects either way.
 
 mod figures;
-mod names;
+pub mod names;
 mod once;
 mod trouble;
 
@@ -81,7 +81,8 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
 }
 
 /// Whether an argument is a path, rather than the name of an SLO.
-fn is_path(argument: &str, exists: bool) -> bool {
+#[must_use]
+pub fn is_path(argument: &str, exists: bool) -> bool {
     let extension = Path::new(argument).extension().and_then(|extension| extension.to_str());
     exists || matches!(extension, Some("yaml" | "yml"))
 }
@@ -130,7 +131,7 @@ fn show(mut said: Said, patterns: &[String], format: Format, printer: &Printer) 
                 printer.data(&figures::rendered(printer, &slos.items, &alerts.items))?;
             }
             if unmatched.len() < patterns.len().max(1) {
-                for line in &said.trouble {
+                for line in said.trouble.iter().chain(&trouble::of_slos(&slos.items)) {
                     printer.say(&format!("{} {line}", printer.err.paint(Paint::Yellow, "!")));
                 }
                 printer.say(&closing(printer, &slos, &alerts.items, said.next));

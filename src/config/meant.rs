@@ -213,6 +213,29 @@ pub struct Server {
     pub external_url: Option<String>,
     /// Added to every alert and to its dedup key.
     pub external_labels: BTreeMap<String, String>,
+    /// Whose series `/metrics/slos` has beside ours.
+    pub compat: Compat,
+}
+
+/// Another tool's names on `/metrics/slos`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// Ours alone.
+    #[default]
+    None,
+    /// Sloth's too.
+    Sloth,
+}
+
+impl Compat {
+    /// As written in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Sloth => "sloth",
+        }
+    }
 }
 
 /// Bounds; reaching one is told.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::config::meant::{Config, Files, Limits, Owner, Route, SecretRef, Server, SinkConfig, Storage};
+use crate::config::meant::{Compat, Config, Files, Limits, Owner, Route, SecretRef, Server, SinkConfig, Storage};
 use crate::config::secrets::has_userinfo;
 use crate::config::written::{
     AlertingItem, ConfigFile, FilesItem, LimitsItem, MatchItem, OwnerItem, RouteItem, SecretItem, ServerItem,
@@ -21,13 +21,15 @@ use crate::spec::foreign::windows;
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
 use crate::spec::policy::SEVERITIES;
-use crate::spec::slos::MODES;
+use crate::spec::slos::{MODES, check_window};
 use crate::spec::value;
 use crate::units::{Length, Step, is_name};
 use crate::yaml::{NodeId, Reader, Shape, Written};
 
 /// How long daily buckets are kept: a year and a month (FORMATS 3).
 const HISTORY: Length = Length::from_days(400);
+/// `server.compat`.
+const COMPATS: &[(&str, Compat)] = &[("none", Compat::None), ("sloth", Compat::Sloth)];
 /// Where the service listens (FORMATS 3): loopback, because everything is open there.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 9777);
 /// FORMATS 3.
@@ -48,7 +50,12 @@ impl Config {
             sinks: BTreeMap::from([(DEFAULT_SINK.to_owned(), SinkConfig::Stdout)]),
             routes: vec![Route { to: vec![DEFAULT_SINK.to_owned()], ..Route::default() }],
             storage: Storage { path: folder.join("data/slo.db"), history: HISTORY },
-            server: Server { listen: SocketAddr::from(LISTEN), external_url: None, external_labels: BTreeMap::new() },
+            server: Server {
+                listen: SocketAddr::from(LISTEN),
+                external_url: None,
+                external_labels: BTreeMap::new(),
+                compat: Compat::None,
+            },
             limits: LIMITS,
             sloth_period: windows::PERIOD,
         }
@@ -96,7 +103,10 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
     if let Some((node, item)) = section::<SlothItem>(reader, root, "sloth")
         && let Some(period) = value::positive_length(reader, node, "period", item.period.as_deref())
     {
-        config.sloth_period = period;
+        match check_window(period) {
+            Ok(()) => config.sloth_period = period,
+            Err(finding) => reader.report_in(node, "period", finding),
+        }
     }
     Some(config)
 }
@@ -204,11 +214,8 @@ fn read_server(reader: &mut Reader<'_>, root: NodeId, server: &mut Server) {
             reader.report_in(node, "listen", finding.with_help("write an address and a port, such as 127.0.0.1:9777"));
         }
     }
-    if item.compat.as_deref() == Some("sloth") {
-        reader.report_in(node, "compat", Diagnostic::error(codes::NOT_BUILT, "`compat: sloth` is not built yet"));
-    } else {
-        value::choice(reader, node, "compat", item.compat.as_deref(), &[("none", ())]);
-    }
+    let compat = value::choice(reader, node, "compat", item.compat.as_deref(), COMPATS);
+    server.compat = compat.unwrap_or_default();
     server.external_url = address(reader, node, "external_url", item.external_url.as_deref());
     server.external_labels = value::labels(reader, node, "external_labels");
 }

@@ -231,4 +231,6 @@ fn put_before(instance: &mut Instance, buckets: &mut Buckets, covered: Vec<Stret
         instance.touch(first, last);
     }
     instance.touch(piece.from + slice, piece.to);
+    // With other traffic known, bounds on false pages are other ones.
+    instance.bounds = None;
 }

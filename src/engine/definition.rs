@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::engine::false_pages::TRAFFIC;
 use crate::spec::meant::Numerator;
 use crate::spec::policy::{AlertSeverity, Gates};
 use crate::units::{Labels, Length, SloId, Step};
@@ -41,6 +42,16 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// How far back it looks: over its period, the windows of its tiers, and 28 d where false pages are bounded.
+    #[must_use]
+    pub fn reach(&self) -> Length {
+        let tier = |tier: &Tier| {
+            let window = tier.kind.window().unwrap_or(Length::ZERO);
+            if tier.gates.max_false_pages.is_some() { window.max(TRAFFIC) } else { window }
+        };
+        self.tiers.iter().map(tier).fold(self.window, Length::max)
+    }
+
     /// The definition of a group: that of the first override that matches, else this one.
     #[must_use]
     pub fn of_group(&self, group: &Labels) -> &Self {
@@ -73,6 +84,31 @@ pub struct Tier {
     pub kind: Kind,
     /// What else has to hold.
     pub gates: Gates,
+}
+
+impl Kind {
+    /// `L`: the long window, or the lookback; an hour for what looks at the budget alone.
+    #[must_use]
+    pub const fn window(self) -> Option<Length> {
+        match self {
+            Self::Burn { over, .. }
+            | Self::Exhausts { lookback: over, .. }
+            | Self::BudgetDrop { over, .. }
+            | Self::SliBelow { over, .. }
+            | Self::NoTraffic { over, .. } => Some(over),
+            Self::BudgetLeft { .. } => Some(Length::from_hours(1)),
+            Self::Down { .. } | Self::NoData { .. } => None,
+        }
+    }
+
+    /// `S`.
+    #[must_use]
+    pub const fn confirm(self) -> Option<Length> {
+        match self {
+            Self::Burn { confirm, .. } => confirm,
+            _ => None,
+        }
+    }
 }
 
 /// A tier's condition, in numbers.

@@ -54,6 +54,7 @@ impl SloState {
         let Some(instance) = self.instances.get_mut(number as usize) else { return };
         self.restored = true;
         instance.windows.cut_before(before);
+        instance.bounds = None;
         instance.coverage.cut_before(before);
         let behind = Behind::new(&hours, instance.windows.slice());
         instance.windows.reach_back(first.end - HOUR, |end| behind.after(end));

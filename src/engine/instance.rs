@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::engine::budget::budget_of;
 use crate::engine::coverage::{Balance, Coverage};
 use crate::engine::definition::Definition;
+use crate::engine::false_pages::Bounds;
 use crate::engine::sums::Sums;
 use crate::engine::verdict::{Budget, WindowFigures};
 use crate::engine::windows::WindowStore;
@@ -38,6 +39,8 @@ pub struct Instance {
     pub(crate) anchored: bool,
     /// In this tick: time after the newest sample may be taken as measured (`alive` is not 0).
     pub(crate) provisional: bool,
+    /// What the bounds on false pages came to, where a tier has one.
+    pub(crate) bounds: Option<Box<Bounds>>,
     /// In this tick: what its new samples add to the numerator and to `total`.
     pub(crate) fresh: (f64, f64),
 }
@@ -45,6 +48,8 @@ pub struct Instance {
 /// One step of a plot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlotPoint {
+    /// Begin of the step, exclusive.
+    pub from: Timestamp,
     /// End of the step.
     pub at: Timestamp,
     /// Bad events in the step.
@@ -60,7 +65,7 @@ pub struct PlotPoint {
 impl Instance {
     /// An instance whose loaded time is `(origin, end]`, all of it unmeasured.
     pub(crate) fn new(definition: Arc<Definition>, labels: Labels, origin: Timestamp, end: Timestamp) -> Self {
-        let windows = WindowStore::new(definition.slice, definition.window, origin, end);
+        let windows = WindowStore::new(definition.slice, definition.reach(), origin, end);
         Self {
             definition,
             labels,
@@ -75,6 +80,7 @@ impl Instance {
             taken: origin,
             anchored: false,
             provisional: true,
+            bounds: None,
             fresh: (0.0, 0.0),
         }
     }

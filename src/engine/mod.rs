@@ -17,8 +17,11 @@ pub mod confidence;
 mod coverage;
 pub mod definition;
 mod derive;
+pub mod false_pages;
 #[cfg(test)]
 mod fixture;
+pub mod forecast;
+mod gamma;
 mod history;
 mod hours;
 pub mod instance;

@@ -8,33 +8,38 @@ use crate::units::{Length, Timestamp};
 
 impl Instance {
     /// At most `points` (at least 1) equally wide steps over `(from, to]`, cut to what is loaded. A step is a multiple
-    /// of the resolution in which `from` is held, and ends on a multiple of itself; the last one ends at or before `to`.
+    /// of the resolution in which `from` is held, and ends on a multiple of itself, so that a plot drawn again a moment
+    /// later has the same steps. The last one ends at `to`, where that is held, and is shorter.
     #[must_use]
     pub fn points(&self, from: Timestamp, to: Timestamp, points: usize) -> Vec<PlotPoint> {
-        let to = to.min(self.as_of());
+        let to = to.min(self.as_of()).floor_to(self.windows.slice());
         let from = from.max(self.loaded_from()).max(self.windows.coarse_from());
         if to <= from {
             return Vec::new();
         }
-        let step = self.plot_step(from, to, points);
-        let mut end = from.ceil_to(step);
+        if points <= 1 {
+            let begin = from.floor_to(self.plot_step(from, to, usize::MAX));
+            return self.plot_point(begin.max(self.loaded_from()), to).into_iter().collect();
+        }
+        let mut step = self.plot_step(from, to, points);
+        if ends(from, to, step) > points {
+            // The shorter step at the end is one of them.
+            step = self.plot_step(from, to, points - 1);
+        }
+        let mut end = (from + Length::from_millis(1)).ceil_to(step);
         let mut steps = Vec::new();
-        if end == from {
+        while end < to {
+            steps.extend(self.plot_point((end - step).max(self.loaded_from()), end));
             end = end + step;
         }
-        while end <= to {
-            if let Some(sums) = self.between((end - step).max(self.loaded_from()), end) {
-                steps.push(PlotPoint {
-                    at: end,
-                    bad: self.bad(sums),
-                    total: sums.total,
-                    measured: self.measured(sums),
-                    remaining: self.budget_at(end).map(|budget| budget.remaining),
-                });
-            }
-            end = end + step;
-        }
+        steps.extend(self.plot_point((end - step).max(self.loaded_from()), to));
         steps
+    }
+
+    fn plot_point(&self, from: Timestamp, at: Timestamp) -> Option<PlotPoint> {
+        let sums = self.between(from, at)?;
+        let remaining = self.budget_at(at).map(|budget| budget.remaining);
+        Some(PlotPoint { from, at, bad: self.bad(sums), total: sums.total, measured: self.measured(sums), remaining })
     }
 
     /// Width of the steps for a plot of `(from, to]`.
@@ -51,6 +56,12 @@ impl Instance {
         let least = to.since(from).millis() / points;
         resolution * (least / resolution.millis() + i64::from(least % resolution.millis() > 0)).max(1)
     }
+}
+
+/// How many steps end within `(from, to]`, the last at `to`.
+fn ends(from: Timestamp, to: Timestamp, step: Length) -> usize {
+    let first = (from + Length::from_millis(1)).ceil_to(step);
+    usize::try_from(to.ceil_to(step).since(first).count_of(step) + 1).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -83,6 +94,17 @@ mod tests {
         assert!(points[0].remaining.is_some());
         let fine = instance.points(at(end - 600), at(end), 1_000);
         assert_eq!((fine.len(), fine[0].at), (20, at(end - 570)));
+        // Whatever the number of points, the last is of the watermark, and all of them add up to the window.
+        state.advance(&answer(&all, end - 300, end + 90), at(end + 90));
+        let instance = state.instance(&Labels::new()).unwrap();
+        for (length, most) in [(86_400, 24), (86_400, 7), (864_000, 200), (864_000, 1), (5_000, 2), (5_000, 13)] {
+            let points = instance.points(at(end + 90 - length), at(end + 90), most);
+            assert!(points.len() <= most && points.len() > most / 3, "{} of {most} over {length}", points.len());
+            assert_eq!(points.last().unwrap().at, at(end + 90), "{most} over {length}");
+            assert!(points.windows(2).all(|pair| pair[0].at == pair[1].from));
+            let whole = instance.between(points[0].from, at(end + 90)).unwrap();
+            assert_eq!(points.iter().map(|point| point.total).sum::<f64>(), whole.total);
+        }
         assert_eq!(instance.points(at(end), at(end - 5), 10), []);
         // Windows at older ends: exact where both boundaries are held.
         let older = instance.window_at(Length::from_hours(6), at(end - 2 * 86_400)).unwrap();

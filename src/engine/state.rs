@@ -113,6 +113,7 @@ impl SloState {
         self.definition = Arc::clone(definition);
         for instance in &mut self.instances {
             instance.definition = Arc::clone(definition.override_of(&instance.labels).unwrap_or(definition));
+            instance.bounds = None;
         }
     }
 
@@ -151,10 +152,10 @@ impl SloState {
         self.unasked_to.is_some_and(|to| end < to + self.definition.gap)
     }
 
-    /// Series that are alive.
+    /// Series that are alive; of what the store works out, as many as its points take memory.
     #[must_use]
     pub fn series_count(&self) -> usize {
-        self.registry.all().count()
+        if self.definition.pushdown.is_some() { self.instances.len() * POINT_SIZE } else { self.registry.all().count() }
     }
 
     /// Whether an answer comes from another replica than what is held: it has a series that is held, and lacks time
@@ -187,7 +188,7 @@ impl SloState {
         let as_of = slice.floor(as_of);
         if self.loaded.is_none() {
             // What nobody can ask for is not walked through, however far back the answer says it reaches.
-            let reach = self.definition.window.max(Length::from_days(7)) + HOUR;
+            let reach = self.definition.reach().max(Length::from_days(7)) + HOUR;
             let from = self.whole_steps(observation.from.max(as_of - reach));
             let origin = slice.floor(from);
             if as_of < origin {
@@ -207,6 +208,7 @@ impl SloState {
         for instance in self.instances.iter_mut().filter(|instance| instance.lived_from.is_none()) {
             instance.lived_from = Some(as_of);
         }
+        self.instances.iter_mut().for_each(Instance::bound_false_pages);
         if as_of.floor_to(HOUR) > loaded.end.floor_to(HOUR) {
             self.keep_house(as_of);
         }
@@ -311,13 +313,16 @@ impl SloState {
     fn keep_house(&mut self, as_of: Timestamp) {
         let gap = self.definition.gap;
         self.starts.retain(|(_, at)| *at > as_of - gap - gap);
-        self.registry.forget(as_of - self.definition.window.max(Length::from_days(7)));
+        self.registry.forget(as_of - self.definition.reach().max(Length::from_days(7)));
         self.alive.forget(as_of);
         for instance in &mut self.instances {
             instance.coverage.settle(instance.windows.coarse_from());
         }
     }
 }
+
+/// A point takes about as much memory as so many samples.
+const POINT_SIZE: usize = 8;
 
 /// The group that takes what is beyond the limit of instances.
 const OTHER: &str = "other";

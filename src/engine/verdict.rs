@@ -2,6 +2,8 @@
 
 use smallvec::SmallVec;
 
+use crate::engine::false_pages::FalsePagesFigure;
+use crate::engine::forecast::Forecast;
 use crate::units::{Length, Timestamp};
 
 /// The figures of one window `(from, to]` (SEMANTICS 1).
@@ -25,6 +27,14 @@ pub struct WindowFigures {
     pub share: f64,
     /// Burn rate: `share / B`.
     pub rate: f64,
+}
+
+impl WindowFigures {
+    /// Whether anything was measured in it; where not, share and rate are 0 and say nothing.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.coverage > 0.0 || self.total > 0.0
+    }
 }
 
 /// The error budget (SEMANTICS 4).
@@ -82,13 +92,13 @@ pub enum Trend {
 /// What one tier's condition gives at this slice end. Durations (`for`, `after`, `keep_firing_for`) are the policy's.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TierVerdict {
-    /// The condition holds: burn over the threshold in all windows; down; idle in an hour that usually has events.
+    /// The condition of its kind holds (SEMANTICS 5).
     pub matches: bool,
     /// `min_bad` and `min_total` hold.
     pub gates_hold: bool,
     /// Known false (SEMANTICS 3 and 5); worked out only for tiers said to be firing.
     pub known_false: bool,
-    /// Burn tiers: `L`.
+    /// Its long window, `L` or the lookback; for `budget_left` the last hour.
     pub over: Option<WindowFigures>,
     /// Burn tiers: `S`.
     pub confirm: Option<WindowFigures>,
@@ -96,6 +106,12 @@ pub struct TierVerdict {
     pub resolve: Option<WindowFigures>,
     /// Burn tiers: which way it goes.
     pub trend: Trend,
+    /// `exhausts` tiers that match: how soon the budget is gone at the burn of the lookback; zero: it is.
+    pub exhausts_in: Option<Length>,
+    /// `budget_left`: share left; `budget_drop`: share spent in `over`.
+    pub budget_share: Option<f64>,
+    /// What its bound on false pages came to.
+    pub false_pages: Option<FalsePagesFigure>,
 }
 
 /// A set of tiers by their index in the definition; at most 64.
@@ -127,6 +143,8 @@ pub struct Verdict {
     pub budget: Budget,
     /// One for each tier of the definition, in its order.
     pub tiers: SmallVec<[TierVerdict; 6]>,
+    /// The forecast, where something is to be told; others ask for it when they want it.
+    pub forecast: Option<Forecast>,
 }
 
 /// A whole hour of an instance, durable (ARCHITECTURE, *Store*).

@@ -59,10 +59,15 @@ const fn point(at: Timestamp, group: Labels, bad: f64, total: f64) -> Point {
 /// Whether a value is bad; what equals the bound is good.
 fn fails(value: f64, bound: Bound) -> bool {
     match bound {
-        Bound::Below(most) => exceeds(value, most),
-        Bound::Above(least) => exceeds(least, value),
-        Bound::Equals(only) => exceeds(value, only) || exceeds(only, value),
+        Bound::Below(most) => over(value, most),
+        Bound::Above(least) => over(least, value),
+        Bound::Equals(only) => over(value, only) || over(only, value),
     }
+}
+
+/// As [`exceeds`], which has no room for infinities.
+fn over(x: f64, y: f64) -> bool {
+    if x.is_finite() && y.is_finite() { exceeds(x, y) } else { x > y }
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ fn headline(notification: &Notification) -> String {
         (ended, AlertKind::Source) => if ended.is_some() { "answers again" } else { "does not answer" }.to_owned(),
         (_, AlertKind::Burn | AlertKind::Budget) => {
             let share = window(notification).map_or(0.0, |window| window.ratio);
-            format!("{} of requests fail", percent_to_two(share))
+            let failing = if notification.time_weighted { "of the time is bad" } else { "of requests fail" };
+            format!("{} {failing}", percent_to_two(share))
         }
     };
     format!("{}: {what}{objective}", subject(notification))
@@ -61,7 +62,8 @@ fn headline(notification: &Notification) -> String {
 fn figures(notification: &Notification) -> String {
     let mut parts = vec![span(notification)];
     if let Some(window) = window(notification) {
-        parts.push(format!("{} of {} in {}", count(window.bad), count(window.total), window.length));
+        let unit = if notification.time_weighted { " readings" } else { "" };
+        parts.push(format!("{} of {}{unit} in {}", count(window.bad), count(window.total), window.length));
     }
     if let Some(budget) = &notification.budget {
         parts.push(format!("{} of budget left", rough_percent(budget.remaining_ratio)));
@@ -223,6 +225,7 @@ mod tests {
             evidence: None,
             context: vec!["search/availability/ticket/burn/2026-11-21T02:54:00Z/alert-1".to_owned()],
             coverage: 1.0,
+            time_weighted: false,
         }
     }
 
@@ -281,6 +284,20 @@ mod tests {
             ..page()
         };
         assert_eq!(render(&source, None), "[PAGE] source/prometheus: does not answer\nsince 02:54 UTC, 6 min");
+    }
+
+    #[test]
+    fn what_is_weighted_by_time_speaks_of_time() {
+        let mut gauge = Notification { time_weighted: true, ..page() };
+        gauge.tiers[0].confirm = Some(window("5m", 8.0, 10.0, 1.0));
+        let card = render(&gauge, None);
+        assert!(
+            card.starts_with(
+                "[PAGE] checkout/availability region=eu: 80% of the time is bad (objective 99.9%)\n\
+             since 02:54 UTC, 6 min | 8 of 10 readings in 5m | "
+            ),
+            "{card}"
+        );
     }
 
     #[test]

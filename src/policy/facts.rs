@@ -67,7 +67,8 @@ impl Facts<'_> {
         let since = outcome.phase.map_or(self.at(), Phase::since);
         match self {
             Self::Own { definition, verdict, idle_since } => {
-                let run = Run { since, idle_since: *idle_since, at: verdict.as_of };
+                let time_weighted = definition.time_weighted;
+                let run = Run { since, idle_since: *idle_since, at: verdict.as_of, time_weighted };
                 let parts = definition.tiers.get(outcome.index).zip(verdict.tiers.get(outcome.index));
                 parts.map_or_else(String::new, |(tier, judged)| {
                     let matched = reason::matched(tier, judged, objective, run);
@@ -89,8 +90,9 @@ impl Facts<'_> {
     pub fn known_false(&self, outcome: &TierOutcome, started_at: Timestamp) -> String {
         match self {
             Self::Own { definition, verdict, .. } => {
-                let run =
-                    Run { since: outcome.quiet_since.unwrap_or(verdict.as_of), idle_since: None, at: verdict.as_of };
+                let at = verdict.as_of;
+                let since = outcome.quiet_since.unwrap_or(at);
+                let run = Run { since, idle_since: None, at, time_weighted: definition.time_weighted };
                 let parts = definition.tiers.get(outcome.index).zip(verdict.tiers.get(outcome.index));
                 parts.map_or_else(String::new, |(tier, judged)| {
                     reason::known_false(tier, judged, verdict.condition, run)

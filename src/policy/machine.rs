@@ -480,6 +480,7 @@ pub(crate) mod kit {
             links: BTreeMap::from([("runbook".to_owned(), "https://wiki.example/checkout".to_owned())]),
             mode: Mode::Live,
             external_labels: BTreeMap::new(),
+            time_weighted: false,
             foreign: None,
         }
     }
@@ -576,6 +577,7 @@ pub(crate) mod kit {
                     (false, true) => Trend::Rising,
                     (false, false) => Trend::Ok,
                 },
+                ..TierVerdict::default()
             }
         }
 
@@ -604,7 +606,7 @@ pub(crate) mod kit {
             });
             let window = self.window(length("1h"), to);
             let budget = Budget { window, allowed: 10_000.0, spent: 0.59, remaining: 0.41, ..Budget::default() };
-            Verdict { as_of: to, condition, budget, tiers: tiers.collect() }
+            Verdict { as_of: to, condition, budget, tiers: tiers.collect(), forecast: None }
         }
     }
 

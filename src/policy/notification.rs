@@ -74,6 +74,9 @@ pub struct Notification {
     pub context: Vec<String>,
     /// Coverage of the long window of the first firing tier.
     pub coverage: f64,
+    /// What failed is a share of the time, not of requests (`gauge`, `probe`, `ratio`); left out where it is not so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub time_weighted: bool,
 }
 
 /// The budget as shown (INTERFACES 3).
@@ -157,6 +160,7 @@ impl Notification {
             evidence: None,
             context,
             coverage: facts.coverage(&alert.tiers),
+            time_weighted: subject.time_weighted,
         }
     }
 

@@ -26,13 +26,15 @@ pub struct Run {
     pub idle_since: Option<Timestamp>,
     /// The slice end that decides.
     pub at: Timestamp,
+    /// What is bad is a share of the time, not of requests.
+    pub time_weighted: bool,
 }
 
 /// Why a tier matches.
 #[must_use]
 pub fn matched(tier: &Tier, verdict: &TierVerdict, objective: Option<Objective>, run: Run) -> String {
     match tier.kind {
-        Kind::Burn { factor, .. } => burning(verdict, factor, objective),
+        Kind::Burn { factor, .. } => burning(verdict, factor, objective, run.time_weighted),
         Kind::Down { .. } => {
             let length = run.at.since(run.since);
             let how_long = if length == Length::ZERO { String::new() } else { format!(" for {length}") };
@@ -61,10 +63,14 @@ pub fn waits(matched: &str, tier: &Tier) -> String {
 }
 
 /// `100% of requests failed over 5m and 16.2% over 1h: burn 1000 and 162, both above 14.4 (objective 99.9%)`.
-fn burning(verdict: &TierVerdict, factor: f64, objective: Option<Objective>) -> String {
+fn burning(verdict: &TierVerdict, factor: f64, objective: Option<Objective>, time_weighted: bool) -> String {
     let windows: Vec<&WindowFigures> = verdict.confirm.iter().chain(&verdict.over).collect();
     let share = |(index, window): (usize, &&WindowFigures)| {
-        let failed = if index == 0 { " of requests failed" } else { "" };
+        let failed = match (index, time_weighted) {
+            (0, false) => " of requests failed",
+            (0, true) => " of the time was bad",
+            _ => "",
+        };
         format!("{}{failed} over {}", percent(window.share), window.length)
     };
     let shares = windows.iter().enumerate().map(share).collect::<Vec<_>>().join(" and ");
@@ -100,6 +106,13 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run
             };
             let resolve = verdict.resolve.as_ref().filter(|window| window.total > 0.0).filter(decides);
             match resolve.or(verdict.over.as_ref()) {
+                Some(window) if run.time_weighted => format!(
+                    "{held}: {} of the time was bad over {}, burn {} at or below {}",
+                    percent(window.share),
+                    window.length,
+                    at_or_below(window.rate, bound),
+                    limit(bound)
+                ),
                 Some(window) => format!(
                     "{held}: {} of {} events failed over {}, burn {} at or below {}",
                     count(window.bad),
@@ -196,7 +209,12 @@ mod tests {
     }
 
     fn run(since: i64, at: i64) -> Run {
-        Run { since: Timestamp::from_seconds(since), idle_since: None, at: Timestamp::from_seconds(at) }
+        Run {
+            since: Timestamp::from_seconds(since),
+            idle_since: None,
+            at: Timestamp::from_seconds(at),
+            time_weighted: false,
+        }
     }
 
     #[test]
@@ -209,6 +227,25 @@ mod tests {
         assert_eq!(
             matched(&tier(), &verdict, Some("99.9%".parse().unwrap()), run(0, 0)),
             "100% of requests failed over 5m and 16.2% over 1h: burn 1000 and 162, both above 14.4 (objective 99.9%)"
+        );
+    }
+
+    #[test]
+    fn what_is_weighted_by_time_speaks_of_time() {
+        let mut verdict = TierVerdict {
+            over: Some(window("1h", 19.0, 120.0, 1.0)),
+            confirm: Some(window("5m", 10.0, 10.0, 1.0)),
+            ..TierVerdict::default()
+        };
+        let run = Run { time_weighted: true, ..run(0, 0) };
+        assert_eq!(
+            matched(&tier(), &verdict, None, run),
+            "100% of the time was bad over 5m and 15.8% over 1h: burn 1000 and 158, both above 14.4"
+        );
+        verdict.resolve = Some(window("5m", 0.0, 10.0, 1.0));
+        assert_eq!(
+            known_false(&tier(), &verdict, Condition::Measured, run),
+            "known false: 0% of the time was bad over 5m, burn 0 at or below 7.2"
         );
     }
 

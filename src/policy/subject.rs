@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::policy::alert::AlertKind;
 use crate::policy::naming::{self, ForeignLabels};
-use crate::spec::meant::{Foreign, Mode, Override, Slo};
+use crate::spec::meant::{Foreign, Mode, Override, Sli, Slo};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Objective, SloId, Timestamp};
 
@@ -39,6 +39,8 @@ pub struct Subject {
     pub mode: Mode,
     /// `server.external_labels`: added to every alert and to its dedup key.
     pub external_labels: BTreeMap<String, String>,
+    /// What it counts is time, not requests (`gauge`, `probe`, `ratio`): that is how it is told.
+    pub time_weighted: bool,
     /// What another tool would call its alerts; `None`: names of our own.
     pub foreign: Option<Arc<Foreign>>,
 }
@@ -59,6 +61,7 @@ impl Subject {
             links: slo.links.clone(),
             mode: slo.alerting.mode,
             external_labels: external_labels.clone(),
+            time_weighted: matches!(slo.sli, Sli::Gauge { .. } | Sli::Ratio { .. }),
             foreign: slo.alerting.foreign.clone(),
         }
     }
@@ -76,6 +79,7 @@ impl Subject {
             links: BTreeMap::new(),
             mode: Mode::Live,
             external_labels: external_labels.clone(),
+            time_weighted: false,
             foreign: None,
         }
     }

@@ -59,7 +59,7 @@ pub struct Asked {
     pub clock: Option<(Timestamp, Timestamp)>,
     /// Samples refused.
     pub refused: Refused,
-    /// Samples of the largest answer, for the length of the next stretch.
+    /// Samples, or values, of the largest answer, for the length of the next stretch.
     pub samples: usize,
     /// Another replica answered than before.
     pub replicas_differ: bool,
@@ -180,6 +180,8 @@ impl<E: Asking> Asker<E> {
                 asked.observations.push((place, observation));
             }
         }
+        let sizes = points.iter().flatten().flatten().map(|values| values.iter().map(|value| value.points.len()).sum());
+        asked.samples = asked.samples.max(sizes.max().unwrap_or(0));
         asked.errors.extend(points.drain(..).flatten().filter_map(Result::err));
         self.failed.extend(failed);
         asked

@@ -17,6 +17,7 @@ use crate::engine::observation::{History, Sample, SeriesHistory, SeriesSamples, 
 use crate::engine::state::Birth;
 use crate::engine::verdict::HourBucket;
 use crate::plan::{Plan, overlap};
+use crate::runtime::asker::rejected;
 use crate::runtime::core::{Core, held};
 use crate::runtime::entry::SharedEntry;
 use crate::runtime::poller::Pace;
@@ -36,6 +37,8 @@ const RAW: Length = Length::from_minutes(6 * 60 + 10);
 const ROUNDS: [Length; 2] = [Length::from_days(1), FINE];
 /// Stretches end on the hour, so that hourly queries and hourly buckets fit.
 const HOUR: Length = Length::from_hours(1);
+/// Evaluations of a query that are asked and made points of at once: of many series they are many values.
+const EVALUATIONS_AT_ONCE: i64 = 11_000;
 /// Before a stretch that failed is asked again.
 const PAUSE: Length = Length::from_seconds(30);
 
@@ -143,7 +146,12 @@ impl Backfill {
             return;
         }
         match self.own_hours(entry, now).await {
-            Ok(hours) => entry.complete(&hours),
+            Ok(hours) => {
+                entry.complete(&hours);
+                if let Some(problem) = entry.with(|inner| inner.problem()) {
+                    tracing::warn!(slo = %entry.id(), source = self.name, problem, "there is nothing to count");
+                }
+            }
             Err(error) => tracing::error!(slo = %entry.id(), %error, "own hours could not be read"),
         }
     }
@@ -239,14 +247,19 @@ impl Reader<'_> {
         if let Some(pushdown) = plan.pushdown(0)
             && let Some((first, last)) = pushdown.due(from, to)
         {
-            let mut answers = Vec::new();
-            for question in plan.questions() {
-                answers.push(self.source.evaluate(&question.promql, first, last, pushdown.step).await?);
+            let mut next = first;
+            while next <= last {
+                let end = (next + pushdown.step * (EVALUATIONS_AT_ONCE - 1)).min(last);
+                let mut answers = Vec::new();
+                for question in plan.questions() {
+                    answers.push(self.source.evaluate(&question.promql, next, end, pushdown.step).await?);
+                }
+                let none = Vec::new();
+                let answer = |index: usize| answers.get(index).unwrap_or(&none).as_slice();
+                let points = pushdown.points(plan.questions(), answer(pushdown.events), answer(pushdown.total));
+                history.points.extend(points.map_err(|error| rejected(&error.to_string()))?);
+                next = end + pushdown.step;
             }
-            let none = Vec::new();
-            let answer = |index: usize| answers.get(index).unwrap_or(&none).as_slice();
-            let points = pushdown.points(plan.questions(), answer(pushdown.events), answer(pushdown.total));
-            history.points = points.map_err(|error| crate::runtime::asker::rejected(&error.to_string()))?;
         }
         history.starts = self.starts(&history, &undecided(&history)).await?;
         Ok((history, path))

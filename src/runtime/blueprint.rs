@@ -249,7 +249,11 @@ impl Blueprint {
         json!({
             "slice": config.slice.length(),
             "storage": {"path": config.storage.path, "history": config.storage.history},
-            "server": {"listen": config.server.listen, "external_labels": config.server.external_labels},
+            "server": {
+                "listen": config.server.listen,
+                "external_labels": config.server.external_labels,
+                "compat": config.server.compat.name(),
+            },
             "sources": self.source_kinds(),
             "sinks": config.sinks.iter().map(|(name, sink)| (name.clone(), sink.name())).collect::<BTreeMap<_, _>>(),
             "slos": self.slos.len(),

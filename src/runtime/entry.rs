@@ -22,7 +22,7 @@ use crate::runtime::core::held;
 use crate::runtime::poller::CATCH_UP;
 use crate::runtime::service::Counted;
 use crate::runtime::stored::decided_key;
-use crate::spec::meant::Slo;
+use crate::spec::meant::{Sli, Slo};
 use crate::store::Commit;
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
@@ -74,6 +74,20 @@ pub struct Count {
 }
 
 impl Inner {
+    /// What keeps it from counting anything: all that the source holds was read, and there was nothing to count. A typing
+    /// mistake in a name looks like this, and like silence.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let nothing = self.state.instances().all(|(_, instance)| instance.oldest_total().is_none());
+        (self.judged && self.complete && nothing).then(|| match &self.slo.sli {
+            Sli::Exact { total, .. } => format!("`{total}` selects no series; is its name right?"),
+            Sli::Pushdown { total, .. } => format!("`{}` gives no value; are its names right?", total.text),
+            Sli::Gauge { query, .. } | Sli::Ratio { query } => {
+                format!("`{query}` gives no value; are its names right?")
+            }
+        })
+    }
+
     /// Brings the counts of all instances, or of one, up to the watermark. Looked at less often than each 6 h, they miss
     /// what lies between.
     pub fn count(&mut self, only: Option<&Labels>) {

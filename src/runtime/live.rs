@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::meant::Compat;
 use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
 use crate::policy::alert::{Alert, AlertState};
@@ -463,6 +464,10 @@ impl Service for Live {
 
     fn own_metrics(&self) -> String {
         self.core.telemetry.render()
+    }
+
+    fn has_sloth_names(&self) -> bool {
+        self.loaded().blueprint.config.server.compat == Compat::Sloth
     }
 
     fn external_url(&self) -> String {

@@ -5,6 +5,7 @@
 
 pub mod asker;
 pub mod backfill;
+pub mod backtest;
 pub mod blueprint;
 pub mod core;
 pub mod entry;
@@ -14,6 +15,7 @@ pub mod live;
 pub mod once;
 pub mod outbox;
 pub mod poller;
+pub mod recorded;
 pub mod recorder;
 pub mod service;
 pub mod stored;

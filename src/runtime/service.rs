@@ -36,7 +36,7 @@ pub struct InstanceView {
     pub shadow: bool,
     /// The watermark.
     pub as_of: Timestamp,
-    /// `exact` or `pushdown`.
+    /// `exact`, `pushdown`, `gauge` (`probe` too) or `ratio`.
     pub mode: String,
     /// What the data is.
     pub condition: Condition,
@@ -52,6 +52,8 @@ pub struct InstanceView {
     pub alerts: Vec<Alert>,
     /// Why it is in its status, in one sentence.
     pub reason: String,
+    /// What keeps it from counting anything: its query has found nothing, as far back as the source was read.
+    pub problem: Option<String>,
     /// How much of the period has been read from history so far: 0 to 1.
     pub backfilled: f64,
     /// What it is made of.
@@ -69,6 +71,20 @@ pub struct MadeOf {
     pub policy: String,
     /// Every tier in words, in the policy's order.
     pub rules: Vec<String>,
+}
+
+impl InstanceView {
+    /// Whether there is anything to say of its period; where not, good share and budget are no figures.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.budget.window.is_measured()
+    }
+
+    /// Whether it counts time, not events: `gauge`, `probe`, `ratio`.
+    #[must_use]
+    pub fn is_time_weighted(&self) -> bool {
+        self.mode == "gauge" || self.mode == "ratio"
+    }
 }
 
 /// Events as Prometheus counts: neither figure falls while the process runs, late corrections included (a correction
@@ -132,10 +148,12 @@ pub struct SeriesView {
     pub from: Timestamp,
     /// Inclusive.
     pub to: Timestamp,
-    /// Width of a point.
+    /// Width of a point; the last, which ends at `to`, may be shorter.
     pub step: Length,
     /// Oldest first.
     pub points: Vec<SeriesPoint>,
+    /// Events are time: their shares have no interval.
+    pub time_weighted: bool,
 }
 
 /// A source as shown.
@@ -218,6 +236,10 @@ pub trait Service: Send + Sync {
     fn now(&self) -> Timestamp;
     /// The service's own health, in Prometheus' text format.
     fn own_metrics(&self) -> String;
+    /// `server.compat` is `sloth`: its series stand beside ours.
+    fn has_sloth_names(&self) -> bool {
+        false
+    }
     /// Prefix of links for people: `server.external_url`, or the address it listens on.
     fn external_url(&self) -> String;
 }

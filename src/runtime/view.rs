@@ -39,7 +39,8 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
     let status = status(&alerts, verdict.condition, judged);
     let frozen = blind || alerts.iter().any(|alert| alert.state == AlertState::Firing && alert.frozen);
     let burn = burn_windows(inner, instance);
-    let reason = reason(&alerts, &verdict, blind, judged);
+    let problem = inner.problem();
+    let reason = reason(&alerts, &verdict, blind, judged, problem.as_deref());
     InstanceView {
         id: InstanceId { slo: slo.id.clone(), group: group.clone() },
         owner: slo.owner.clone(),
@@ -66,6 +67,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         tiers: inner.book.tiers_of(definition, group, &verdict),
         alerts,
         reason,
+        problem,
         backfilled,
         made_of: made_of(slo, instance.definition()),
     }
@@ -146,7 +148,7 @@ fn status(alerts: &[Alert], condition: Condition, judged: bool) -> &'static str 
 }
 
 /// The worst alert's reason, else what the data is.
-fn reason(alerts: &[Alert], verdict: &Verdict, blind: bool, judged: bool) -> String {
+fn reason(alerts: &[Alert], verdict: &Verdict, blind: bool, judged: bool, problem: Option<&str>) -> String {
     if let Some(alert) = alerts.iter().min_by_key(|alert| (alert.state != AlertState::Firing, alert.severity)) {
         return alert.reason.clone();
     }
@@ -156,11 +158,14 @@ fn reason(alerts: &[Alert], verdict: &Verdict, blind: bool, judged: bool) -> Str
     if !judged {
         return "not evaluated yet".to_owned();
     }
+    if let Some(problem) = problem {
+        return problem.to_owned();
+    }
     match verdict.condition {
         Condition::Measured => "no tier matches",
         Condition::NoTraffic => "measured, and no traffic",
-        Condition::Idle => "the source has no samples of `total`; the target is not known to be down",
-        Condition::Down => "no samples of `total`, and `alive` says that the target is down",
+        Condition::Idle => "the source has no data for it now; the target is not known to be down",
+        Condition::Down => "no data, and `alive` says that the target is down",
     }
     .to_owned()
 }
@@ -171,10 +176,8 @@ pub fn series_view(inner: &Inner, group: &Labels, from: Timestamp, to: Timestamp
     let instance = inner.state.instance(group)?;
     let plot = instance.points(from, to, points);
     let lengths = burn_lengths(inner);
-    let step = match plot.as_slice() {
-        [first, second, ..] => second.at.since(first.at),
-        _ => to.since(from),
-    };
+    let step = plot.first().map_or(to.since(from), |first| first.at.since(first.from));
+    let from = plot.first().map_or(from, |first| first.from);
     let points: Vec<SeriesPoint> = plot
         .into_iter()
         .map(|point| SeriesPoint {
@@ -186,9 +189,8 @@ pub fn series_view(inner: &Inner, group: &Labels, from: Timestamp, to: Timestamp
             burn: lengths.iter().filter_map(|over| Some((*over, instance.window_at(*over, point.at)?.rate))).collect(),
         })
         .collect();
-    let from = points.first().map_or(from, |point| point.at - step);
     let to = points.last().map_or(to, |point| point.at);
-    Some(SeriesView { from, to, step, points })
+    Some(SeriesView { from, to, step, points, time_weighted: inner.state.definition().time_weighted })
 }
 
 /// Worst first: by status, then by what is left of the budget, then by name.

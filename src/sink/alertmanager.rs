@@ -16,7 +16,7 @@ use crate::policy::notification::Notification;
 use crate::sink::client::Client;
 use crate::sink::{DeliveryVerdict, Outcome, Sink, SinkKind, verdict};
 use crate::spec::policy::AlertSeverity;
-use crate::units::{Length, Timestamp};
+use crate::units::{Length, Timestamp, portable_name};
 
 /// Alerts in one POST.
 const BATCH: usize = 256;
@@ -110,21 +110,15 @@ fn annotations(notification: &Notification) -> BTreeMap<String, String> {
 /// valid as written keeps the name and the other gets `_` at its end.
 fn valid_names(pairs: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let (mut valid, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        pairs.into_iter().partition(|(name, _)| valid_name(name) == *name);
+        pairs.into_iter().partition(|(name, _)| portable_name(name) == *name);
     for (name, value) in others {
-        let mut name = valid_name(&name);
+        let mut name = portable_name(&name);
         while valid.contains_key(&name) {
             name.push('_');
         }
         valid.insert(name, value);
     }
     valid
-}
-
-fn valid_name(name: &str) -> String {
-    let inner = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
-    let text: String = name.chars().map(inner).collect();
-    if text.starts_with(|c: char| c.is_ascii_digit()) || text.is_empty() { format!("_{text}") } else { text }
 }
 
 /// The SLO's page; `None` where there is none (a source's alert), or where the address is no URL.

@@ -179,8 +179,9 @@ fn read_good(reader: &mut Reader<'_>, node: NodeId, written: Option<&str>) -> Op
     }
 }
 
-/// The bucket at `bound`.
-fn bucket(histogram: &Selector, extra: Vec<Matcher>, bound: Decimal) -> Option<Selector> {
+/// The bucket of `histogram` at `bound`, with more matchers of its own.
+#[must_use]
+pub fn bucket(histogram: &Selector, extra: Vec<Matcher>, bound: Decimal) -> Option<Selector> {
     let mut matchers = histogram.matchers.clone();
     matchers.extend(extra);
     matchers.push(Matcher::new("le", Operation::Match, &spellings(bound)).ok()?);

@@ -177,12 +177,20 @@ fn read_window(reader: &mut Reader<'_>, node: NodeId) -> Option<Length> {
         return None;
     }
     let length = value::positive_length(reader, node, "window", document.text(window))?;
+    check_window(length).map_err(|finding| reader.report(window, finding)).ok()?;
+    Some(length)
+}
+
+/// Whether a period is neither too short nor too long.
+///
+/// # Errors
+/// With the finding, where it is not.
+pub fn check_window(length: Length) -> Result<(), Diagnostic> {
     if length >= WINDOWS.0 && length <= WINDOWS.1 {
-        return Some(length);
+        return Ok(());
     }
     let message = format!("a period of {length} is not between {} and {}", WINDOWS.0, WINDOWS.1);
-    reader.report(window, Diagnostic::error(codes::BAD_DURATION, message));
-    None
+    Err(Diagnostic::error(codes::BAD_DURATION, message))
 }
 
 /// The objective: written, or stated by `p95`; `complete` where the SLI could be read, so that it is known to state none.

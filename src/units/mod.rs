@@ -17,7 +17,7 @@ mod timestamp;
 pub use compare::{COUNT_GRID, SHARE_GRID, exceeds, round_to_grid};
 pub use day::{Day, DayError};
 pub use id::{IdError, InstanceId, SloId, is_name};
-pub use label::{Labels, LabelsError};
+pub use label::{Labels, LabelsError, portable_name};
 pub use length::{Length, LengthError};
 pub use objective::{Objective, ObjectiveError, decimal_to_f64};
 pub use schedule::{Schedule, ScheduleError};

@@ -45,6 +45,8 @@ pub struct Fake {
     pub panics: Mutex<bool>,
     /// As configured.
     pub external_url: String,
+    /// `compat: sloth`.
+    sloth_names: bool,
     telemetry: Telemetry,
 }
 
@@ -185,6 +187,7 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
         ],
         alerts: vec![],
         reason: "no tier matches".into(),
+        problem: None,
         backfilled: 1.0,
         made_of: MadeOf::default(),
     }
@@ -275,6 +278,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         evidence: None,
         context: vec![],
         coverage: 1.0,
+        time_weighted: false,
     };
     let outcome = match state {
         DeliveryState::Done => ("done", "200 OK"),
@@ -311,6 +315,7 @@ impl Default for Fake {
             store_broken: Mutex::default(),
             panics: Mutex::default(),
             external_url: "http://127.0.0.1:9777".into(),
+            sloth_names: false,
             telemetry,
         }
     }
@@ -423,6 +428,10 @@ fn down_id() -> InstanceId {
 
 #[async_trait]
 impl Service for Fake {
+    fn has_sloth_names(&self) -> bool {
+        self.sloth_names
+    }
+
     fn instances(&self) -> Vec<InstanceView> {
         assert!(!*self.panics.lock().unwrap(), "told to panic");
         self.instances.clone()
@@ -467,7 +476,7 @@ impl Service for Fake {
                 }
             })
             .collect();
-        Some(SeriesView { from, to, step, points })
+        Some(SeriesView { from, to, step, points, time_weighted: false })
     }
 
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError> {
@@ -561,6 +570,11 @@ impl Service for Fake {
 }
 
 impl Fake {
+    pub fn with_sloth_names(mut self) -> Self {
+        self.sloth_names = true;
+        self
+    }
+
     fn store(&self) -> Result<(), StoreError> {
         if *self.store_broken.lock().unwrap() {
             return Err(StoreError {

@@ -49,7 +49,7 @@ pub fn definition(setting: &Setting) -> Arc<Definition> {
         by: setting.by.clone(),
         numerator: if setting.good { Numerator::Good } else { Numerator::Bad },
         pushdown: setting.step.map(length),
-        time_weighted: false,
+        time_weighted: setting.time_weighted,
         absent_is_bad: false,
         overrides: Vec::new(),
         slice: Step::new(length(setting.slice)).unwrap(),

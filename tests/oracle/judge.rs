@@ -161,6 +161,9 @@ fn resolve_window(
     threshold: &Rational,
 ) -> Window {
     let (over, Some(confirm)) = lengths else { return long.clone() };
+    if setting.time_weighted {
+        return window(book, setting, confirm);
+    }
     let needed = divide(&whole(5), &long.share.clone().max(threshold.clone()));
     let (mut events, mut newer) = (fixed(0.0), book.w);
     for from in begins(book.w, confirm, over, setting.slice) {

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod policy;
 pub mod random;
 pub mod scene;
+pub mod time_weighted;
 pub mod traffic;
 pub mod window;
 pub mod world;

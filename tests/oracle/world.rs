@@ -35,6 +35,8 @@ pub struct Setting {
     pub alive: bool,
     /// `p`, in pushdown mode.
     pub step: Option<i64>,
+    /// Judged in slices, so that `X` is `S`.
+    pub time_weighted: bool,
     /// Its tiers.
     pub tiers: Vec<Tier>,
 }
@@ -51,6 +53,7 @@ impl Setting {
             good: false,
             alive: false,
             step: None,
+            time_weighted: false,
             tiers: Vec::new(),
         }
     }

@@ -120,6 +120,7 @@ impl Sample {
             evidence: None,
             context: vec!["search/availability/ticket/burn/2026-11-21T02:00:00Z/alert-1".into()],
             coverage: 1.0,
+            time_weighted: false,
         }
     }
 }

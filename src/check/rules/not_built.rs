@@ -21,7 +21,7 @@ links: {runbook: https://wiki.example/shop}
 slos:
   - name: availability
     objective: 99.9%
-    sli: {probe: 'probe_success{job="blackbox"}'}
+    sli: {spans: {where: {service: shop}, good: {error: false}}}
 "#,
     }),
     passing: Some(

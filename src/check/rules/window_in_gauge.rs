@@ -12,7 +12,7 @@ pub const RULE: Rule = Rule {
 value is a share of failures.",
     failing: Some(Failing {
         line: 8,
-        column: 25,
+        column: 26,
         text: r"version: slo/v1
 service: shop
 owner: web

@@ -1,7 +1,9 @@
-//! What a reader of the table has to know beside it: sources in trouble, files that were refused. Pure.
+//! What a reader of the table has to know beside it: sources in trouble, files that were refused, SLOs without anything to
+//! count. Pure.
 
 use crate::cli::table::printable;
 use crate::http::dashboard::format;
+use crate::http::dto::instance::Instance;
 use crate::http::dto::state::{Config, Source};
 use crate::units::Length;
 
@@ -19,6 +21,14 @@ pub fn of_files(config: &Config) -> Option<String> {
 /// One line for each source that is down or fails in part. One that nobody asks has no trouble.
 pub fn of_sources(sources: &[Source]) -> Vec<String> {
     sources.iter().filter_map(of_source).collect()
+}
+
+/// One line for each instance that has nothing to count.
+pub fn of_slos(slos: &[Instance]) -> Vec<String> {
+    let problem = |slo: &Instance| {
+        Some(format!("{} has nothing to count: {}", printable(&slo.id), printable(slo.problem.as_deref()?)))
+    };
+    slos.iter().filter_map(problem).collect()
 }
 
 fn of_source(source: &Source) -> Option<String> {

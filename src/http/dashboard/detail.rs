@@ -94,6 +94,7 @@ fn heading(frame: &Frame, view: &InstanceView, groups: &[Labels]) -> Markup {
             }
             p.line { (pill(&view.status)) (marks(view)) span { (view.reason) } }
             @if !view.description.is_empty() { p { (view.description) } }
+            @if let Some(problem) = &view.problem { p.notice-bar role="status" { (problem) } }
             @if view.backfilled < 1.0 {
                 p.quiet { "History is being read: " (format::percent(view.backfilled)) " of the period is there." }
             }
@@ -115,7 +116,12 @@ fn tiles(view: &InstanceView) -> Markup {
         dl.tiles {
             div.tile { dt { "Objective" } dd { b { (format::objective(view.objective)) } span.quiet { "good over " (view.window) } } }
             div.tile { dt { "Measured" } dd {
-                @if let Some((low, high)) = wilson(window.bad, window.total) {
+                @if view.is_time_weighted() && window.total > 0.0 {
+                    b { (format::good_percent(good_ratio(window.bad, window.total), view.objective)) }
+                    span.quiet {
+                        "of the time; " (format::count(window.bad)) " of " (format::count(window.total)) " readings bad"
+                    }
+                } @else if let Some((low, high)) = wilson(window.bad, window.total) {
                     b { (format::good_percent(good_ratio(window.bad, window.total), view.objective)) }
                     span.quiet {
                         (format::count(window.bad)) " of " (format::count(window.total)) " bad; 95% interval "
@@ -124,14 +130,18 @@ fn tiles(view: &InstanceView) -> Markup {
                 } @else { b { "–" } span.quiet { "no events in the window" } }
             } }
             div.tile { dt { "Budget left" } dd {
-                (budget_bar(budget.remaining))
-                span.quiet {
-                    @if budget.remaining_events < 0.0 {
-                        (format::count(-budget.remaining_events)) " bad events too many of " (format::count(budget.allowed)) " allowed"
-                    } @else {
-                        (format::count(budget.remaining_events)) " of " (format::count(budget.allowed)) " bad events left"
+                @if view.is_known() {
+                    (budget_bar(budget.remaining))
+                    span.quiet {
+                        @if view.is_time_weighted() {
+                            (bad_time(view))
+                        } @else if budget.remaining_events < 0.0 {
+                            (format::count(-budget.remaining_events)) " bad events too many of " (format::count(budget.allowed)) " allowed"
+                        } @else {
+                            (format::count(budget.remaining_events)) " of " (format::count(budget.allowed)) " bad events left"
+                        }
                     }
-                }
+                } @else { b { "–" } span.quiet { "nothing measured" } }
             } }
             div.tile { dt { "Burn rate" } dd {
                 ul.rates.large {
@@ -145,6 +155,19 @@ fn tiles(view: &InstanceView) -> Markup {
                 b { (format::percent(window.coverage)) " measured" }
                 span.quiet { "as of " (format::moment(view.as_of)) ", " (condition_words(view)) }
             } }
+        }
+    }
+}
+
+/// Of what is weighted by time the budget is a part of the window.
+fn bad_time(view: &InstanceView) -> Markup {
+    let allowed = view.window.seconds_f64() * (1.0 - view.objective);
+    let length = |seconds: f64| format::roughly(Timestamp::from_seconds_f64(seconds).since(Timestamp::default()));
+    html! {
+        @if view.budget.remaining < 0.0 {
+            (length(-view.budget.remaining * allowed)) " of bad time too much of " (length(allowed)) " allowed"
+        } @else {
+            (length(view.budget.remaining * allowed)) " of " (length(allowed)) " of bad time left"
         }
     }
 }
@@ -222,7 +245,7 @@ fn share_plot<'a>(
     let highest = points.iter().filter_map(|(_, value)| *value).fold(2.0 * budget, f64::max);
     let top = (highest * 1.05).min(1.0);
     Plot {
-        title: "Share of bad events",
+        title: if view.is_time_weighted() { "Share of bad time" } else { "Share of bad events" },
         description: format!(
             "at most {}, the objective allows {}",
             format::bad_percent(highest),

@@ -205,10 +205,10 @@ fn row(frame: &Frame, view: &InstanceView) -> Markup {
             td.measured data-name="Measured" {
                 @if window.total > 0.0 {
                     (format::good_percent(good_ratio(window.bad, window.total), view.objective))
-                } @else { span.quiet { "no events" } }
+                } @else { span.quiet { @if view.is_time_weighted() { "no readings" } @else { "no events" } } }
             }
             td.left data-name="Budget left" {
-                @if window.coverage > 0.0 { (budget_bar(view.budget.remaining)) } @else { span.quiet { "nothing measured" } }
+                @if view.is_known() { (budget_bar(view.budget.remaining)) } @else { span.quiet { "nothing measured" } }
             }
             td.burn data-name="Burn rate" { (burn_rates(view)) }
         }
@@ -234,6 +234,8 @@ pub fn marks(view: &InstanceView) -> Markup {
     html! {
         @if view.frozen { (mark("frozen", "The state cannot change: the data can neither confirm nor deny it")) }
         @if view.shadow { (mark("shadow", "Evaluated and shown, not sent")) }
+        @if view.is_time_weighted() { (mark("by time", "Weighted by time: a share of the window, not of requests")) }
+        @if view.problem.is_some() { (mark("nothing to count", "Its query has found nothing")) }
         @if view.budget.estimated || view.mode == "pushdown" {
             (mark("estimated", "Not all of the window was counted event by event"))
         }

@@ -52,8 +52,11 @@ pub struct Instance {
     /// Begin of the window, exclusive.
     #[schema(value_type = String, format = DateTime)]
     pub window_from: Timestamp,
-    /// `exact` or `pushdown`.
+    /// `exact`, `pushdown`, or what is weighted by time: `gauge` (`probe` too), `ratio`.
     pub mode: String,
+    /// What keeps it from counting anything, as a name that selects no series; `null` where nothing does.
+    #[serde(default)]
+    pub problem: Option<String>,
     /// Burn rates, one for each distinct `over` of the burn tiers, ascending.
     pub burn: Vec<BurnRate>,
     /// When the budget is used up; not worked out yet.
@@ -64,11 +67,11 @@ pub struct Instance {
 /// What was measured over the window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Sli {
-    /// Share of good events; 1 where there were none.
-    pub good_ratio: Figure,
-    /// Low end of its 95% interval (Wilson); `null` without events.
+    /// Share of good events; 1 where there were none, `null` where nothing was measured.
+    pub good_ratio: Option<Figure>,
+    /// Low end of its 95% interval (Wilson); `null` without events, and where they are weighted by time.
     pub low: Option<Figure>,
-    /// High end of its 95% interval (Wilson); `null` without events.
+    /// High end of its 95% interval (Wilson); likewise.
     pub high: Option<Figure>,
     /// Bad events.
     pub bad: Figure,
@@ -76,17 +79,17 @@ pub struct Sli {
     pub total: Figure,
 }
 
-/// The error budget.
+/// The error budget; all `null` where nothing was measured over the window, for a full budget would be a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Budget {
     /// Bad events that the objective allows over the whole window.
-    pub allowed: Figure,
+    pub allowed: Option<Figure>,
     /// Share of them that happened.
-    pub spent_ratio: Figure,
+    pub spent_ratio: Option<Figure>,
     /// Share left, negative when overspent.
-    pub remaining_ratio: Figure,
+    pub remaining_ratio: Option<Figure>,
     /// Events left, negative when overspent.
-    pub remaining_events: Figure,
+    pub remaining_events: Option<Figure>,
     /// From measured events alone.
     pub measured: MeasuredBudget,
 }
@@ -95,9 +98,9 @@ pub struct Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MeasuredBudget {
     /// Bad events that the objective allows among those measured.
-    pub allowed: Figure,
+    pub allowed: Option<Figure>,
     /// Share of them that happened.
-    pub spent_ratio: Figure,
+    pub spent_ratio: Option<Figure>,
 }
 
 /// How fast the budget burns: 1 spends exactly all of it over the window.
@@ -184,11 +187,12 @@ pub const fn condition_name(condition: Condition) -> &'static str {
     }
 }
 
-impl From<&WindowFigures> for Sli {
-    fn from(window: &WindowFigures) -> Self {
-        let interval = wilson(window.bad, window.total);
+impl Sli {
+    /// Neighbouring slices are not independent, so what is weighted by time has no interval (SEMANTICS 8).
+    fn of(window: &WindowFigures, time_weighted: bool) -> Self {
+        let interval = if time_weighted { None } else { wilson(window.bad, window.total) };
         Self {
-            good_ratio: Figure(good_ratio(window.bad, window.total)),
+            good_ratio: window.is_measured().then(|| Figure(good_ratio(window.bad, window.total))),
             low: interval.map(|(low, _)| Figure(low)),
             high: interval.map(|(_, high)| Figure(high)),
             bad: Figure(window.bad),
@@ -199,14 +203,15 @@ impl From<&WindowFigures> for Sli {
 
 impl From<&EngineBudget> for Budget {
     fn from(budget: &EngineBudget) -> Self {
+        let known = |figure: f64| budget.window.is_measured().then_some(Figure(figure));
         Self {
-            allowed: Figure(budget.allowed),
-            spent_ratio: Figure(budget.spent),
-            remaining_ratio: Figure(budget.remaining),
-            remaining_events: Figure(budget.remaining_events),
+            allowed: known(budget.allowed),
+            spent_ratio: known(budget.spent),
+            remaining_ratio: known(budget.remaining),
+            remaining_events: known(budget.remaining_events),
             measured: MeasuredBudget {
-                allowed: Figure(budget.measured_allowed),
-                spent_ratio: Figure(budget.spent_so_far),
+                allowed: known(budget.measured_allowed),
+                spent_ratio: known(budget.spent_so_far),
             },
         }
     }
@@ -245,10 +250,11 @@ impl From<&InstanceView> for Instance {
             unweighted: false,
             as_of: view.as_of,
             coverage: Figure(view.budget.window.coverage),
-            sli: Sli::from(&view.budget.window),
+            sli: Sli::of(&view.budget.window, view.is_time_weighted()),
             budget: Budget::from(&view.budget),
             window_from: view.budget.window.from,
             mode: view.mode.clone(),
+            problem: view.problem.clone(),
             burn: view.burn.iter().map(burn).collect(),
             forecast: None,
         }

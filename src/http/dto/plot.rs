@@ -19,7 +19,7 @@ pub struct Series {
     /// Inclusive.
     #[schema(value_type = String, format = DateTime)]
     pub to: Timestamp,
-    /// Width of a point.
+    /// Width of a point; the last, which ends at `to`, may be shorter.
     pub step_seconds: Figure,
     /// Oldest first.
     pub points: Vec<Point>,
@@ -39,9 +39,9 @@ pub struct Point {
     pub measured_seconds: Figure,
     /// Share of good events; `null` where there were none.
     pub good_ratio: Option<Figure>,
-    /// Low end of its 95% interval (Wilson); `null` without events.
+    /// Low end of its 95% interval (Wilson); `null` without events, and where they are weighted by time.
     pub low: Option<Figure>,
-    /// High end of its 95% interval (Wilson); `null` without events.
+    /// High end of its 95% interval (Wilson); likewise.
     pub high: Option<Figure>,
     /// Budget left at the end of the step; `null` where the window is not known that far back.
     pub remaining_ratio: Option<Figure>,
@@ -49,9 +49,9 @@ pub struct Point {
     pub burn: BTreeMap<String, Figure>,
 }
 
-impl From<&SeriesPoint> for Point {
-    fn from(point: &SeriesPoint) -> Self {
-        let interval = wilson(point.bad, point.total);
+impl Point {
+    fn of(point: &SeriesPoint, time_weighted: bool) -> Self {
+        let interval = if time_weighted { None } else { wilson(point.bad, point.total) };
         Self {
             at: point.at,
             bad: Figure(point.bad),
@@ -72,7 +72,7 @@ impl From<&SeriesView> for Series {
             from: view.from,
             to: view.to,
             step_seconds: Figure(view.step.seconds_f64()),
-            points: view.points.iter().map(Point::from).collect(),
+            points: view.points.iter().map(|point| Point::of(point, view.time_weighted)).collect(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::spec::foreign::sloth::{Dialect, labels};
 use crate::spec::foreign::windows::Catalogue;
 use crate::spec::foreign::{flag, mapping, preset, template, text};
 use crate::spec::meant::{Alerting, Foreign, ForeignAlert, Mode, Origin};
-use crate::spec::policy::{AlertSeverity, Policy};
+use crate::spec::policy::{AlertSeverity, Policy, PolicyTier};
 use crate::spec::slos::Surroundings;
 use crate::yaml::{NodeId, Reader};
 
@@ -136,8 +136,13 @@ fn policy(
     if let Some(tiers) = &catalogue.tiers {
         policy.description = format!("Sloth's tiers for {}, by `AlertWindows`.", catalogue.period);
         policy.scale_below = None;
+        policy.periods.clear();
         policy.tiers.clone_from(tiers);
     }
-    policy.tiers.retain(|tier| enabled.iter().any(|(severity, _)| *severity == tier.severity));
+    let is_enabled = |tier: &PolicyTier| enabled.iter().any(|(severity, _)| *severity == tier.severity);
+    policy.tiers.retain(is_enabled);
+    for period in &mut policy.periods {
+        period.tiers.retain(is_enabled);
+    }
     Some(Arc::new(policy))
 }
