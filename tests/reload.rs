@@ -268,7 +268,7 @@ async fn an_slo_renamed_by_a_reload_while_it_pages_keeps_its_history_and_its_pag
     shop.start().await;
     let after = shop.of("answers").await;
     assert!(after["sli"]["bad"].as_f64() >= before["sli"]["bad"].as_f64(), "{after}");
-    assert_eq!(shop.firings(), 2);
+    assert_eq!(shop.firings(), 2, "{:?}", shop.hook.all().iter().map(|one| &one.body).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -287,5 +287,5 @@ async fn an_slo_renamed_twice_while_the_service_is_down_keeps_its_history_and_it
     shop.start().await;
     let after = shop.of("answers").await;
     assert!(after["sli"]["bad"].as_f64() >= before["sli"]["bad"].as_f64(), "{after}");
-    assert_eq!(shop.firings(), 2);
+    assert_eq!(shop.firings(), 2, "{:?}", shop.hook.all().iter().map(|one| &one.body).collect::<Vec<_>>());
 }
