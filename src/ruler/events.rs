@@ -110,7 +110,9 @@ pub(super) fn slice(item: &Item<'_>, ruler: Ruler) -> Option<(String, String)> {
             // NaN is no value, or fails every bound.
             let (values, otherwise) = match absent {
                 Absent::Ignore => (format!("({})", values(query)), ""),
-                Absent::Bad => (slice_query(item, ruler, query), if item.slo.by.is_empty() { "\nor vector(1)" } else { "" }),
+                Absent::Bad => {
+                    (slice_query(item, ruler, query), if item.slo.by.is_empty() { "\nor vector(1)" } else { "" })
+                }
             };
             let bad = format!("sum{by} (1 - ({values} {is_good})){otherwise}");
             Some((bad, format!("count{by} ({values}){otherwise}")))

@@ -109,7 +109,8 @@ fn equal_slos_give_equal_bytes_in_whatever_order_they_come() {
         let turned = generate(folder.path(), &[ours, slos, "--ruler", ruler]);
         assert_eq!((one.code, &one.out), (0, &again.out), "{}", one.err);
         assert_eq!(one.out, turned.out);
-        let ids: Vec<String> = one.out.lines().filter(|line| line.starts_with("  - name:")).map(str::to_owned).collect();
+        let ids: Vec<String> =
+            one.out.lines().filter(|line| line.starts_with("  - name:")).map(str::to_owned).collect();
         assert!(ids.len() >= 14 && (ruler == "mimir" || ids.is_sorted()), "{ids:?}");
     }
     let own = [generate(folder.path(), &["--self"]), generate(folder.path(), &["--self"])];
@@ -125,7 +126,11 @@ fn data_goes_to_standard_output_and_talk_to_standard_error() {
     assert!(run.out.starts_with("# ") && run.out.contains("\ngroups:\n"));
     let last = run.err.lines().last().unwrap();
     assert!(last.starts_with("9 SLOs, ") && last.ends_with("; next: promtool check rules FILE"), "{last}");
-    assert!(run.err.contains("warning: ") && run.err.contains("shop/plain") && run.err.contains("`hold`"), "{}", run.err);
+    assert!(
+        run.err.contains("warning: ") && run.err.contains("shop/plain") && run.err.contains("`hold`"),
+        "{}",
+        run.err
+    );
     // Whole or not at all: nothing else is left beside it.
     let before = fs::read_dir(folder.path()).unwrap().count();
     let (text, _) = written(folder.path(), &set, "prometheus");
@@ -218,7 +223,10 @@ slos:
     promtool(&["check", "rules"], &file).unwrap();
     let file = parse(&text);
     let alerts: Vec<_> = file.groups[0].rules.iter().filter(|rule| rule.alert.is_some()).collect();
-    assert_eq!(alerts.iter().map(|rule| rule.alert.as_deref().unwrap()).collect::<Vec<_>>(), ["MyServiceHighErrorRate"; 2]);
+    assert_eq!(
+        alerts.iter().map(|rule| rule.alert.as_deref().unwrap()).collect::<Vec<_>>(),
+        ["MyServiceHighErrorRate"; 2]
+    );
     assert_eq!(alerts.iter().map(|rule| rule.labels["severity"].as_str()).collect::<Vec<_>>(), ["pageteam", "slack"]);
     for alert in alerts {
         assert_eq!(alert.labels["category"], "availability");
@@ -291,7 +299,9 @@ fn recent() -> Vec<Loaded> {
     let now = Clock::system().now();
     let times = |step: i64| {
         let begin = now - Length::from_minutes(30);
-        (0..62_u32).map(move |index| ((begin + Length::from_seconds(30) * i64::from(index)).millis(), 1e6 + f64::from(index) * (step as f64)))
+        (0..62_u32).map(move |index| {
+            ((begin + Length::from_seconds(30) * i64::from(index)).millis(), 1e6 + f64::from(index) * (step as f64))
+        })
     };
     let counter = |labels: &[(&str, &str)], step: i64| Loaded::new(labels, times(step).collect());
     vec![

@@ -18,12 +18,8 @@ use crate::world::{Answer, CONFIG, SLOS, Store, TIMED, VictoriaMetrics, World};
 const TOLERANCE: f64 = 1e-9;
 
 /// The slice ends at which everything is compared, before the end.
-const BEFORE: [Length; 4] = [
-    Length::from_hours(1),
-    Length::from_minutes(35),
-    Length::from_seconds(10 * 60 + 30),
-    Length::ZERO,
-];
+const BEFORE: [Length; 4] =
+    [Length::from_hours(1), Length::from_minutes(35), Length::from_seconds(10 * 60 + 30), Length::ZERO];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_number_is_the_engines_on_prometheus() {
@@ -172,7 +168,11 @@ fn equal(rule: &Rule, name: &str, answer: &Answer, figures: &mut Figures, at: Ti
         let [(_, found)] = points[..] else { panic!("{name} {labels}: {points:?}") };
         if let Some(wanted) = figures.records.remove(&(name.to_owned(), labels.clone())) {
             let room = TOLERANCE * found.abs().max(wanted.abs());
-            assert!((found - wanted).abs() <= room, "{name}{{{labels}}} at {at}: {found} is not {wanted}\n{}", rule.expr);
+            assert!(
+                (found - wanted).abs() <= room,
+                "{name}{{{labels}}} at {at}: {found} is not {wanted}\n{}",
+                rule.expr
+            );
             compared += 1;
         } else {
             let known = name.ends_with(":slice") || name == "slo:total_series:count";

@@ -15,7 +15,8 @@ const TESTS: &str = include_str!("watch.test.yaml");
 /// `promtool test rules` in a folder with `rules.yaml`.
 fn passes(folder: &Path) -> Option<Result<(), String>> {
     fs::write(folder.join("watch.test.yaml"), TESTS).unwrap();
-    let output = Command::new(find("promtool")?).args(["test", "rules", "watch.test.yaml"]).current_dir(folder).output();
+    let output =
+        Command::new(find("promtool")?).args(["test", "rules", "watch.test.yaml"]).current_dir(folder).output();
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     Some(if output.status.success() { Ok(()) } else { Err(said) })

@@ -225,7 +225,8 @@ impl Store {
             assert_eq!(status, 204, "{text}");
         }
         if self.flushes {
-            let (status, text) = body(http().get(format!("{}/internal/force_flush", self.url)).send().await.unwrap()).await;
+            let (status, text) =
+                body(http().get(format!("{}/internal/force_flush", self.url)).send().await.unwrap()).await;
             assert_eq!(status, 200, "{text}");
         }
     }
@@ -290,10 +291,7 @@ impl VictoriaMetrics {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let mut command = Command::new(binary);
-        command
-            .arg("-storageDataPath=data")
-            .arg("-retentionPeriod=3")
-            .arg(format!("-httpListenAddr={}", local(port)));
+        command.arg("-storageDataPath=data").arg("-retentionPeriod=3").arg(format!("-httpListenAddr={}", local(port)));
         let process = Process::start(command, folder.path());
         let url = format!("http://{}", local(port));
         wait_until_ready(&format!("{url}/health")).await;
