@@ -505,7 +505,8 @@ mod tests {
     }
 
     fn answer(from: i64, to: i64, values: &[i64]) -> Observation {
-        let point = |seconds: &i64| Point { at: at(*seconds), group: Labels::new(), events: Some(0.0), total: Some(1.0) };
+        let point =
+            |seconds: &i64| Point { at: at(*seconds), group: Labels::new(), events: Some(0.0), total: Some(1.0) };
         let points = values.iter().filter(|value| **value > from && **value <= to).map(point).collect();
         Observation { from: at(from), to: at(to), points, ..Observation::default() }
     }
