@@ -15,6 +15,7 @@ use crate::check::convert::{Converted, convert};
 use crate::check::report;
 use crate::cli::printer::{Paint, Printer};
 use crate::cli::{FAILED, FINDINGS, table};
+use crate::clock;
 use crate::diag::{Severity, concise};
 use crate::runtime::files::Request;
 
@@ -45,7 +46,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
     let request = Request { paths: arguments.paths.clone(), config: arguments.config.clone() };
     let gathered = request.gather();
-    let report = report(&gathered.loaded);
+    let report = report(&gathered.loaded, clock::today());
     let errors = report.findings().iter().filter(|finding| finding.severity == Severity::Error);
     errors.for_each(|finding| printer.say(&concise::line(finding)));
     if report.count(Severity::Error) > 0 {

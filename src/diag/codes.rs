@@ -131,7 +131,6 @@ pub const FORMER_ID: &str = "SLO064";
 pub const REVIEW_OVERDUE: &str = "SLO065";
 /// Looks like a document of ours, and does not say so.
 pub const UNSAID_VERSION: &str = "SLO066";
-
 /// A forecast that is the only page.
 pub const LONE_FORECAST: &str = "SLO070";
 /// A gate that does nothing for the tier it stands on.
