@@ -1,6 +1,6 @@
 //! `slo generate prometheus`: the files by themselves, with the tools of their rulers, and every number that they record
 //! beside the engine's on the same data.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail like tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
 mod kit;
 

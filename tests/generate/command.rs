@@ -52,9 +52,6 @@ pub struct Rule {
     pub labels: BTreeMap<String, String>,
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
-    #[serde(rename = "for")]
-    pub for_: Option<String>,
-    pub keep_firing_for: Option<String>,
 }
 
 /// Reads a rule file.

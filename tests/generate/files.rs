@@ -57,9 +57,8 @@ fn promtool_accepts_every_file_in_every_form_that_it_reads() {
             let (text, file) = written(folder.path(), &set, ruler);
             // What Prometheus does not know: the two lines that make the forms of Thanos and Mimir.
             let own = ["namespace: slo", "    partial_response_strategy: abort"];
-            let plain: String =
-                text.lines().filter(|line| !own.contains(line)).map(|line| format!("{line}\n")).collect();
-            fs::write(&file, plain).unwrap();
+            let plain: Vec<&str> = text.lines().filter(|line| !own.contains(line)).collect();
+            fs::write(&file, plain.join("\n")).unwrap();
             promtool(&["check", "rules", "--lint=all", "--lint-fatal"], &file).unwrap();
         }
     }
@@ -136,9 +135,9 @@ fn data_goes_to_standard_output_and_talk_to_standard_error() {
     let (text, _) = written(folder.path(), &set, "prometheus");
     assert_eq!(text, run.out);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before + 1);
-    let lost = generate(folder.path(), &[set.to_str().unwrap(), "--out", "none/rules.yaml"]);
-    assert_eq!((lost.code, lost.out.as_str()), (2, ""));
-    assert!(lost.err.contains("cannot write `none/rules.yaml`"), "{}", lost.err);
+    let nowhere = generate(folder.path(), &[set.to_str().unwrap(), "--out", "none/rules.yaml"]);
+    assert_eq!((nowhere.code, nowhere.out.as_str()), (2, ""));
+    assert!(nowhere.err.contains("cannot write `none/rules.yaml`"), "{}", nowhere.err);
 }
 
 #[test]

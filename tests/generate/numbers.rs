@@ -54,9 +54,9 @@ async fn compare(store: &Store, files: &str, ruler: &str, overlap: Length) -> Co
     std::fs::write(folder.path().join("slos.yaml"), format!("{files}---\n{CONFIG}")).unwrap();
     let run = generate(folder.path(), &["slos.yaml", "--ruler", ruler]);
     assert_eq!(run.code, 0, "{}", run.err);
-    let rules: Vec<Rule> = parse(&run.out).groups.into_iter().flat_map(|group| group.rules).collect();
+    let all: Vec<Rule> = parse(&run.out).groups.into_iter().flat_map(|group| group.rules).collect();
     let mut recorder = Recorder { store, written: BTreeSet::new() };
-    for rule in &rules {
+    for rule in &all {
         if let Some((step, reach)) = rule.record.as_deref().and_then(base) {
             recorder.record(rule, world.end - reach, world.end, step).await;
         }
@@ -79,7 +79,7 @@ async fn compare(store: &Store, files: &str, ruler: &str, overlap: Length) -> Co
                 figures.alerts.insert((name, severity, group), matches);
             }
         }
-        for rule in rules.iter().filter(|rule| judged.contains(&rule.labels["slo_name"])) {
+        for rule in all.iter().filter(|rule| judged.contains(&rule.labels["slo_name"])) {
             match &rule.record {
                 Some(name) => {
                     let answer = recorder.record(rule, at, at, Length::from_seconds(30)).await;

@@ -41,6 +41,7 @@ slos:
   - name: grouped
     objective: 99.9%
     by: [region]
+    overrides: [{match: {region: us}, objective: 95%}, {match: {region: ap}, objective: 90%}]
     alive: none
     sli: {events: {bad: 'searches_total{outcome="failed"}', total: searches_total}}
     alerting: {policy: every}
@@ -114,7 +115,7 @@ pub struct World {
 /// What happens in a minute, which is given by its number before the end.
 type PerMinute = fn(i64) -> i64;
 
-const COUNTERS: [(&[(&str, &str)], PerMinute); 15] = [
+const COUNTERS: [(&[(&str, &str)], PerMinute); 17] = [
     (&[("__name__", "requests_total"), ("instance", "a"), ("code", "200")], |m| 40 + m % 7 + m / 60 % 5),
     (&[("__name__", "requests_total"), ("instance", "b"), ("code", "200")], |m| 20 + m % 3),
     (&[("__name__", "requests_total"), ("instance", "a"), ("code", "500")], |m| {
@@ -125,6 +126,8 @@ const COUNTERS: [(&[(&str, &str)], PerMinute); 15] = [
     (&[("__name__", "searches_total"), ("region", "eu"), ("outcome", "failed")], |m| i64::from(m % 211 == 0)),
     // No traffic of late, and no series of failures at all.
     (&[("__name__", "searches_total"), ("region", "us"), ("outcome", "ok")], |m| if m < 190 { 0 } else { 5 + m % 2 }),
+    (&[("__name__", "searches_total"), ("region", "ap"), ("outcome", "ok")], |_| 3),
+    (&[("__name__", "searches_total"), ("region", "ap"), ("outcome", "failed")], |m| i64::from(m % 4 == 0)),
     (&[("__name__", "wait_seconds_bucket"), ("code", "200"), ("le", "0.25")], |m| {
         30 + m % 11 - 3 * i64::from(m % 13 == 0)
     }),
