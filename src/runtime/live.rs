@@ -27,7 +27,7 @@ use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{watch, watchdog};
 use crate::spec::policy::AlertSeverity;
-use crate::store::{AlertFilter, Delivery, DeliveryFilter, Store, StoreError, is_of_slo};
+use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event;
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
@@ -76,7 +76,12 @@ impl Live {
         external_url: String,
         pace: Pace,
     ) -> Result<Arc<Self>, StoreError> {
-        let stored = Stored::read(store.as_ref()).await?;
+        let mut stored = Stored::read(store.as_ref()).await?;
+        let renames = stored.take_over(&blueprint, &|_| false);
+        if renames != Commit::default() {
+            store.commit(renames).await?;
+            stored = Stored::read(store.as_ref()).await?;
+        }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
         let blueprint = Arc::new(blueprint);
         let mut entries = BTreeMap::new();
@@ -245,20 +250,26 @@ impl Live {
         self.core.configure(Arc::clone(&blueprint.config));
         warn_of_restart(&old.blueprint, &blueprint);
         let now = self.core.clock.now();
-        let stored = Stored::read(self.core.store.as_ref()).await.unwrap_or_else(|error| {
-            self.core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem });
-            Stored::default()
-        });
+        let stored = self.stored(&blueprint, &old.entries).await;
         let mut entries = BTreeMap::new();
         let mut gone = Evaluated::default();
+        let mut leaving = old.entries.clone();
         for plan in &blueprint.slos {
-            let entry = match old.entries.get(&plan.slo.id) {
-                Some(entry) => entry.edited(plan, now),
+            let former = || plan.slo.formerly.iter().find_map(|former| old.entries.get(former));
+            let entry = match old.entries.get(&plan.slo.id).or_else(former) {
+                Some(entry) => {
+                    leaving.remove(entry.id());
+                    let edited = entry.edited(plan, now);
+                    if edited.id() != entry.id() {
+                        gone = gone.and(Evaluated { effects: Vec::new(), commit: entry.handed_over(&edited) });
+                    }
+                    edited
+                }
                 None => stored.entry(&self.core, &blueprint, plan).await,
             };
             entries.insert(plan.slo.id.clone(), entry);
         }
-        for entry in old.entries.values().filter(|entry| !entries.contains_key(entry.id())) {
+        for entry in leaving.values() {
             gone = gone.and(entry.withdraw(now));
         }
         self.core.record(gone.effects, gone.commit).await;
@@ -270,6 +281,23 @@ impl Live {
         Self::withdraw_sources(&self.core, alerts).await;
         let loaded = Arc::new(Loaded { blueprint, entries, at: now });
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+    }
+
+    /// What is stored, with what former ids have of it under the ids of now.
+    async fn stored(&self, blueprint: &Blueprint, running: &BTreeMap<SloId, SharedEntry>) -> Stored {
+        let read = async || {
+            Stored::read(self.core.store.as_ref()).await.unwrap_or_else(|error| {
+                self.core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem });
+                Stored::default()
+            })
+        };
+        let stored = read().await;
+        let renames = stored.take_over(blueprint, &|id| running.contains_key(id));
+        if renames == Commit::default() {
+            return stored;
+        }
+        self.core.record(Vec::new(), renames).await;
+        read().await
     }
 
     fn tell_reload(&self, findings: &[crate::diag::Diagnostic]) {
@@ -362,7 +390,8 @@ impl Service for Live {
         let around = Around { judged: entry.is_judged(), backfilled: entry.backfilled() };
         entry.with(|inner| {
             inner.count(Some(&id.group));
-            Some(instance_view(inner, inner.state.instance(&id.group)?, around))
+            let instance = inner.state.instance(&id.group)?;
+            Some(InstanceView { likely_ends: instance.likely_ends(), ..instance_view(inner, instance, around) })
         })
     }
 
