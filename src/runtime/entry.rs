@@ -174,7 +174,7 @@ impl Entry {
         }
     }
 
-    /// This entry after an edit of its SLO. The same queries and no longer period: windows and alerts are kept. Else
+    /// This entry after an edit of its SLO, its id included (`formerly`). The same queries and no longer period: windows and alerts are kept. Else
     /// windows are made anew from history, and what fires is frozen until it is known false (SEMANTICS 6, *Edits*).
     #[must_use]
     pub fn edited(&self, plan: &SloPlan, now: Timestamp) -> SharedEntry {
@@ -185,13 +185,14 @@ impl Entry {
             && (old.slice, old.gap, old.instances_limit)
                 == (plan.definition.slice, plan.definition.gap, plan.definition.instances_limit);
         let decided = inner.state.as_of().max(inner.decided).max(Some(now - CATCH_UP));
+        let book = inner.book.clone().renamed(&plan.slo.id);
         if !fits {
             let state = SloState::new(Arc::clone(&plan.definition));
-            return Arc::new(Self::holding(plan, state, inner.book.clone(), decided, None));
+            return Arc::new(Self::holding(plan, state, book, decided, None));
         }
         let mut state = inner.state.clone();
         state.redefine(&plan.definition);
-        let kept = Self::holding(plan, state, inner.book.clone(), decided, inner.written);
+        let kept = Self::holding(plan, state, book, decided, inner.written);
         {
             let mut new = held(&kept.inner);
             new.counts.clone_from(&inner.counts);
@@ -200,6 +201,20 @@ impl Entry {
             new.complete = inner.complete;
         }
         Arc::new(kept)
+    }
+
+    /// What has to be written when `heir`, made by [`Entry::edited`], has another id.
+    #[must_use]
+    pub fn handed_over(&self, heir: &Self) -> Commit {
+        let old = held(&self.inner);
+        let new = &mut *held(&heir.inner);
+        let mut commit = drained(&heir.id, &mut new.book);
+        commit.forgotten.extend(old.book.instances());
+        if let Some(written) = new.written {
+            commit.watermarks.insert(decided_key(&heir.id, &heir.generation), written);
+        }
+        commit.renamed.push((self.id.to_string(), heir.id.to_string()));
+        commit
     }
 
     /// Puts stored slices back: for sources that have no history.
@@ -322,8 +337,9 @@ impl Entry {
         let at = inner.state.as_of().unwrap_or(now);
         let (state, book) = (&inner.state, &mut inner.book);
         let verdict = |group: &Labels| {
-            let mut verdict = Verdict::default();
-            state.judge(state.instance(group)?, TierSet::default(), &mut verdict);
+            let (mut verdict, instance) = (Verdict::default(), state.instance(group)?);
+            state.judge(instance, TierSet::default(), &mut verdict);
+            verdict.forecast = Some(instance.forecast());
             Some(verdict)
         };
         let effects = book.withdraw(&setting, at, verdict);
@@ -455,6 +471,7 @@ impl Evaluated {
         self.commit.hours.extend(later.commit.hours);
         self.commit.slices.extend(later.commit.slices);
         self.commit.watermarks.extend(later.commit.watermarks);
+        self.commit.renamed.extend(later.commit.renamed);
         self
     }
 }
@@ -488,7 +505,8 @@ mod tests {
     }
 
     fn answer(from: i64, to: i64, values: &[i64]) -> Observation {
-        let point = |seconds: &i64| Point { at: at(*seconds), group: Labels::new(), events: Some(0.0), total: Some(1.0) };
+        let point =
+            |seconds: &i64| Point { at: at(*seconds), group: Labels::new(), events: Some(0.0), total: Some(1.0) };
         let points = values.iter().filter(|value| **value > from && **value <= to).map(point).collect();
         Observation { from: at(from), to: at(to), points, ..Observation::default() }
     }

@@ -62,6 +62,8 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         .to_owned(),
         condition: verdict.condition,
         budget: verdict.budget,
+        forecast: instance.forecast(),
+        likely_ends: None,
         counted: inner.counts.get(group).map_or_else(Counted::default, |count| count.counted),
         burn,
         tiers: inner.book.tiers_of(definition, group, &verdict),

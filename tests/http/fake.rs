@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use serde_json::json;
 use slo::diag::{Diagnostic, Place};
+use slo::engine::forecast::Forecast;
 use slo::engine::verdict::{Budget, Condition, WindowFigures};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::notification::Notification;
@@ -140,6 +141,7 @@ fn tier(
         over: Some(window_view(over)),
         confirm: Some(window_view(confirm)),
         resolve: firing.then(|| window_view(confirm)),
+        false_pages: None,
     }
 }
 
@@ -155,6 +157,7 @@ fn plain_tier(severity: AlertSeverity, kind: &str, state: AlertState) -> TierVie
         over: None,
         confirm: None,
         resolve: None,
+        false_pages: None,
     }
 }
 
@@ -180,6 +183,14 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
         mode: "exact".into(),
         condition: Condition::Measured,
         budget: budget(month, b),
+        forecast: Forecast {
+            exhausted: month.bad > b * month.total,
+            exhausts_at: (month.bad <= b * month.total).then(|| time(AS_OF) + Length::from_minutes(570)),
+            recovers_at: (month.bad > b * month.total).then(|| time("2026-11-26T14:00:00Z")),
+            lookback: Length::from_hours(6),
+            known: true,
+        },
+        likely_ends: None,
         counted: Counted { good: w1h.total - w1h.bad, bad: w1h.bad },
         burn: vec![w1h, w6h, w1d, w3d],
         tiers: vec![
