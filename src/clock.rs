@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::units::{Length, Timestamp};
+use crate::units::{Day, Length, Timestamp};
 
 /// A clock that started at some moment and runs `speed` times faster than life.
 #[derive(Clone, Debug)]
@@ -65,6 +65,12 @@ impl Clock {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
 fn wall() -> Timestamp {
     Timestamp::from_millis(chrono::Utc::now().timestamp_millis())
+}
+
+/// The day in UTC, in life.
+#[must_use]
+pub fn today() -> Day {
+    Day::of(wall())
 }
 
 /// A number in `0..1`, for jitter only; never for an id.

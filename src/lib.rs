@@ -21,6 +21,7 @@ pub mod http;
 pub mod plan;
 pub mod policy;
 pub mod replay;
+pub mod ruler;
 pub mod runtime;
 pub mod secret;
 pub mod sink;

@@ -13,8 +13,10 @@ mod properties {
 
     mod history;
     mod live;
+    mod overrides;
     mod policy;
     mod pushdown;
+    mod replay;
     mod replica;
     mod restart;
     mod summaries;

@@ -150,6 +150,7 @@ impl Past {
         let newer = |loaded: &Loaded| Loaded {
             labels: loaded.labels.clone(),
             samples: loaded.samples.iter().filter(|(at, _)| *at > cut).copied().collect(),
+            ..Loaded::default()
         };
         self.loaded.iter().map(newer).filter(|loaded| !loaded.samples.is_empty()).collect()
     }

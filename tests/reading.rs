@@ -435,11 +435,11 @@ fn wrong_documents_are_found_at_their_line_and_column() {
             ],
         ),
         (
-            "version: config/v1\nserver: {listen: 9777, external_url: slo, compat: sloth, tls: {}}\n",
+            "version: config/v1\nserver: {listen: 9777, external_url: slo, compat: pyrra, tls: {}}\n",
             vec![
                 (codes::BAD_ADDRESS, 2, 18),
                 (codes::BAD_ADDRESS, 2, 38),
-                (codes::NOT_BUILT, 2, 51),
+                (codes::BAD_CHOICE, 2, 51),
                 (codes::NOT_BUILT, 2, 58),
             ],
         ),

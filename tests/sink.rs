@@ -21,7 +21,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sample::{NIGHT, Sample};
 use server::{Reply, Seen, Server};
 use sha2::Sha256;
-use slo::config::meant::{SecretRef, Server as ServerConfig, SinkConfig, WebhookUrl};
+use slo::config::meant::{Compat, SecretRef, Server as ServerConfig, SinkConfig, WebhookUrl};
 use slo::policy::alert::AlertState;
 use slo::policy::notification::Notification;
 use slo::secret::Secrets;
@@ -305,8 +305,12 @@ async fn standard_output_has_one_object_a_line() {
 
 #[test]
 fn what_cannot_work_is_refused_at_start_and_names_the_sink() {
-    let server =
-        ServerConfig { listen: "127.0.0.1:0".parse().unwrap(), external_url: None, external_labels: BTreeMap::new() };
+    let server = ServerConfig {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        external_url: None,
+        external_labels: BTreeMap::new(),
+        compat: Compat::None,
+    };
     let build = |config: &SinkConfig| slo::sink::build("hook", config, &server, &secrets()).map(|sink| sink.kind());
     let webhook = |url: &str, secret: Option<&str>| SinkConfig::Webhook {
         url: WebhookUrl::Plain(url.into()),

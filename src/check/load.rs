@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::check::catalogue::catalogue;
+use crate::check::catalogue;
 use crate::config;
 use crate::config::meant::Config;
 use crate::config::secrets::literal_secrets;
@@ -27,6 +27,7 @@ use crate::spec::preset;
 use crate::spec::rules::{ReadPolicy, read_policies};
 use crate::spec::slos::{Surroundings, read_slos};
 use crate::spec::template::{Template, instantiate, read_templates, read_uses};
+use crate::spec::unsaid;
 use crate::units::{Length, SloId, Step};
 use crate::yaml::{Document, NodeId, Reader, SourceText, parse};
 
@@ -141,6 +142,11 @@ impl Loader {
         for ((document, within), parts) in stream.documents.into_iter().zip(parts) {
             let skip = |kind: Kind| kind == Kind::Foreign || (kind == Kind::Unmarked && !strict);
             self.loaded.skipped += parts.iter().filter(|(_, kind)| skip(*kind)).count();
+            for (node, _) in parts.iter().filter(|(_, kind)| skip(*kind)) {
+                let mut reader = Reader::new(&document);
+                unsaid::note(&mut reader, *node, text.named);
+                self.loaded.findings.extend(reader.into_findings());
+            }
             let kept: Vec<(NodeId, Kind)> = parts.into_iter().filter(|(_, kind)| !skip(*kind)).collect();
             if kept.is_empty() {
                 continue;
@@ -280,25 +286,35 @@ impl Loader {
         }
     }
 
-    /// The tiers of Sloth's SLOs.
+    /// The period of Sloth's SLOs, and the policy that an `AlertWindows` document makes for it.
     fn sloth_windows(&mut self, period: Length) -> Catalogue {
         let used = self.parts.iter().any(|part| matches!(part.kind, Kind::Sloth(_)));
+        let places = self.of(Kind::AlertWindows);
         let documents = &self.loaded.documents;
-        let parts = self.of(Kind::AlertWindows);
-        let parts: Vec<_> = parts.into_iter().filter_map(|(index, node)| Some((documents.get(index)?, node))).collect();
-        let (catalogue, findings) = catalogue(&parts, period, used);
+        let parts: Vec<_> = places.iter().filter_map(|(index, node)| Some((documents.get(*index)?, *node))).collect();
+        let (found, findings) = catalogue::windows(&parts, period, used);
         self.loaded.findings.extend(findings);
-        catalogue
+        let policy = found.filter(|_| used).map(|(windows, part)| {
+            let policy = Arc::new(windows.policy());
+            if let Some((document, node)) = places.get(part) {
+                let root = self.loaded.documents.get(*document).map(|found| found.path(*node)).unwrap_or_default();
+                let origin = Origin { document: *document, path: format!("{root}/spec") };
+                self.loaded.policy_origins.insert(policy.name.clone(), origin);
+            }
+            self.loaded.policies.insert(policy.name.clone(), Arc::clone(&policy));
+            policy
+        });
+        Catalogue { period, policy }
     }
 
     fn slos(&mut self, policy_names: &BTreeSet<String>) {
         let config = self.loaded.config.clone();
+        let catalogue = self.sloth_windows(config.as_ref().map_or(windows::PERIOD, |config| config.sloth_period));
         let source = config.as_ref().map_or(Some(config::DEFAULT_SOURCE), Config::default_source);
         let slice = config.as_ref().map_or(Step::DEFAULT, |config| config.slice);
         let mode = config.as_ref().map_or(Mode::default(), |config| config.mode);
         let policies = self.loaded.policies.clone();
         let around = Surroundings { policies: &policies, policy_names, source, slice, mode };
-        let catalogue = self.sloth_windows(config.as_ref().map_or(windows::PERIOD, |config| config.sloth_period));
         let mut slos: BTreeMap<SloId, Arc<Slo>> = BTreeMap::new();
         // Names by which foreign alerts are told apart, with the SLO that has them.
         let mut foreign: BTreeMap<(meant::Origin, String), Arc<Slo>> = BTreeMap::new();
@@ -308,7 +324,7 @@ impl Loader {
             let read = match part.kind {
                 Kind::Slos => read_slos(&mut reader, part.node, &around),
                 Kind::Sloth(dialect) => read_sloth(&mut reader, part.node, dialect, &around, &catalogue),
-                Kind::Pyrra => read_pyrra(&mut reader, part.node, &around),
+                Kind::Pyrra => read_pyrra(&mut reader, part.node, &around).into_iter().collect(),
                 _ => continue,
             };
             for (slo, node) in read {
@@ -335,6 +351,32 @@ impl Loader {
             self.loaded.findings.extend(reader.into_findings());
         }
         self.loaded.slos = slos.into_values().collect();
+        self.former_ids();
+    }
+
+    /// Former ids that are in use, or that two SLOs claim: what is stored under one goes to one SLO only.
+    fn former_ids(&mut self) {
+        let mut claims: BTreeMap<&SloId, &SloId> = BTreeMap::new();
+        let mut findings = Vec::new();
+        for (slo, former) in self.loaded.slos.iter().flat_map(|slo| slo.formerly.iter().map(move |id| (slo, id))) {
+            let in_use = self.loaded.slo_origins.contains_key(former).then_some(former);
+            let claimed = in_use.is_none().then(|| claims.insert(former, &slo.id)).flatten();
+            let Some(other) = in_use.or(claimed) else { continue };
+            let (message, what) = match in_use {
+                Some(_) => (format!("`{former}` is still the id of an SLO"), "it stands here"),
+                None => (format!("`{former}` is claimed by `{other}` too"), "the other claim"),
+            };
+            let below = |id: &SloId| self.loaded.node(self.loaded.slo_origins.get(id)?, "/formerly");
+            let Some((document, list)) = below(&slo.id) else { continue };
+            let is_it = |item: &&NodeId| document.text(**item).is_some_and(|text| text == former.to_string());
+            let node = document.children(list).iter().find(is_it).copied().unwrap_or(list);
+            let mut finding = Diagnostic::error(codes::FORMER_ID, message).of(slo.id.clone());
+            finding.related.extend(below(other).map(|(document, node)| (document.place(node), what.to_owned())));
+            let mut reader = Reader::new(document);
+            reader.report(node, finding.with_help("what is stored of it goes to one SLO; take it out here, or there"));
+            findings.extend(reader.into_findings());
+        }
+        self.loaded.findings.extend(findings);
     }
 }
 
@@ -374,7 +416,9 @@ fn fit(reader: &mut Reader<'_>, slo: &Slo, node: NodeId, origin: Option<&Origin>
     let below = misfit.tier.map_or_else(String::new, |tier| format!("/tiers/{tier}"));
     let place = origin.and_then(|origin| loaded.node(origin, &below)).map(|(document, node)| document.place(node));
     finding.related.extend(place.map(|place| (place, "the policy says so here".to_owned())));
-    reader.report_in(node, if chosen_there { "alerting" } else { "objective" }, finding);
+    // Pyrra's word for the objective is `target`.
+    let objective = if document.child(node, "target").is_some() { "target" } else { "objective" };
+    reader.report_in(node, if chosen_there { "alerting" } else { objective }, finding);
 }
 
 const fn is_ours(kind: Kind) -> bool {
@@ -382,7 +426,7 @@ const fn is_ours(kind: Kind) -> bool {
 }
 
 /// The document itself, or the items of a list of them.
-fn parts_of(document: &Document) -> Vec<(NodeId, Kind)> {
+pub(super) fn parts_of(document: &Document) -> Vec<(NodeId, Kind)> {
     let mut parts = Vec::new();
     let mut open = vec![document.root()];
     while let Some(node) = open.pop() {
@@ -402,6 +446,7 @@ mod tests {
     use super::*;
     use crate::check::report;
     use crate::diag::concise;
+    use crate::units::Day;
 
     const TEMPLATE: &str = "version: template/v1
 templates:
@@ -437,7 +482,7 @@ use: [{template: http, with: {job: cart-api, objective: 99.9%}}]
     }
 
     fn found(texts: &[(&str, &str)]) -> Vec<String> {
-        report(&loaded(texts)).findings().iter().map(concise::line).collect()
+        report(&loaded(texts), Day::default()).findings().iter().map(concise::line).collect()
     }
 
     #[test]
@@ -470,7 +515,7 @@ use: [{template: http, with: {job: cart-api, objective: 99.9%}}]
             ("cart.yaml", &CART.replace("99.9%", "99.9.9%")),
             ("shop.yaml", &CART.replace("cart", "shop")),
         ];
-        let report = report(&loaded(&texts));
+        let report = report(&loaded(&texts), Day::default());
         let lines: Vec<String> = report.findings().iter().map(concise::line).collect();
         assert_eq!(lines.len(), 2, "{lines:#?}");
         assert!(lines[0].starts_with("http.yaml:7:20: error[SLO012]: `99.9.9%`"), "{lines:#?}");
@@ -544,5 +589,103 @@ use: [{template: http, with: {job: cart-api, objective: 99.9%}}]
         assert_eq!((loaded.slos.len(), loaded.findings.len(), loaded.files), (400, 0, 201));
         // A copy of what is used, not of the template's whole set: the work grows with the uses alone.
         assert_eq!(loaded.documents.len(), 1 + 2 * 200);
+    }
+
+    const SHOP: &str = "version: slo/v1
+service: shop
+owner: web
+links: {runbook: https://wiki.example/shop}
+slos:
+  - name: availability
+    objective: 99.9%
+    by: [region, zone]
+    sli: {events: {bad: 'a_total{code=~\"5..\"}', total: a_total}}
+";
+
+    #[test]
+    fn the_first_override_that_matches_holds_and_the_others_are_told() {
+        let overrides = "    overrides:
+      - {match: {region: us, zone: a}, objective: 99.95%}
+      - {match: {region: us}, objective: 99.9%}
+      - {match: {region: us, zone: b}, objective: 99%}
+      - {match: {}, objective: 98%}
+";
+        let lines = found(&[("a", &format!("{SHOP}{overrides}"))]);
+        let expected = [
+            "a:13:17: warning[SLO063]: an earlier override takes all groups of this one",
+            "a:14:9: error[SLO006]: `match` is missing",
+        ];
+        // The second one says the SLO's own objective, and is an exception from the third.
+        assert!(
+            lines.len() == 2 && lines.iter().zip(expected).all(|(line, start)| line.starts_with(start)),
+            "{lines:#?}"
+        );
+        let equal = overrides
+            .replace("zone: b}, objective: 99%}", "zone: a}, objective: 98%}")
+            .replace("match: {}", "match: {region: eu}");
+        let lines = found(&[("a", &format!("{SHOP}{equal}"))]);
+        assert!(lines.len() == 1 && lines[0].starts_with("a:13:17"), "{lines:#?}");
+        let alone = "    overrides: [{match: {region: us, zone: a}, objective: 99.95%}, {match: {region: us}, objective: 99.90%}]\n";
+        let lines = found(&[("a", &format!("{SHOP}{alone}"))]);
+        let expected = "a:10:101: warning[SLO063]: this override says the objective that the SLO has anyway";
+        assert!(lines.len() == 1 && lines[0].starts_with(expected), "{lines:#?}");
+        let first = &loaded(&[("a", &format!("{SHOP}{alone}"))]).slos[0].overrides[0];
+        assert_eq!((first.matches["zone"].as_str(), first.objective.to_string().as_str()), ("a", "99.95%"));
+        let wrong = "    overrides: [{match: {regoin: us}, objective: 99.95%}, {match: {zone: a}, objective: 0.9}]\n";
+        let lines = found(&[("a", &format!("{SHOP}{wrong}"))]);
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        assert!(lines[0].contains("`regoin` is not in `by`") && lines[1].contains("SLO012"), "{lines:#?}");
+    }
+
+    #[test]
+    fn former_ids_belong_to_one_slo_and_reviews_are_dates() {
+        let text = SHOP.replace(
+            "    by: [region, zone]\n",
+            "    formerly: [shop/success, shop/b, shop/b, shop]\n    review: {by: soon}\n",
+        ) + "  - {name: b, objective: 99%, formerly: [shop/success], sli: {events: {bad: 'b_total{code=\"5\"}', total: b_total}}}\n";
+        let lines = found(&[("a", &text)]);
+        let expected = [
+            "a:8:30: error[SLO064]: `shop/b` is still the id of an SLO",
+            "a:8:38: error[SLO064]: `shop/b` stands in `formerly` twice",
+            "a:8:46: error[SLO009]: `shop` is not the id of an SLO",
+            "a:9:18: error[SLO011]: `soon` is not a date such as 2027-03-01",
+            "a:11:42: error[SLO064]: `shop/success` is claimed by `shop/availability` too",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn documents_that_forgot_their_version_are_told() {
+        let forgotten = SHOP.replace("version: slo/v1\n", "");
+        let texts = [SourceText::found("a.yaml", &forgotten), SourceText::found("b.yaml", SHOP)];
+        let loaded = load(&texts);
+        let lines: Vec<String> = loaded.findings.iter().map(concise::line).collect();
+        assert_eq!((lines.len(), loaded.skipped), (1, 1), "{lines:#?}");
+        assert!(lines[0].starts_with("a.yaml:1:1: warning[SLO066]"), "{lines:#?}");
+        let named = found(&[("a.yaml", &SHOP.replace("slo/v1", "v1"))]);
+        assert!(named[0].starts_with("a.yaml:1:10: error[SLO066]"), "{named:#?}");
+    }
+
+    #[test]
+    fn a_threshold_without_a_unit_is_refused() {
+        for (below, help) in [("300", "300ms or 300s?"), ("0.3", "did you mean 300ms?")] {
+            let sli = format!("sli: {{latency: {{histogram: request_seconds, below: {below}}}}}\n");
+            let (head, _) = SHOP.split_once("sli:").unwrap();
+            let loaded = loaded(&[("a", &format!("{head}{sli}"))]);
+            let finding = &loaded.findings[0];
+            assert_eq!(finding.code, codes::BAD_DURATION);
+            assert!(finding.help.as_ref().unwrap().starts_with(help), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn lints_on_objectives_look_at_overrides_too() {
+        let text = format!(
+            "{SHOP}    overrides: [{{match: {{zone: a}}, objective: 99.95%}}, {{match: {{region: us}}, objective: 90%}}]\n"
+        );
+        let lines = found(&[("a", &text)]);
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        let expected = "a:10:89: warning[SLO033]: tier 1 of `balanced` (page, 14.4 over 1h) can never fire: at 90%";
+        assert!(lines[0].starts_with(expected), "{lines:#?}");
     }
 }

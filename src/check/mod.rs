@@ -5,6 +5,7 @@
 //! Invariant: a lint never speaks about what could not be understood; the readers have said so already.
 
 mod catalogue;
+pub mod convert;
 pub mod load;
 mod queries;
 pub mod rule;
@@ -16,11 +17,13 @@ mod tiers;
 use crate::check::load::Loaded;
 use crate::check::set::Set;
 use crate::diag::{Counts, Diagnostic, Report};
+use crate::units::Day;
 
 /// Everything that the lints find, in no particular order; the findings of [`load::load`] are not repeated.
+/// `today` is the day of the check.
 #[must_use]
-pub fn judge(loaded: &Loaded) -> Vec<Diagnostic> {
-    let set = Set::of(loaded);
+pub fn judge(loaded: &Loaded, today: Day) -> Vec<Diagnostic> {
+    let set = Set::of(loaded, today);
     let mut found = Vec::new();
     for lint in rules::ALL.iter().filter_map(|rule| rule.lint) {
         lint(&set, &mut found);
@@ -30,8 +33,8 @@ pub fn judge(loaded: &Loaded) -> Vec<Diagnostic> {
 
 /// What a load and the lints found together, in order, with the counts of the last line.
 #[must_use]
-pub fn report(loaded: &Loaded) -> Report {
-    let mut findings = judge(loaded);
+pub fn report(loaded: &Loaded, today: Day) -> Report {
+    let mut findings = judge(loaded, today);
     findings.extend_from_slice(&loaded.findings);
     let counts = Counts { files: loaded.files, slos: loaded.slos.len(), skipped: loaded.skipped };
     Report::new(findings, counts)
@@ -64,7 +67,7 @@ sinks: {out: {type: stdout}}
 ";
 
     fn judged(text: &str) -> Report {
-        report(&load::load(&[SourceText::named("f", text)]))
+        report(&load::load(&[SourceText::named("f", text)]), Day::default())
     }
 
     fn found(text: &str) -> Vec<String> {

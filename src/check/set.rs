@@ -6,9 +6,9 @@
 use crate::check::load::{Loaded, Origin};
 use crate::config::meant::Config;
 use crate::diag::{Diagnostic, Place};
-use crate::spec::meant::{Mode, Slo};
+use crate::spec::meant::{self, Mode, Slo};
 use crate::spec::policy::{AlertSeverity, Policy, PolicyTier};
-use crate::units::{Length, Step};
+use crate::units::{Day, Length, Step};
 use crate::yaml::{Document, NodeId, Shape};
 
 /// A node of a document.
@@ -123,6 +123,36 @@ fn word_start(text: &str, word: &str) -> Option<usize> {
         .map(|head| head.chars().count())
 }
 
+/// Where the numerator stands below an SLI: ours, Sloth's, Pyrra's.
+const EVENTS: &[&[&str]] = &[
+    &["events", "bad"],
+    &["events", "good"],
+    &["latency", "good"],
+    &["latency", "histogram"],
+    &["events", "error_query"],
+    &["events", "errorQuery"],
+    &["ratio", "errors", "metric"],
+    &["latency", "success", "metric"],
+    &["latencyNative", "total", "metric"],
+];
+/// Where the total stands, or the only query.
+const TOTAL: &[&[&str]] = &[
+    &["events", "total"],
+    &["latency", "histogram"],
+    &["gauge", "query"],
+    &["probe"],
+    &["ratio", "query"],
+    &["events", "total_query"],
+    &["events", "totalQuery"],
+    &["ratio", "total", "metric"],
+    &["latency", "total", "metric"],
+    &["latencyNative", "total", "metric"],
+    &["raw", "error_ratio_query"],
+    &["raw", "errorRatioQuery"],
+    &["bool_gauge", "metric"],
+    &["ratio"],
+];
+
 /// An SLO with its node.
 #[derive(Clone, Copy, Debug)]
 pub struct SloAt<'a> {
@@ -155,33 +185,33 @@ impl<'a> SloAt<'a> {
     pub fn policy_place(&self) -> At<'a> {
         match self.at.find(&["alerting", "policy"]) {
             Some(_) => self.at.nearest(&["alerting"]),
-            None => self.at.nearest(&["objective"]),
+            // Pyrra's word for it is `target`.
+            None => self.at.find(&["target"]).unwrap_or_else(|| self.at.nearest(&["objective"])),
         }
     }
 
     /// Where the side of the SLI stands that is not the total: `bad`, `good`, or what makes it.
     #[must_use]
     pub fn events_place(&self) -> At<'a> {
-        let sli = self.at.nearest(&["sli"]);
-        [["events", "bad"], ["events", "good"], ["latency", "good"], ["latency", "histogram"]]
-            .iter()
-            .find_map(|keys| sli.find(keys))
-            .unwrap_or(sli)
+        self.first_of(EVENTS)
     }
 
     /// Where the total stands, or the only query.
     #[must_use]
     pub fn total_place(&self) -> At<'a> {
-        let sli = self.at.nearest(&["sli"]);
-        let keys: [&[&str]; 6] = [
-            &["events", "total"],
-            &["latency", "histogram"],
-            &["gauge", "query"],
-            &["probe"],
-            &["ratio", "query"],
-            &["ratio"],
-        ];
-        keys.iter().find_map(|keys| sli.find(keys)).unwrap_or(sli)
+        self.first_of(TOTAL)
+    }
+
+    /// The first of these places below the SLI that is written, else the SLI.
+    fn first_of(&self, places: &[&[&str]]) -> At<'a> {
+        let sli = self.at.find(&["indicator"]).unwrap_or_else(|| self.at.nearest(&["sli"]));
+        places.iter().find_map(|keys| sli.find(keys)).unwrap_or(sli)
+    }
+
+    /// The tool whose file it stands in; `None`: a native file.
+    #[must_use]
+    pub fn origin(&self) -> Option<meant::Origin> {
+        self.slo.alerting.foreign.as_ref().map(|foreign| foreign.origin)
     }
 
     /// Whether its policy is evaluated at all.
@@ -206,6 +236,9 @@ impl<'a> SloAt<'a> {
     }
 }
 
+/// The tiers of Sloth's `AlertWindows`, in the order of the policy that they make.
+const WINDOWS: [[&str; 2]; 4] = [["page", "quick"], ["page", "slow"], ["ticket", "quick"], ["ticket", "slow"]];
+
 /// Where a tier stands in its policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TierPlace {
@@ -228,10 +261,12 @@ impl<'a> PolicyAt<'a> {
     /// The node of a tier, of one of `periods` where it stands there.
     #[must_use]
     pub fn tier(&self, place: TierPlace) -> At<'a> {
+        let pair = WINDOWS.get(place.index).and_then(|pair| self.at.find(pair));
         let index = place.index.to_string();
-        match place.period {
-            None => self.at.nearest(&["tiers", &index]),
-            Some(period) => self.at.nearest(&["periods", &period.to_string(), "tiers", &index]),
+        match (pair, place.period) {
+            (Some(pair), _) => pair,
+            (None, None) => self.at.nearest(&["tiers", &index]),
+            (None, Some(period)) => self.at.nearest(&["periods", &period.to_string(), "tiers", &index]),
         }
     }
 }
@@ -254,12 +289,14 @@ pub struct Set<'a> {
     pub policies: Vec<PolicyAt<'a>>,
     /// Where there is one.
     pub config: Option<ConfigAt<'a>>,
+    /// The day of the check.
+    pub today: Day,
 }
 
 impl<'a> Set<'a> {
     /// From what was loaded. Things without an origin (presets) are left out.
     #[must_use]
-    pub fn of(loaded: &'a Loaded) -> Self {
+    pub fn of(loaded: &'a Loaded, today: Day) -> Self {
         let node = |origin: &Origin| -> Option<At<'a>> {
             let document = loaded.documents.get(origin.document)?;
             Some(At { document, node: document.find(&origin.path)? })
@@ -276,6 +313,7 @@ impl<'a> Set<'a> {
             slos: slos.collect(),
             policies: policies.collect(),
             config: config.map(|(config, at)| ConfigAt { config, at }),
+            today,
         }
     }
 

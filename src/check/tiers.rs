@@ -140,7 +140,13 @@ fn burn_tiers(policy: &Policy, objective: Objective, window: Length) -> Vec<Burn
 /// The burn tiers of an SLO.
 #[must_use]
 pub fn of_slo(slo: &SloAt<'_>) -> Vec<BurnTier> {
-    burn_tiers(&slo.slo.alerting.policy, slo.slo.objective, slo.slo.window)
+    at_objective(slo, slo.slo.objective)
+}
+
+/// The burn tiers of an SLO for the groups that have this objective.
+#[must_use]
+pub fn at_objective(slo: &SloAt<'_>, objective: Objective) -> Vec<BurnTier> {
+    burn_tiers(&slo.slo.alerting.policy, objective, slo.slo.window)
 }
 
 /// The burn tiers of a policy of the files by itself: what no objective and no period changes may be read from them.

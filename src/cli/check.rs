@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use crate::check;
 use crate::cli::printer::{Paint, Printer};
 use crate::cli::{FAILED, FINDINGS};
+use crate::clock;
 use crate::diag::{Counts, Report, Severity, concise, human, json};
 use crate::runtime::files::Request;
 
@@ -63,16 +64,19 @@ pub enum Deny {
 pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
     let request = Request { paths: arguments.paths.clone(), config: arguments.config.clone() };
     let gathered = request.gather();
-    let report = check::report(&gathered.loaded);
+    let report = check::report(&gathered.loaded, clock::today());
     // Without a document of ours there was nothing to check; a broken file that might have been one is a finding.
-    if gathered.loaded.documents.is_empty() && report.findings().is_empty() {
+    let nothing = gathered.loaded.documents.is_empty() && report.count(Severity::Error) == 0;
+    if !nothing || !report.findings().is_empty() {
+        printer.data(&match arguments.format {
+            Format::Human => human::render(&report, &gathered.texts, &gathered.loaded.masked, printer.out.has_colour()),
+            Format::Concise => concise::render(&report),
+            Format::Json => json::render(&report),
+        })?;
+    }
+    if nothing {
         return Err(nothing_there(arguments, report.counts()));
     }
-    printer.data(&match arguments.format {
-        Format::Human => human::render(&report, &gathered.texts, &gathered.loaded.masked, printer.out.has_colour()),
-        Format::Concise => concise::render(&report),
-        Format::Json => json::render(&report),
-    })?;
     printer.say(&last_line(&report, printer));
     let denied = arguments.deny == Some(Deny::Warnings) && report.count(Severity::Warning) > 0;
     Ok(if gathered.unreadable {

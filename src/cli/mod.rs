@@ -5,12 +5,16 @@
 //! returns is printed here, once, and is code 2. A reader that closed the pipe is success.
 
 pub mod alerts;
+pub mod backtest;
 pub mod check;
 pub mod client;
+pub mod convert;
 pub mod demo;
 pub mod explain;
+pub mod generate;
 pub mod init;
 pub mod printer;
+pub mod progress;
 pub mod run;
 pub mod status;
 pub mod table;
@@ -45,9 +49,12 @@ enum Verb {
     Demo(demo::Arguments),
     Init(init::Arguments),
     Check(check::Arguments),
+    Convert(convert::Arguments),
     Run(run::Arguments),
     Status(status::Arguments),
     Alerts(alerts::Arguments),
+    Backtest(backtest::Arguments),
+    Generate(generate::Arguments),
     Explain(explain::Arguments),
 }
 
@@ -70,9 +77,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Demo(arguments) => demo::run(arguments, &printer),
         Verb::Init(arguments) => init::run(arguments, &printer),
         Verb::Check(arguments) => check::run(arguments, &printer),
+        Verb::Convert(arguments) => convert::run(arguments, &printer),
         Verb::Run(arguments) => run::run(arguments, &printer),
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
+        Verb::Backtest(arguments) => backtest::run(arguments, &printer),
+        Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),
     };
     result.unwrap_or_else(|error| failure(&error, &printer))

@@ -4,7 +4,7 @@
 //! ([`once`]) and the API answers in this process. What is printed is made of the API's objects either way.
 
 mod figures;
-mod names;
+pub mod names;
 mod once;
 mod trouble;
 
@@ -81,7 +81,8 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
 }
 
 /// Whether an argument is a path, rather than the name of an SLO.
-fn is_path(argument: &str, exists: bool) -> bool {
+#[must_use]
+pub fn is_path(argument: &str, exists: bool) -> bool {
     let extension = Path::new(argument).extension().and_then(|extension| extension.to_str());
     exists || matches!(extension, Some("yaml" | "yml"))
 }

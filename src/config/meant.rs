@@ -25,6 +25,8 @@ pub struct Config {
     pub sinks: BTreeMap<String, SinkConfig>,
     /// First match wins.
     pub routes: Vec<Route>,
+    /// Who is told that the service is alive.
+    pub watchdog: Vec<Watchdog>,
     /// Where state is kept.
     pub storage: Storage,
     /// Where the service listens.
@@ -195,6 +197,15 @@ pub struct Route {
     pub continue_: bool,
 }
 
+/// A heartbeat to some sinks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watchdog {
+    /// Sink names.
+    pub to: Vec<String>,
+    /// Time between two heartbeats.
+    pub every: Length,
+}
+
 /// Where state is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
@@ -213,6 +224,29 @@ pub struct Server {
     pub external_url: Option<String>,
     /// Added to every alert and to its dedup key.
     pub external_labels: BTreeMap<String, String>,
+    /// Whose series `/metrics/slos` has beside ours.
+    pub compat: Compat,
+}
+
+/// Another tool's names on `/metrics/slos`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// Ours alone.
+    #[default]
+    None,
+    /// Sloth's too.
+    Sloth,
+}
+
+impl Compat {
+    /// As written in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Sloth => "sloth",
+        }
+    }
 }
 
 /// Bounds; reaching one is told.

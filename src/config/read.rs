@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::config::meant::{Config, Files, Limits, Owner, Route, SecretRef, Server, SinkConfig, Storage};
+use crate::config::meant::{
+    Compat, Config, Files, Limits, Owner, Route, SecretRef, Server, SinkConfig, Storage, Watchdog,
+};
 use crate::config::secrets::has_userinfo;
 use crate::config::written::{
     AlertingItem, ConfigFile, FilesItem, LimitsItem, MatchItem, OwnerItem, RouteItem, SecretItem, ServerItem,
-    SlothItem, StorageItem,
+    SlothItem, StorageItem, WatchdogItem,
 };
 use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, sinks, sources};
 use crate::diag::{Diagnostic, codes};
@@ -21,13 +23,19 @@ use crate::spec::foreign::windows;
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
 use crate::spec::policy::SEVERITIES;
-use crate::spec::slos::MODES;
+use crate::spec::slos::{MODES, check_window};
 use crate::spec::value;
 use crate::units::{Length, Step, is_name};
 use crate::yaml::{NodeId, Reader, Shape, Written};
 
 /// How long daily buckets are kept: a year and a month (FORMATS 3).
 const HISTORY: Length = Length::from_days(400);
+/// Time between heartbeats (FORMATS 3).
+const HEARTBEAT: Length = Length::from_minutes(1);
+/// More often nobody looks, and every heartbeat writes to the store.
+const SHORTEST_HEARTBEAT: Length = Length::from_seconds(1);
+/// `server.compat`.
+const COMPATS: &[(&str, Compat)] = &[("none", Compat::None), ("sloth", Compat::Sloth)];
 /// Where the service listens (FORMATS 3): loopback, because everything is open there.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 9777);
 /// FORMATS 3.
@@ -47,8 +55,14 @@ impl Config {
             sources: BTreeMap::from([(DEFAULT_SOURCE.to_owned(), source)]),
             sinks: BTreeMap::from([(DEFAULT_SINK.to_owned(), SinkConfig::Stdout)]),
             routes: vec![Route { to: vec![DEFAULT_SINK.to_owned()], ..Route::default() }],
+            watchdog: Vec::new(),
             storage: Storage { path: folder.join("data/slo.db"), history: HISTORY },
-            server: Server { listen: SocketAddr::from(LISTEN), external_url: None, external_labels: BTreeMap::new() },
+            server: Server {
+                listen: SocketAddr::from(LISTEN),
+                external_url: None,
+                external_labels: BTreeMap::new(),
+                compat: Compat::None,
+            },
             limits: LIMITS,
             sloth_period: windows::PERIOD,
         }
@@ -90,13 +104,17 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
         config.sources.extend(sources::read_source(reader, node, folder).map(|source| (name, source)));
     }
     read_sinks_and_routes(reader, root, folder, &mut config);
+    config.watchdog = reader.items(root, "watchdog").iter().filter_map(|item| read_watchdog(reader, *item)).collect();
     read_storage(reader, root, folder, &mut config.storage);
     read_server(reader, root, &mut config.server);
     read_limits(reader, root, &mut config.limits);
     if let Some((node, item)) = section::<SlothItem>(reader, root, "sloth")
         && let Some(period) = value::positive_length(reader, node, "period", item.period.as_deref())
     {
-        config.sloth_period = period;
+        match check_window(period) {
+            Ok(()) => config.sloth_period = period,
+            Err(finding) => reader.report_in(node, "period", finding),
+        }
     }
     Some(config)
 }
@@ -184,6 +202,20 @@ fn read_route(reader: &mut Reader<'_>, node: NodeId) -> Option<Route> {
     Some(route)
 }
 
+fn read_watchdog(reader: &mut Reader<'_>, node: NodeId) -> Option<Watchdog> {
+    let item: WatchdogItem = reader.decode(node)?;
+    if item.to.as_ref().is_none_or(Vec::is_empty) {
+        reader.missing(node, "to", "a list of sinks");
+    }
+    let mut every = value::positive_length(reader, node, "every", item.every.as_deref()).unwrap_or(HEARTBEAT);
+    if every < SHORTEST_HEARTBEAT {
+        let message = format!("a heartbeat every {every} is more often than {SHORTEST_HEARTBEAT}");
+        reader.report_in(node, "every", Diagnostic::error(codes::BAD_DURATION, message));
+        every = HEARTBEAT;
+    }
+    Some(Watchdog { to: item.to.unwrap_or_default(), every })
+}
+
 fn read_storage(reader: &mut Reader<'_>, root: NodeId, folder: &Path, storage: &mut Storage) {
     let Some((node, item)) = section::<StorageItem>(reader, root, "storage") else { return };
     if let Some(path) = item.path {
@@ -204,11 +236,8 @@ fn read_server(reader: &mut Reader<'_>, root: NodeId, server: &mut Server) {
             reader.report_in(node, "listen", finding.with_help("write an address and a port, such as 127.0.0.1:9777"));
         }
     }
-    if item.compat.as_deref() == Some("sloth") {
-        reader.report_in(node, "compat", Diagnostic::error(codes::NOT_BUILT, "`compat: sloth` is not built yet"));
-    } else {
-        value::choice(reader, node, "compat", item.compat.as_deref(), &[("none", ())]);
-    }
+    let compat = value::choice(reader, node, "compat", item.compat.as_deref(), COMPATS);
+    server.compat = compat.unwrap_or_default();
     server.external_url = address(reader, node, "external_url", item.external_url.as_deref());
     server.external_labels = value::labels(reader, node, "external_labels");
 }

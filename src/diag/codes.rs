@@ -121,7 +121,16 @@ pub const COUNTER_AS_GAUGE: &str = "SLO059";
 pub const TEMPLATE_PARAM: &str = "SLO060";
 /// A template that nobody defines.
 pub const UNKNOWN_TEMPLATE: &str = "SLO061";
-
+/// An override of groups that there cannot be.
+pub const BAD_OVERRIDE: &str = "SLO062";
+/// An override that changes nothing.
+pub const USELESS_OVERRIDE: &str = "SLO063";
+/// A former id that is in use, or claimed twice.
+pub const FORMER_ID: &str = "SLO064";
+/// The day by which an SLO had to be looked at is past.
+pub const REVIEW_OVERDUE: &str = "SLO065";
+/// Looks like a document of ours, and does not say so.
+pub const UNSAID_VERSION: &str = "SLO066";
 /// A forecast that is the only page.
 pub const LONE_FORECAST: &str = "SLO070";
 /// A gate that does nothing for the tier it stands on.
@@ -183,6 +192,11 @@ pub const LIST: &[Code] = &[
     Code { id: COUNTER_AS_GAUGE, title: "counter used as a gauge" },
     Code { id: TEMPLATE_PARAM, title: "template and params do not fit" },
     Code { id: UNKNOWN_TEMPLATE, title: "unknown template" },
+    Code { id: BAD_OVERRIDE, title: "override of groups that there are not" },
+    Code { id: USELESS_OVERRIDE, title: "override changes nothing" },
+    Code { id: FORMER_ID, title: "former id in use or claimed twice" },
+    Code { id: REVIEW_OVERDUE, title: "review is overdue" },
+    Code { id: UNSAID_VERSION, title: "document does not say what it is" },
     Code { id: LONE_FORECAST, title: "forecast is the only page" },
     Code { id: IDLE_GATE, title: "gate does nothing" },
 ];

@@ -91,6 +91,12 @@ impl Instance {
         &self.labels
     }
 
+    /// What it is judged by: the SLO's definition, or that of the override that matches its group.
+    #[must_use]
+    pub const fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
     /// The watermark: the newest slice end that it was advanced to.
     #[must_use]
     pub const fn as_of(&self) -> Timestamp {

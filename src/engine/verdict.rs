@@ -29,6 +29,14 @@ pub struct WindowFigures {
     pub rate: f64,
 }
 
+impl WindowFigures {
+    /// Whether anything was measured in it; where not, share and rate are 0 and say nothing.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.coverage > 0.0 || self.total > 0.0
+    }
+}
+
 /// The error budget (SEMANTICS 4).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Budget {

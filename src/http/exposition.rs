@@ -3,11 +3,13 @@
 //! Written by hand: the label names are the users' own, and all samples of a family have to stand together, so each
 //! family has its own text, filled instance by instance. Invariants: `HELP` and `TYPE` once for each family; values
 //! are the shortest decimals that read back; label values are escaped; a group's label that would clash with one of
-//! ours is written as `exported_` and its name, as Prometheus does.
+//! ours is written as `exported_` and its name, as Prometheus does; a window in which nothing was measured has a coverage
+//! and no ratio, and a period in which nothing was has no budget: 0 and 1 would be claims.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::engine::verdict::WindowFigures;
 use crate::policy::alert::{AlertState, WindowView};
 use crate::runtime::service::InstanceView;
 use crate::units::Labels;
@@ -40,21 +42,35 @@ pub struct Page {
     samples: [String; FAMILIES.len()],
 }
 
-/// What a window gives: error ratio, burn rate, coverage.
-type Figures = (f64, f64, f64);
+/// What a window gives.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figures {
+    /// Share of bad events.
+    pub ratio: f64,
+    /// Burn rate.
+    pub rate: f64,
+    /// Measured share of the window.
+    pub coverage: f64,
+    /// Anything was measured in it; where not, the other figures say nothing.
+    pub measured: bool,
+}
 
 impl Page {
     /// Adds an instance.
     pub fn add(&mut self, view: &InstanceView) {
         let labels = labels(view);
         self.sample(OBJECTIVE, &labels, "", view.objective);
-        for (length, (ratio, rate, coverage)) in windows(view) {
+        for (length, figures) in windows(view) {
             let window = format!(",window=\"{length}\"");
-            self.sample(ERROR_RATIO, &labels, &window, ratio);
-            self.sample(BURN_RATE, &labels, &window, rate);
-            self.sample(COVERAGE, &labels, &window, coverage);
+            if figures.measured {
+                self.sample(ERROR_RATIO, &labels, &window, figures.ratio);
+                self.sample(BURN_RATE, &labels, &window, figures.rate);
+            }
+            self.sample(COVERAGE, &labels, &window, figures.coverage);
         }
-        self.sample(REMAINING, &labels, "", view.budget.remaining);
+        if view.is_known() {
+            self.sample(REMAINING, &labels, "", view.budget.remaining);
+        }
         self.sample(EVENTS, &labels, ",outcome=\"good\"", view.counted.good);
         self.sample(EVENTS, &labels, ",outcome=\"bad\"", view.counted.bad);
         for ((severity, kind), state) in alert_states(view) {
@@ -95,7 +111,7 @@ fn labels(view: &InstanceView) -> String {
 }
 
 /// Every window that a tier looks at, and the period, by length as written.
-fn windows(view: &InstanceView) -> Vec<(String, Figures)> {
+pub fn windows(view: &InstanceView) -> Vec<(String, Figures)> {
     let mut windows: Vec<(String, Figures)> = Vec::new();
     let mut add = |length: String, figures: Figures| {
         if windows.iter().all(|(known, _)| *known != length) {
@@ -103,12 +119,14 @@ fn windows(view: &InstanceView) -> Vec<(String, Figures)> {
         }
     };
     for tier in &view.tiers {
-        for WindowView { length, ratio, rate, coverage, .. } in [&tier.confirm, &tier.over].into_iter().flatten() {
-            add(length.clone(), (*ratio, *rate, *coverage));
+        for window in [&tier.confirm, &tier.over].into_iter().flatten() {
+            let WindowView { ratio, rate, coverage, total, .. } = *window;
+            add(window.length.clone(), Figures { ratio, rate, coverage, measured: coverage > 0.0 || total > 0.0 });
         }
     }
     for window in view.burn.iter().chain([&view.budget.window]) {
-        add(window.length.to_string(), (window.share, window.rate, window.coverage));
+        let WindowFigures { share, rate, coverage, .. } = *window;
+        add(window.length.to_string(), Figures { ratio: share, rate, coverage, measured: window.is_measured() });
     }
     windows
 }

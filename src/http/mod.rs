@@ -18,3 +18,4 @@ pub mod openapi;
 pub mod query;
 pub mod router;
 pub mod server;
+pub mod sloth_names;

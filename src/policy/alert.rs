@@ -19,10 +19,12 @@ pub enum AlertKind {
     NoData,
     /// A source that fails.
     Source,
+    /// No alert: the heartbeat of `watchdog`.
+    Watchdog,
 }
 
 impl AlertKind {
-    /// As written in keys and shown: `burn`, `budget`, `down`, `no_data`, `source`.
+    /// As written in keys and shown: `burn`, `budget`, `down`, `no_data`, `source`, `watchdog`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,6 +33,7 @@ impl AlertKind {
             Self::Down => "down",
             Self::NoData => "no_data",
             Self::Source => "source",
+            Self::Watchdog => "watchdog",
         }
     }
 
@@ -43,6 +46,7 @@ impl AlertKind {
             Self::Down => "SLODown",
             Self::NoData => "SLONoData",
             Self::Source => "SLOSourceDown",
+            Self::Watchdog => "SLOWatchdog",
         }
     }
 }

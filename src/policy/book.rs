@@ -25,11 +25,11 @@ use crate::units::{InstanceId, Labels, SloId, Timestamp};
 /// The alerts of one SLO.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertBook {
-    slo: SloId,
+    pub(super) slo: SloId,
     /// Instances that are not quiet, by group.
-    states: BTreeMap<Labels, InstanceState>,
+    pub(super) states: BTreeMap<Labels, InstanceState>,
     /// Groups whose state differs from what was drained last.
-    changed: BTreeSet<Labels>,
+    pub(super) changed: BTreeSet<Labels>,
 }
 
 /// States to write and to forget: the fields of the same names of a store's commit.
@@ -101,7 +101,7 @@ impl AlertBook {
         self.play(setting, &definition, &round)
     }
 
-    /// One slice end, from verdicts on all instances.
+    /// One slice end, from verdicts on all instances; `definition` is the SLO's, whatever its overrides.
     pub fn step<'a>(
         &mut self,
         setting: &Setting<'_>,
@@ -118,7 +118,7 @@ impl AlertBook {
     /// The tiers of an instance that fire: what the engine has to judge the end of.
     #[must_use]
     pub fn firing(&self, definition: &Definition, group: &Labels) -> TierSet {
-        self.states.get(group).map_or_else(TierSet::default, |state| state.firing(definition))
+        self.states.get(group).map_or_else(TierSet::default, |state| state.firing(definition.of_group(group)))
     }
 
     /// Alerts that are pending or firing, by instance, severity and kind.
@@ -135,7 +135,7 @@ impl AlertBook {
     /// Every tier of an instance, as shown.
     #[must_use]
     pub fn tiers_of(&self, definition: &Definition, group: &Labels, verdict: &Verdict) -> Vec<TierView> {
-        let state = self.states.get(group);
+        let (state, definition) = (self.states.get(group), definition.of_group(group));
         tier_views(definition, verdict, |index| state.and_then(|state| state.phase(definition, index)))
     }
 
@@ -241,7 +241,7 @@ impl AlertBook {
         for (group, verdict) in &round.judged {
             let others = round.measured - usize::from(is_measured(verdict.condition));
             let state = self.states.entry(group.clone()).or_default();
-            let step = state.step(setting, definition, group, verdict, grouped && others > 0);
+            let step = state.step(setting, definition.of_group(group), group, verdict, grouped && others > 0);
             self.note(group, step, &mut effects);
         }
         if !self.states.is_empty() {
@@ -347,7 +347,7 @@ impl Round {
     fn add(&mut self, book: &AlertBook, definition: &Definition, group: &Labels, verdict: &Verdict) {
         self.at = Some(verdict.as_of);
         self.measured += usize::from(is_measured(verdict.condition));
-        if book.states.contains_key(group) || !InstanceState::leaves_quiet(definition, verdict) {
+        if book.states.contains_key(group) || !InstanceState::leaves_quiet(definition.of_group(group), verdict) {
             self.judged.push((group.clone(), verdict.clone()));
         }
     }

@@ -49,6 +49,7 @@ fn headline(notification: &Notification) -> String {
         (Some(EndedBy::Closed), _) => "closed by a person".to_owned(),
         (ended, AlertKind::Down) => if ended.is_some() { "up again" } else { "down" }.to_owned(),
         (ended, AlertKind::NoData) => if ended.is_some() { "data is back" } else { "no data" }.to_owned(),
+        (_, AlertKind::Watchdog) => "is alive".to_owned(),
         (ended, AlertKind::Source) => if ended.is_some() { "answers again" } else { "does not answer" }.to_owned(),
         (_, AlertKind::Budget) => of_the_budget(notification),
         (_, AlertKind::Burn) => {
@@ -71,7 +72,7 @@ fn figures(notification: &Notification) -> String {
             notification.forecast.as_ref().map_or_else(String::new, |forecast| ahead(forecast, notification.as_of));
         parts.push(format!("{} of budget left{ahead}", rough_percent(budget.remaining_ratio)));
     }
-    if notification.kind != AlertKind::Source {
+    if !matches!(notification.kind, AlertKind::Source | AlertKind::Watchdog) {
         let coverage = notification.coverage;
         let complete = coverage >= COMPLETE;
         parts.push(if complete {

@@ -5,9 +5,11 @@
 //!
 //! Pure; the only thing that may go wrong is that a policy does not fit a period.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
-use crate::engine::definition::{Definition, Kind, Tier};
+use crate::engine::definition::{Definition, GroupDefinition, Kind, Tier};
 use crate::spec::meant::{Absent, Alive, Mode, Numerator, Sli, Slo};
 use crate::spec::policy::{BurnThreshold, Policy, PolicyLength, PolicyTier, TierKind};
 use crate::units::{Length, Objective, Step, decimal_to_f64};
@@ -52,9 +54,11 @@ pub fn definition(slo: &Slo, terms: Terms) -> Result<Definition, Misfit> {
         Sli::Pushdown { numerator, step, .. } => (*numerator, Some(*step)),
         Sli::Gauge { .. } | Sli::Ratio { .. } => (Numerator::Bad, Some(terms.slice.length())),
     };
+    let off = slo.alerting.mode == Mode::Off;
     // Worked out even where no alert is evaluated, so that a policy that does not fit is told in every mode.
-    let tiers = tiers(&slo.alerting.policy, slo.objective, slo.window)?;
-    Ok(Definition {
+    let tiers_at = |objective| tiers(&slo.alerting.policy, objective, slo.window);
+    let tiers = tiers_at(slo.objective)?;
+    let whole = Definition {
         id: slo.id.clone(),
         budget: slo.objective.budget_ratio(),
         window: slo.window,
@@ -68,8 +72,17 @@ pub fn definition(slo: &Slo, terms: Terms) -> Result<Definition, Misfit> {
         gap: terms.gap,
         alive: slo.alive != Alive::None,
         instances_limit: terms.instances_limit,
-        tiers: if slo.alerting.mode == Mode::Off { Vec::new() } else { tiers },
-    })
+        tiers: if off { Vec::new() } else { tiers },
+    };
+    let mut overrides = Vec::with_capacity(slo.overrides.len());
+    for over in &slo.overrides {
+        let tiers = tiers_at(over.objective)?;
+        let budget = over.objective.budget_ratio();
+        let tiers = if off { Vec::new() } else { tiers };
+        let definition = Arc::new(Definition { budget, tiers, ..whole.clone() });
+        overrides.push(GroupDefinition { matches: over.matches.clone(), definition });
+    }
+    Ok(Definition { overrides, ..whole })
 }
 
 /// The tiers of a policy for an objective and a period, in the policy's order.

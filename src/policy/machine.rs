@@ -15,7 +15,7 @@ use crate::policy::subject::{Subject, alert_id, pending_id};
 use crate::policy::tier::{Phase, TierOutcome};
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
-use crate::units::{Labels, Timestamp};
+use crate::units::{Labels, Objective, Timestamp};
 
 /// An alert that changed, whole, and what is to be told about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +70,11 @@ impl<'a> Ledger<'a> {
             changed: false,
             withdrawn,
         }
+    }
+
+    /// `T` of the instance.
+    fn objective(&self) -> Option<Objective> {
+        self.setting.subject.objective_of(self.group)
     }
 
     fn touch(&mut self, key: AlertKey) {
@@ -207,7 +212,7 @@ impl InstanceState {
         self.open(ledger, this, outcome.phase.map_or(facts.at(), Phase::since));
         if let Some(alert) = self.alerts.iter_mut().find(|alert| key(alert) == this) {
             alert.tiers = facts.view(outcome).into_iter().collect();
-            alert.change(AlertState::Pending, facts.at(), facts.matched(outcome, ledger.setting.subject.objective));
+            alert.change(AlertState::Pending, facts.at(), facts.matched(outcome, ledger.objective()));
         }
     }
 
@@ -229,7 +234,7 @@ impl InstanceState {
         alert.fired_at = Some(at);
         let ids = alert.transitions.iter_mut().enumerate();
         ids.for_each(|(index, transition)| transition.id = format!("{}/{}", alert.id, index + 1));
-        let reason = firing.first().map(|outcome| facts.matched(outcome, ledger.setting.subject.objective));
+        let reason = firing.first().map(|outcome| facts.matched(outcome, ledger.objective()));
         alert.change(AlertState::Firing, at, reason.unwrap_or_default());
         ledger.touch(this);
     }
@@ -304,7 +309,7 @@ impl InstanceState {
         }
         for alert in self.alerts.iter_mut().filter(|alert| alert.state == AlertState::Firing) {
             let Some(outcome) = outcomes.iter().find(|outcome| of_alert(outcome, key(alert))) else { continue };
-            let mut reason = facts.matched(outcome, ledger.setting.subject.objective);
+            let mut reason = facts.matched(outcome, ledger.objective());
             if alert.frozen {
                 reason = format!("{reason}; {}", reason::frozen(false));
             }
@@ -469,6 +474,7 @@ pub(crate) mod kit {
             id: SloId::new("checkout", "availability"),
             owner: Some("payments".to_owned()),
             objective: Some("99.9%".parse().unwrap()),
+            overrides: Vec::new(),
             labels: BTreeMap::from([("tier".to_owned(), "1".to_owned())]),
             annotations: BTreeMap::from([("summary".to_owned(), "Payments fail.".to_owned())]),
             links: BTreeMap::from([("runbook".to_owned(), "https://wiki.example/checkout".to_owned())]),

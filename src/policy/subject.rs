@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::policy::alert::AlertKind;
 use crate::policy::naming::{self, ForeignLabels};
-use crate::spec::meant::{Foreign, Mode, Sli, Slo};
+use crate::spec::meant::{Foreign, Mode, Override, Sli, Slo};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Objective, SloId, Timestamp};
 
@@ -27,6 +27,8 @@ pub struct Subject {
     pub owner: Option<String>,
     /// `T`; `None` for a source.
     pub objective: Option<Objective>,
+    /// Other objectives for some of its groups; the first that matches holds.
+    pub overrides: Vec<Override>,
     /// Labels of the files: the SLO's, overridden by those of `alerting`.
     pub labels: BTreeMap<String, String>,
     /// Annotations of `alerting`.
@@ -53,6 +55,7 @@ impl Subject {
             id: slo.id.clone(),
             owner: slo.owner.clone(),
             objective: Some(slo.objective),
+            overrides: slo.overrides.clone(),
             labels,
             annotations: slo.alerting.annotations.clone(),
             links: slo.links.clone(),
@@ -70,6 +73,7 @@ impl Subject {
             id: SloId::new(SOURCE_SERVICE, name),
             owner: None,
             objective: None,
+            overrides: Vec::new(),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -78,6 +82,12 @@ impl Subject {
             time_weighted: false,
             foreign: None,
         }
+    }
+
+    /// `T` of a group.
+    #[must_use]
+    pub fn objective_of(&self, group: &Labels) -> Option<Objective> {
+        self.overrides.iter().find(|over| over.holds(group)).map(|over| over.objective).or(self.objective)
     }
 
     /// The instance id as text: `service/name{region="eu"}`.
@@ -116,13 +126,18 @@ impl Subject {
         let mut labels = self.external_labels.clone();
         labels.extend(self.labels.clone());
         labels.extend(group.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
-        labels.insert("slo_service".into(), self.id.service.clone());
-        labels.insert("slo_name".into(), self.id.name.clone());
+        labels.extend(names_of(&self.id));
         if let Some(owner) = &self.owner {
             labels.insert("owner".into(), owner.clone());
         }
         labels
     }
+}
+
+/// The labels that name an SLO.
+#[must_use]
+pub fn names_of(id: &SloId) -> [(String, String); 2] {
+    [("slo_service".to_owned(), id.service.clone()), ("slo_name".to_owned(), id.name.clone())]
 }
 
 /// An alert's labels: what its instance's alerts share, with `alertname` and `slo_severity`.

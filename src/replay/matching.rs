@@ -108,6 +108,7 @@ mod tests {
             end_reason: None,
             peak_burn: None,
             held_back_by: None,
+            windows: Vec::new(),
         }
     }
 

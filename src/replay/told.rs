@@ -37,6 +37,9 @@ pub struct Told {
     pub peak_burn: Option<f64>,
     /// The alert under which it was held back, first or all the time.
     pub held_back_by: Option<String>,
+    /// The windows of the tier that fired first, as written.
+    #[serde(skip)]
+    pub windows: Vec<String>,
 }
 
 impl Told {
@@ -57,6 +60,11 @@ impl Told {
             end_reason: None,
             peak_burn: None,
             held_back_by: None,
+            windows: alert
+                .tiers
+                .first()
+                .map(|tier| tier.over.iter().chain(&tier.confirm).map(|window| window.length.clone()).collect())
+                .unwrap_or_default(),
         }
     }
 

@@ -44,8 +44,10 @@ pub struct Look {
     pub at: Timestamp,
     /// Which instance.
     pub group: Labels,
-    /// The tier.
-    pub tier: Tier,
+    /// The tier's place in the definition.
+    pub tier: usize,
+    /// `k*B` of a burn tier, and the like of others that compare a share.
+    pub threshold: Option<f64>,
     /// What the data was.
     pub condition: Condition,
     /// `L`.
@@ -72,14 +74,10 @@ impl Look {
     }
 
     fn reach(&self, share: impl Fn(&WindowFigures) -> f64) -> f64 {
-        match self.tier.kind {
-            Kind::Burn { threshold, .. } => {
-                let shares = self.over.iter().chain(&self.confirm).map(share);
-                let least = shares.fold(f64::INFINITY, f64::min);
-                if least.is_finite() { least / threshold } else { 0.0 }
-            }
-            _ => f64::from(u8::from(self.matches)),
-        }
+        let Some(threshold) = self.threshold else { return f64::from(u8::from(self.matches)) };
+        let shares = self.over.iter().chain(&self.confirm).map(share);
+        let least = shares.fold(f64::INFINITY, f64::min);
+        if least.is_finite() { least / threshold } else { 0.0 }
     }
 }
 
@@ -114,11 +112,11 @@ impl Watch {
 
     /// Takes the verdict of one instance at one slice end. `book` says what fires already.
     pub fn note(&mut self, definition: &Definition, group: &Labels, verdict: &Verdict, book: &AlertBook) {
-        for (tier, judged) in definition.tiers.iter().zip(&verdict.tiers) {
+        for (index, (tier, judged)) in definition.tiers.iter().zip(&verdict.tiers).enumerate() {
             if self.severity.is_some_and(|severity| severity != tier.severity) {
                 continue;
             }
-            let look = look(tier, judged, group, verdict);
+            let look = look((index, tier), judged, group, verdict);
             let fires = book
                 .alerts_of(group)
                 .iter()
@@ -150,11 +148,16 @@ impl Watch {
     }
 }
 
-fn look(tier: &Tier, judged: &TierVerdict, group: &Labels, verdict: &Verdict) -> Look {
+fn look((index, tier): (usize, &Tier), judged: &TierVerdict, group: &Labels, verdict: &Verdict) -> Look {
+    let threshold = match tier.kind {
+        Kind::Burn { threshold, .. } | Kind::SliBelow { threshold, .. } => Some(threshold),
+        _ => None,
+    };
     Look {
         at: verdict.as_of,
         group: group.clone(),
-        tier: tier.clone(),
+        tier: index,
+        threshold,
         condition: verdict.condition,
         over: judged.over,
         confirm: judged.confirm,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::engine::definition::{Definition, Kind, Tier};
 use crate::engine::verdict::{Condition, WindowFigures};
-use crate::policy::figure::{above, at_or_below, count, limit, rough_percent, significant};
+use crate::policy::figure::{above, at_or_below, count, limit, percent, rough_percent, significant};
 use crate::policy::tier::wait;
 use crate::replay::foreign::ForeignAlert;
 use crate::replay::matching::{Pairing, overlap};
@@ -77,6 +77,15 @@ pub struct RuleFigure {
     pub exists: bool,
 }
 
+/// What is worth asking of the recording rules there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleQuestion {
+    /// The rule's window, as written.
+    pub window: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Everything known of one SLO after a replay.
 #[derive(Clone, Copy, Debug)]
 pub struct Histories<'a> {
@@ -93,6 +102,28 @@ pub struct Histories<'a> {
 }
 
 impl Histories<'_> {
+    /// What the rules there should be asked for: where it fired there only, the windows that came closest here; where it
+    /// fired here first or only, the windows of the tier that did.
+    #[must_use]
+    pub fn recorded(&self, pairing: &Pairing) -> Vec<RuleQuestion> {
+        let there = pairing.there.first().and_then(|place| self.there.get(*place));
+        let here = pairing.here.first().and_then(|place| self.here.get(*place));
+        let ask = |windows: Vec<String>, at: Timestamp| {
+            windows.into_iter().map(|window| RuleQuestion { window, at }).collect()
+        };
+        match (there, here) {
+            (Some(theirs), None) => {
+                let watch = pairing.there.first().and_then(|place| self.watches.get(*place));
+                let look = watch.and_then(|watch| watch.first.as_ref().or(watch.closest.as_ref()));
+                let windows = look.map(|look| look.over.iter().chain(&look.confirm).map(|w| w.length.to_string()));
+                ask(windows.map(Iterator::collect).unwrap_or_default(), theirs.fired_at)
+            }
+            (Some(theirs), Some(ours)) if ours.fired_at >= theirs.fired_at || theirs.cut => Vec::new(),
+            (_, Some(ours)) => ask(ours.windows.clone(), ours.fired_at),
+            (None, None) => Vec::new(),
+        }
+    }
+
     /// The difference that a pairing is. `figures` are those of rules there when it fired here (or there, where it did
     /// only there).
     #[must_use]
@@ -185,7 +216,7 @@ impl Histories<'_> {
             .find(|tier| Some(tier.severity) == severity && matches!(tier.kind, Kind::Burn { .. }));
         let rule = tier.filter(|_| there.len() > here.len()).map(|tier| {
             let mut rule =
-                format!(": here it ends once it is known false at {} of the threshold", share(tier.gates.hold));
+                format!(": here it ends once it is known false at {} of the threshold", rough_percent(tier.gates.hold));
             if tier.gates.keep_firing_for > Length::ZERO {
                 rule = format!("{rule} for {}", tier.gates.keep_firing_for);
             }
@@ -234,25 +265,18 @@ impl Histories<'_> {
 
     /// What a tier lacked at a slice end at which it did not fire.
     fn short_of(&self, look: &Look) -> String {
-        let gates = &look.tier.gates;
+        let Some(tier) = self.definition.tiers.get(look.tier) else { return String::new() };
         let whose = if look.group.is_empty() { String::new() } else { format!("{{{}}} ", look.group) };
-        let text = match look.tier.kind {
-            Kind::Burn { .. } if look.matches && !look.gates_hold => gate(&look.tier, look.over.as_ref()),
-            Kind::Burn { .. } if look.matches => format!("`for` {}: {}", gates.for_, burns(look)),
-            Kind::Burn { .. } if exceeds(look.reached_if_measured(), 1.0) => {
-                format!("unmeasured time counts as clean: {}, {}", measured(look), burns(look))
-            }
-            Kind::Burn { .. } if look.over.is_some_and(|over| over.measured == Length::ZERO) => {
-                "nothing was measured here".to_owned()
-            }
-            Kind::Burn { .. } => format!("threshold not met: {}", burns(look)),
-            _ if look.matches => format!("waits for {}", wait(&look.tier)),
-            _ => match look.condition {
-                Condition::Measured => "events were measured here".to_owned(),
-                Condition::NoTraffic => "measured here, without an event".to_owned(),
-                Condition::Idle => "no data here, and the target is not known to be down".to_owned(),
-                Condition::Down => "down here".to_owned(),
-            },
+        let text = if look.matches && !look.gates_hold {
+            gate(tier, look)
+        } else if look.matches {
+            format!("it matched and waited for {}: {}", wait(tier), reached(tier, look))
+        } else if look.over.is_some_and(|over| over.measured == Length::ZERO) {
+            "nothing was measured here".to_owned()
+        } else if look.threshold.is_some() && exceeds(look.reached_if_measured(), 1.0) {
+            format!("unmeasured time counts as clean: {}, {}", measured(look), reached(tier, look))
+        } else {
+            format!("threshold not met: {}", reached(tier, look))
         };
         whose + &text
     }
@@ -285,27 +309,57 @@ fn rule_figure(figure: &RuleFigure, definition: &Definition) -> Option<String> {
 }
 
 /// The gate that did not hold: `min_bad` 3: 1 bad event in 1h.
-fn gate(tier: &Tier, over: Option<&WindowFigures>) -> String {
-    let Some(over) = over else { return "its gates do not hold".to_owned() };
+fn gate(tier: &Tier, look: &Look) -> String {
     let gates = &tier.gates;
-    if over.bad < gates.min_bad {
-        let events = if count(over.bad) == "1" { "bad event" } else { "bad events" };
-        return format!("`min_bad` {}: {} {events} in {}", count(gates.min_bad), count(over.bad), over.length);
+    let plural = |figure: f64, one: &str| if count(figure) == "1" { one.to_owned() } else { format!("{one}s") };
+    let had = look.over.map(|over| {
+        let (bad, total) = (plural(over.bad, "bad event"), plural(over.total, "event"));
+        (
+            over,
+            format!("{} {bad} in {}", count(over.bad), over.length),
+            format!("{} {total} in {}", count(over.total), over.length),
+        )
+    });
+    match had {
+        Some((over, bad, _)) if over.bad < gates.min_bad => format!("`min_bad` {}: {bad}", count(gates.min_bad)),
+        Some((over, _, total)) if over.total < gates.min_total => {
+            format!("`min_total` {}: {total}", count(gates.min_total))
+        }
+        Some((_, bad, _)) if gates.max_false_pages.is_some() => format!("`max_false_pages`: only {bad}"),
+        _ if gates.active.is_some() => "outside of its `active` times".to_owned(),
+        _ => "its gates do not hold".to_owned(),
     }
-    let events = if count(over.total) == "1" { "event" } else { "events" };
-    format!("`min_total` {}: {} {events} in {}", count(gates.min_total), count(over.total), over.length)
 }
 
-/// `burn 9.8 over 1h and 12 over 5m of 14.4`: unmeasured time is clean.
-fn burns(look: &Look) -> String {
-    let Kind::Burn { factor, .. } = look.tier.kind else { return String::new() };
-    let rate = |window: &WindowFigures| {
-        let rate = window.rate * window.coverage;
-        let shown = if exceeds(rate, factor) { above(rate, factor) } else { at_or_below(rate, factor) };
-        format!("{shown} over {} ({} of {})", window.length, count(window.bad), count(window.total))
-    };
-    let rates: Vec<String> = look.over.iter().chain(&look.confirm).map(rate).collect();
-    format!("burn {} of {}", rates.join(" and "), limit(factor))
+/// How far it came: `burn 9.8 over 1h and 12 over 5m of 14.4`, unmeasured time taken as clean.
+fn reached(tier: &Tier, look: &Look) -> String {
+    let windows = look.over.iter().chain(&look.confirm);
+    let events = |window: &WindowFigures| format!("({} of {})", count(window.bad), count(window.total));
+    match tier.kind {
+        Kind::Burn { factor, .. } => {
+            let rate = |window: &WindowFigures| {
+                let rate = window.rate * window.coverage;
+                let shown = if exceeds(rate, factor) { above(rate, factor) } else { at_or_below(rate, factor) };
+                format!("{shown} over {} {}", window.length, events(window))
+            };
+            format!("burn {} of {}", windows.map(rate).collect::<Vec<_>>().join(" and "), limit(factor))
+        }
+        Kind::Down { .. } | Kind::NoData { .. } => condition(look.condition).to_owned(),
+        _ => {
+            let share =
+                |window: &WindowFigures| format!("{} over {} {}", percent(window.share), window.length, events(window));
+            format!("bad share {}", windows.map(share).collect::<Vec<_>>().join(" and "))
+        }
+    }
+}
+
+const fn condition(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Measured => "events were measured here",
+        Condition::NoTraffic => "measured here, without an event",
+        Condition::Idle => "no data here, and the target is not known to be down",
+        Condition::Down => "down here",
+    }
 }
 
 /// `18% of 1h measured`, of the windows that are not whole.
@@ -339,10 +393,6 @@ fn seconds(seconds: f64) -> String {
 /// The time of day, UTC.
 fn clock(at: Timestamp) -> String {
     at.to_utc().format("%H:%M:%S").to_string()
-}
-
-fn share(ratio: f64) -> String {
-    rough_percent(ratio)
 }
 
 fn counted(count: usize, what: &str) -> String {

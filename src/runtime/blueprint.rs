@@ -14,12 +14,13 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::check;
+use crate::clock;
 use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConfig, SourceKind, WebhookUrl};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
 use crate::policy::compile::{Terms, definition};
 use crate::policy::subject::Subject;
-use crate::runtime::files::Request;
+use crate::runtime::files::{Gathered, Request};
 use crate::runtime::service::Refusal;
 use crate::secret::Secrets;
 use crate::sink::{self, Sink};
@@ -102,8 +103,15 @@ impl Launch {
     /// # Errors
     /// All findings, where one is an error.
     pub fn blueprint(&self) -> Result<Blueprint, Refusal> {
-        let gathered = self.request.gather();
-        let report = check::report(&gathered.loaded);
+        self.build(self.request.gather())
+    }
+
+    /// Judges and builds what was read.
+    ///
+    /// # Errors
+    /// All findings, where one is an error.
+    pub fn build(&self, gathered: Gathered) -> Result<Blueprint, Refusal> {
+        let report = check::report(&gathered.loaded, clock::today());
         let errors = report.findings().iter().any(|finding| finding.severity == Severity::Error);
         if errors || gathered.unreadable {
             return Err(Refusal { findings: report.findings().to_vec() });
@@ -199,6 +207,9 @@ impl Overrides {
         if self.without_sinks {
             config.sinks.clear();
         }
+        for watchdog in &mut config.watchdog {
+            watchdog.to.retain(|sink| config.sinks.contains_key(sink));
+        }
         if self.shadow {
             config.mode = Mode::Shadow;
         }
@@ -248,7 +259,11 @@ impl Blueprint {
         json!({
             "slice": config.slice.length(),
             "storage": {"path": config.storage.path, "history": config.storage.history},
-            "server": {"listen": config.server.listen, "external_labels": config.server.external_labels},
+            "server": {
+                "listen": config.server.listen,
+                "external_labels": config.server.external_labels,
+                "compat": config.server.compat.name(),
+            },
             "sources": self.source_kinds(),
             "sinks": config.sinks.iter().map(|(name, sink)| (name.clone(), sink.name())).collect::<BTreeMap<_, _>>(),
             "slos": self.slos.len(),

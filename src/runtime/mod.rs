@@ -5,6 +5,7 @@
 
 pub mod asker;
 pub mod backfill;
+pub mod backtest;
 pub mod blueprint;
 pub mod core;
 pub mod entry;
@@ -14,8 +15,10 @@ pub mod live;
 pub mod once;
 pub mod outbox;
 pub mod poller;
+pub mod recorded;
 pub mod recorder;
 pub mod service;
 pub mod stored;
 pub mod view;
 pub mod watch;
+pub mod watchdog;

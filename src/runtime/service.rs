@@ -79,6 +79,12 @@ pub struct MadeOf {
 }
 
 impl InstanceView {
+    /// Whether there is anything to say of its period; where not, good share and budget are no figures.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.budget.window.is_measured()
+    }
+
     /// Whether it counts time, not events: `gauge`, `probe`, `ratio`.
     #[must_use]
     pub fn is_time_weighted(&self) -> bool {
@@ -235,6 +241,10 @@ pub trait Service: Send + Sync {
     fn now(&self) -> Timestamp;
     /// The service's own health, in Prometheus' text format.
     fn own_metrics(&self) -> String;
+    /// `server.compat` is `sloth`: its series stand beside ours.
+    fn has_sloth_names(&self) -> bool {
+        false
+    }
     /// Prefix of links for people: `server.external_url`, or the address it listens on.
     fn external_url(&self) -> String;
 }

@@ -12,7 +12,7 @@ use crate::policy::alert::{Alert, AlertState};
 use crate::policy::describe;
 use crate::runtime::entry::Inner;
 use crate::runtime::service::{Counted, InstanceView, MadeOf, SeriesPoint, SeriesView, Summary};
-use crate::spec::meant::{Alive, Mode, Numerator, Sli, Slo};
+use crate::spec::meant::{Absent, Alive, Bound, Mode, Numerator, Sli, Slo};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{InstanceId, Labels, Length, Timestamp};
 
@@ -47,7 +47,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         description: slo.description.clone(),
         labels: slo.labels.clone(),
         links: slo.links.clone(),
-        objective: slo.objective.good_ratio(),
+        objective: slo.objective_of(group).good_ratio(),
         window: slo.window,
         status: status.to_owned(),
         frozen,
@@ -71,7 +71,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         reason,
         problem,
         backfilled,
-        made_of: made_of(slo, definition),
+        made_of: made_of(slo, instance.definition()),
     }
 }
 
@@ -87,7 +87,10 @@ fn made_of(slo: &Slo, definition: &Definition) -> MadeOf {
             queries.insert(side(*numerator), events.text.clone());
             queries.insert("total".to_owned(), total.text.clone());
         }
-        Sli::Gauge { query, .. } => drop(queries.insert("gauge".to_owned(), query.clone())),
+        Sli::Gauge { query, bound, absent } => {
+            queries.insert("gauge".to_owned(), query.clone());
+            queries.insert("good".to_owned(), good_value(*bound, *absent));
+        }
         Sli::Ratio { query } => drop(queries.insert("ratio".to_owned(), query.clone())),
     }
     if let Alive::Selector(alive) = &slo.alive {
@@ -99,6 +102,17 @@ fn made_of(slo: &Slo, definition: &Definition) -> MadeOf {
         policy: slo.alerting.policy.name.clone(),
         rules: definition.tiers.iter().map(describe::tier).collect(),
     }
+}
+
+/// `at most 900; no value is bad`.
+fn good_value(bound: Bound, absent: Absent) -> String {
+    let value = match bound {
+        Bound::Below(most) => format!("at most {most}"),
+        Bound::Above(least) => format!("at least {least}"),
+        Bound::Equals(only) => format!("equal to {only}"),
+    };
+    let absent = if absent == Absent::Bad { "; no value is bad" } else { "" };
+    format!("{value}{absent}")
 }
 
 /// What a list needs of one instance to choose and order it.

@@ -133,7 +133,8 @@ fn read_threshold(reader: &mut Reader<'_>, node: NodeId, item: &LatencyItem) -> 
     }
 }
 
-/// A threshold: a length, in seconds as histograms have it, or a number in the histogram's own unit.
+/// A threshold: a length, in seconds as histograms have it. A bare number may be seconds or milliseconds, and the wrong
+/// one of the two would count everything as good.
 fn read_bound(reader: &mut Reader<'_>, node: NodeId, text: Option<&str>) -> Option<Decimal> {
     let Some(text) = text else {
         reader.expect(node, crate::yaml::Shape::Text);
@@ -141,12 +142,25 @@ fn read_bound(reader: &mut Reader<'_>, node: NodeId, text: Option<&str>) -> Opti
     };
     let seconds =
         text.parse::<Length>().ok().and_then(|length| Decimal::from(length.millis()).checked_div(1_000.into()));
-    let bound = seconds.or_else(|| text.parse::<Decimal>().ok()).filter(|bound| *bound > Decimal::ZERO);
+    let bound = seconds.filter(|bound| *bound > Decimal::ZERO);
     if bound.is_none() {
-        let finding = Diagnostic::error(codes::BAD_DURATION, format!("`{text}` is not a threshold"));
-        reader.report(node, finding.with_help("write a duration such as 300ms, or a number in the histogram's unit"));
+        let (message, help) = match text.parse::<Decimal>().ok().filter(|number| *number > Decimal::ZERO) {
+            Some(number) => (format!("`{text}` has no unit"), unit_help(number)),
+            None => (format!("`{text}` is not a threshold"), "write a duration such as 300ms".to_owned()),
+        };
+        reader.report(node, Diagnostic::error(codes::BAD_DURATION, message).with_help(help));
     }
     bound
+}
+
+/// What a number without a unit may mean.
+fn unit_help(number: Decimal) -> String {
+    let number = number.normalize();
+    if number.is_integer() {
+        return format!("{number}ms or {number}s? in seconds it is the bucket `le=\"{number}\"`");
+    }
+    let millis = number.checked_mul(1_000.into()).map(|millis| millis.normalize()).filter(Decimal::is_integer);
+    millis.map_or_else(|| "write a duration such as 300ms".to_owned(), |millis| format!("did you mean {millis}ms?"))
 }
 
 fn read_good(reader: &mut Reader<'_>, node: NodeId, written: Option<&str>) -> Option<Vec<Matcher>> {
@@ -165,8 +179,9 @@ fn read_good(reader: &mut Reader<'_>, node: NodeId, written: Option<&str>) -> Op
     }
 }
 
-/// The bucket at `bound`.
-fn bucket(histogram: &Selector, extra: Vec<Matcher>, bound: Decimal) -> Option<Selector> {
+/// The bucket of `histogram` at `bound`, with more matchers of its own.
+#[must_use]
+pub fn bucket(histogram: &Selector, extra: Vec<Matcher>, bound: Decimal) -> Option<Selector> {
     let mut matchers = histogram.matchers.clone();
     matchers.extend(extra);
     matchers.push(Matcher::new("le", Operation::Match, &spellings(bound)).ok()?);

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
 use crate::diag::Place;
 use crate::spec::policy::{AlertSeverity, Policy};
 use crate::spec::selector::Selector;
-use crate::units::{Length, Objective, SloId};
+use crate::units::{Day, Labels, Length, Objective, SloId};
 
 /// One SLO, ready to be planned and evaluated.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +39,7 @@ pub struct Slo {
     /// Ids that it had before: what is stored under them is its own (SEMANTICS 6, *Edits*).
     pub formerly: Vec<SloId>,
     /// The day by which somebody has to look at it again.
-    pub review_by: Option<NaiveDate>,
+    pub review_by: Option<Day>,
     /// How "is the target up" is asked.
     pub alive: Alive,
     /// Policy, labels and annotations of its alerts.
@@ -50,6 +49,13 @@ pub struct Slo {
 }
 
 impl Slo {
+    /// `T` of a group: that of the first override that matches, else the SLO's.
+    #[must_use]
+    pub fn objective_of(&self, group: &Labels) -> Objective {
+        let over = self.overrides.iter().find(|over| over.holds(group));
+        over.map_or(self.objective, |over| over.objective)
+    }
+
     /// Names the data that the SLO counts: SHA-256, in hex, over its source, queries and `by`. An edit of anything
     /// else (objective, window, policy) keeps the generation, and with it what is stored (SEMANTICS 6, *Edits*).
     #[must_use]
@@ -157,6 +163,14 @@ pub struct Override {
     pub matches: BTreeMap<String, String>,
     /// `T` of those groups.
     pub objective: Objective,
+}
+
+impl Override {
+    /// Whether a group has its labels.
+    #[must_use]
+    pub fn holds(&self, group: &Labels) -> bool {
+        self.matches.iter().all(|(name, value)| group.get(name) == Some(value))
+    }
 }
 
 /// Which side the files give beside the total.

@@ -8,9 +8,11 @@ use crate::spec::events::{ReadSli, query, read_events};
 use crate::spec::gauge::{read_gauge, read_probe};
 use crate::spec::latency::read_latency;
 use crate::spec::meant::{Alerting, Alive, Mode, Slo};
+use crate::spec::overrides::read_overrides;
 use crate::spec::policy::Policy;
 use crate::spec::ratio::read_ratio;
 use crate::spec::selector::{Matcher, Selector};
+use crate::spec::upkeep::{read_formerly, read_review};
 use crate::spec::written::{AlertingItem, Defaults, SliItem, SloFile, SloItem};
 use crate::spec::{preset, value};
 use crate::units::{Length, Objective, SloId, Step};
@@ -105,6 +107,8 @@ fn read_slo(reader: &mut Reader<'_>, node: NodeId, shared: &Shared, around: &Sur
     let sli = read_sli(reader, node, &by, around.slice);
     let stated = sli.as_ref().and_then(|(_, stated)| *stated);
     let objective = read_objective(reader, node, stated, sli.is_some());
+    let overrides = read_overrides(reader, node, &by, objective);
+    let (formerly, review_by) = (read_formerly(reader, node), read_review(reader, node));
     let target = sli.as_ref().map(|(read, _)| read.target.clone()).unwrap_or_default();
     let alive = read_alive(reader, node, item.alive.as_deref(), target);
     let alerting = read_alerting(reader, node, own_policy.or_else(|| shared.policy.clone()), around);
@@ -127,9 +131,9 @@ fn read_slo(reader: &mut Reader<'_>, node: NodeId, shared: &Shared, around: &Sur
         source: source?,
         sli: sli?.0.sli,
         by,
-        overrides: Vec::new(),
-        formerly: Vec::new(),
-        review_by: None,
+        overrides,
+        formerly,
+        review_by,
         alive: alive?,
         alerting: alerting?,
         place: document.place(node),
@@ -173,12 +177,20 @@ fn read_window(reader: &mut Reader<'_>, node: NodeId) -> Option<Length> {
         return None;
     }
     let length = value::positive_length(reader, node, "window", document.text(window))?;
+    check_window(length).map_err(|finding| reader.report(window, finding)).ok()?;
+    Some(length)
+}
+
+/// Whether a period is neither too short nor too long.
+///
+/// # Errors
+/// With the finding, where it is not.
+pub fn check_window(length: Length) -> Result<(), Diagnostic> {
     if length >= WINDOWS.0 && length <= WINDOWS.1 {
-        return Some(length);
+        return Ok(());
     }
     let message = format!("a period of {length} is not between {} and {}", WINDOWS.0, WINDOWS.1);
-    reader.report(window, Diagnostic::error(codes::BAD_DURATION, message));
-    None
+    Err(Diagnostic::error(codes::BAD_DURATION, message))
 }
 
 /// The objective: written, or stated by `p95`; `complete` where the SLI could be read, so that it is known to state none.

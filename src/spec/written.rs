@@ -74,9 +74,30 @@ pub(super) struct SloItem {
 }
 
 impl Written for SloItem {
-    const NESTED: &'static [&'static str] = &["objective", "window", "sli", "by", "labels", "links", "alerting"];
-    const NOT_BUILT: &'static [&'static str] = &["budgeting", "overrides", "depends_on", "formerly", "review"];
+    const NESTED: &'static [&'static str] =
+        &["objective", "window", "sli", "by", "labels", "links", "alerting", "overrides", "formerly", "review"];
+    const NOT_BUILT: &'static [&'static str] = &["budgeting", "depends_on"];
 }
+
+/// One of `overrides`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OverrideItem {
+    pub(super) objective: Option<String>,
+}
+
+impl Written for OverrideItem {
+    const NESTED: &'static [&'static str] = &["match"];
+}
+
+/// `review`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ReviewItem {
+    pub(super) by: Option<String>,
+}
+
+impl Written for ReviewItem {}
 
 /// `alerting` of an SLO.
 #[derive(Debug, Default, Deserialize)]

@@ -166,6 +166,14 @@ fn quoted(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     }
 }
 
+/// A name that every part of Prometheus' world accepts: `[a-zA-Z_][a-zA-Z0-9_]*`; what is not allowed becomes `_`.
+#[must_use]
+pub fn portable_name(name: &str) -> String {
+    let inner = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
+    let text: String = name.chars().map(inner).collect();
+    if text.starts_with(|c: char| c.is_ascii_digit()) || text.is_empty() { format!("_{text}") } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 //! This module does no I/O, reads no clock and knows no SLO.
 
 mod compare;
+mod day;
 mod id;
 mod label;
 mod length;
@@ -14,8 +15,9 @@ mod step;
 mod timestamp;
 
 pub use compare::{COUNT_GRID, SHARE_GRID, exceeds, round_to_grid};
+pub use day::{Day, DayError};
 pub use id::{IdError, InstanceId, SloId, is_name};
-pub use label::{Labels, LabelsError};
+pub use label::{Labels, LabelsError, portable_name};
 pub use length::{Length, LengthError};
 pub use objective::{Objective, ObjectiveError, decimal_to_f64};
 pub use schedule::{Schedule, ScheduleError};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::fake::{AS_OF, INSTANCES, NASTY, PAGE};
 use crate::server::{Server, encoded, keys};
 
-const INSTANCE_KEYS: [&str; 20] = [
+const INSTANCE_KEYS: [&str; 21] = [
     "as_of",
     "budget",
     "burn",
@@ -21,6 +21,7 @@ const INSTANCE_KEYS: [&str; 20] = [
     "name",
     "objective",
     "owner",
+    "problem",
     "service",
     "shadow",
     "sli",
@@ -120,8 +121,11 @@ async fn figures_are_the_shortest_decimals_and_counts_are_whole() {
 async fn without_events_there_is_no_interval() {
     let server = Server::start().await;
     let one = server.get("/api/v1/slos/catalog/items").await.json();
-    assert_eq!(one["sli"], json!({"good_ratio": 1, "low": null, "high": null, "bad": 0, "total": 0}));
+    assert_eq!(one["sli"], json!({"good_ratio": null, "low": null, "high": null, "bad": 0, "total": 0}));
     assert_eq!(one["condition"], "idle");
+    let nothing = json!({"allowed": null, "spent_ratio": null, "remaining_ratio": null, "remaining_events": null,
+                         "measured": {"allowed": null, "spent_ratio": null}});
+    assert_eq!(one["budget"], nothing, "nothing was measured, so a full budget would be a claim");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use serde_json::json;
 use slo::diag::{Diagnostic, Place};
+use slo::engine::forecast::Forecast;
 use slo::engine::verdict::{Budget, Condition, WindowFigures};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::notification::Notification;
@@ -30,6 +31,11 @@ pub const NASTY: &str = "<script>alert(\"1\")</script>\\\n{é}";
 /// How many instances there are.
 pub const INSTANCES: usize = 200;
 
+/// Of the fleet: the one that is weighted by time, and the one whose query finds nothing.
+pub const GAUGE: usize = 30;
+/// See [`GAUGE`].
+pub const TYPO: usize = 31;
+
 /// What can be changed while it runs.
 pub struct Fake {
     instances: Vec<InstanceView>,
@@ -45,6 +51,8 @@ pub struct Fake {
     pub panics: Mutex<bool>,
     /// As configured.
     pub external_url: String,
+    /// `compat: sloth`.
+    sloth_names: bool,
     telemetry: Telemetry,
 }
 
@@ -323,6 +331,7 @@ impl Default for Fake {
             store_broken: Mutex::default(),
             panics: Mutex::default(),
             external_url: "http://127.0.0.1:9777".into(),
+            sloth_names: false,
             telemetry,
         }
     }
@@ -400,6 +409,11 @@ fn day() -> (Vec<InstanceView>, Vec<Alert>, Vec<Delivery>) {
         let mut one =
             instance(id("fleet", &format!("service-{index:03}")), "ok", even(step / 10.0, step / 250_000.0), 1.0);
         one.owner = Some("fleet".into());
+        match index {
+            GAUGE => one.mode = "gauge".into(),
+            TYPO => one.problem = Some("`reqests_total` selects no series".into()),
+            _ => {}
+        }
         instances.push(one);
     }
     let past =
@@ -435,6 +449,10 @@ fn down_id() -> InstanceId {
 
 #[async_trait]
 impl Service for Fake {
+    fn has_sloth_names(&self) -> bool {
+        self.sloth_names
+    }
+
     fn instances(&self) -> Vec<InstanceView> {
         assert!(!*self.panics.lock().unwrap(), "told to panic");
         self.instances.clone()
@@ -573,6 +591,11 @@ impl Service for Fake {
 }
 
 impl Fake {
+    pub fn with_sloth_names(mut self) -> Self {
+        self.sloth_names = true;
+        self
+    }
+
     fn store(&self) -> Result<(), StoreError> {
         if *self.store_broken.lock().unwrap() {
             return Err(StoreError {

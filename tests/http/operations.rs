@@ -136,6 +136,68 @@ async fn the_page_of_slos_reads_back() {
 }
 
 #[tokio::test]
+async fn what_was_never_measured_has_no_ratio_and_no_budget() {
+    let server = Server::of(Fake::default().with_sloth_names(), "127.0.0.1:0").await;
+    let text = server.get("/metrics/slos").await.text;
+    let names = |label: &str| -> Vec<&str> {
+        let lines = text.lines().filter(|line| !line.starts_with('#') && line.contains(label));
+        let mut names: Vec<&str> = lines.map(|line| line.split('{').next().unwrap()).collect();
+        names.dedup();
+        names
+    };
+    assert_eq!(
+        names("slo_service=\"catalog\""),
+        ["slo_objective_ratio", "slo_events_total", "slo_alert_state", "slo_coverage_ratio"]
+    );
+    assert_eq!(
+        names("sloth_service=\"catalog\""),
+        ["slo:error_budget:ratio", "slo:objective:ratio", "slo:time_period:days", "sloth_slo_info"]
+    );
+}
+
+#[tokio::test]
+async fn sloths_names_stand_there_when_asked_for() {
+    assert!(!Server::start().await.get("/metrics/slos").await.text.contains("sloth"));
+    let server = Server::of(Fake::default().with_sloth_names(), "127.0.0.1:0").await;
+    let text = server.get("/metrics/slos").await.text;
+    // What Sloth's rules record: name, `sloth_window`, value; 5m to 3d are the windows of the tiers, 30d is the period.
+    let windowed = [
+        ("slo:sli_error:ratio_rate5m", "5m", 38.0 / 1_200.0),
+        ("slo:sli_error:ratio_rate30m", "30m", 224.0 / 7_200.0),
+        ("slo:sli_error:ratio_rate1h", "1h", 450.0 / 14_400.0),
+        ("slo:sli_error:ratio_rate2h", "2h", 520.0 / 28_800.0),
+        ("slo:sli_error:ratio_rate6h", "6h", 640.0 / 86_400.0),
+        ("slo:sli_error:ratio_rate1d", "1d", 898.0 / 345_600.0),
+        ("slo:sli_error:ratio_rate3d", "3d", 1_555.0 / 1_036_800.0),
+        ("slo:sli_error:ratio_rate30d", "30d", 12_903.0 / 10_002_315.0),
+        ("slo:current_burn_rate:ratio", "5m", 38.0 / 1.2),
+        ("slo:period_burn_rate:ratio", "30d", 12_903.0 / 10_002.315),
+        ("slo:period_error_budget_remaining:ratio", "30d", 1.0 - 12_903.0 / 10_002.315),
+    ];
+    let ids = r#"region="eu",sloth_id="checkout-availability",sloth_service="checkout",sloth_slo="availability""#;
+    let value = |series: &str| -> f64 {
+        let found: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(series)?.strip_prefix(' ')).collect();
+        assert_eq!(found.len(), 1, "{series}");
+        found[0].parse().unwrap()
+    };
+    for (name, window, expected) in windowed {
+        let found = value(&format!(r#"{name}{{{ids},sloth_window="{window}",tier="1"}}"#));
+        assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{name}: {found} is not {expected}");
+        assert_eq!(text.matches(&format!("# TYPE {name} gauge\n")).count(), 1);
+    }
+    for (name, expected) in
+        [("slo:objective:ratio", 0.999), ("slo:error_budget:ratio", 0.001), ("slo:time_period:days", 30.0)]
+    {
+        let found = value(&format!(r#"{name}{{{ids},tier="1"}}"#));
+        assert_eq!(found.to_bits(), f64::to_bits(expected), "{name}");
+    }
+    let info = text.lines().find(|line| line.starts_with("sloth_slo_info{region=\"eu\"")).unwrap();
+    assert!(info.contains(r#"sloth_objective="99.9""#) && info.ends_with("} 1"), "{info}");
+    let nasty = r#"slo:objective:ratio{_i_="'quoted'",path="<script>alert(\"1\")</script>\\\n{é}","#;
+    assert!(text.contains(nasty), "{text}");
+}
+
+#[tokio::test]
 async fn the_page_of_our_own_health_reads_back() {
     let server = Server::start().await;
     let answer = server.get("/metrics").await;

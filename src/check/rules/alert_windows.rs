@@ -13,7 +13,7 @@ two that say the same are a warning; one that no SLO uses is an info, for it may
 
 Keep one for each period.",
     failing: Some(Failing {
-        line: 28,
+        line: 29,
         column: 14,
         text: r#"version: prometheus/v1
 service: shop

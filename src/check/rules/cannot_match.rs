@@ -70,7 +70,8 @@ fn finding(slo: &SloAt<'_>, same_metric: bool, ours: &Matcher, theirs: &Matcher)
     };
     let message = format!("`{side}` asks for `{ours}` and `total` for `{theirs}`: no series is in both");
     let target = TARGET.contains(&ours.name.as_str()) || slo.slo.by.contains(&ours.name);
-    let make = if same_metric && target { Diagnostic::error } else { Diagnostic::warning };
+    let native = slo.origin().is_none(); // other tools take it
+    let make = if same_metric && target && native { Diagnostic::error } else { Diagnostic::warning };
     let mut finding = make(codes::CANNOT_MATCH, message)
         .with_help(format!("let both sides select `{}` alike", ours.name))
         .of(slo.slo.id.clone());

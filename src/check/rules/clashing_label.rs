@@ -49,7 +49,8 @@ slos:
 };
 
 /// Labels that an alert carries whatever the files say (INTERFACES 5).
-const RESERVED: [&str; 6] = ["alertname", "severity", "slo_severity", "slo_service", "slo_name", "owner"];
+pub(in crate::check) const RESERVED: [&str; 6] =
+    ["alertname", "severity", "slo_severity", "slo_service", "slo_name", "owner"];
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let external: Vec<&str> =
@@ -68,7 +69,8 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 
 fn of_slo(slo: &SloAt<'_>, external: &[&str]) -> Vec<Diagnostic> {
     let outside = |name: &str| -> Option<&'static str> {
-        if RESERVED.contains(&name) {
+        if RESERVED.contains(&name) && slo.origin().is_none() {
+            // Alerts of foreign files carry the labels of their tool, which users may override.
             Some("every alert carries a label of this name")
         } else if external.contains(&name) {
             Some("`external_labels` adds a label of this name")
@@ -77,12 +79,15 @@ fn of_slo(slo: &SloAt<'_>, external: &[&str]) -> Vec<Diagnostic> {
         }
     };
     let mut found = Vec::new();
-    let labels = [slo.at.root().find(&["labels"]), slo.at.find(&["labels"]), slo.at.find(&["alerting", "labels"])];
+    let root = slo.at.root();
+    let shared = root.find(&["labels"]).or_else(|| root.find(&["spec", "labels"]));
+    let labels = [shared, slo.at.find(&["labels"]), slo.at.find(&["alerting", "labels"])];
     for label in labels.into_iter().flatten().flat_map(At::items) {
         let Some(name) = label.key() else { continue };
         let grouped = slo.slo.by.iter().any(|by| by == name).then_some("the group has a label of this name");
         if let Some(reason) = outside(name).or(grouped) {
-            found.push(at_key(label, finding(name, reason)));
+            let severity = if slo.origin().is_some() { Severity::Warning } else { Severity::Error };
+            found.push(at_key(label, Diagnostic { severity, ..finding(name, reason) }));
         }
     }
     for by in slo.at.find(&["by"]).into_iter().flat_map(At::items) {

@@ -13,8 +13,8 @@ rendered; any other template action is sent as written, and a warning names it. 
 
 Write out what the template would give.",
     failing: Some(Failing {
-        line: 8,
-        column: 22,
+        line: 9,
+        column: 11,
         text: r#"version: prometheus/v1
 service: shop
 slos:

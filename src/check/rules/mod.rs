@@ -9,16 +9,18 @@ mod bad_link;
 mod bad_name;
 mod bad_number;
 mod bad_objective;
+mod bad_override;
 mod bad_query;
 mod bad_sli;
 mod bad_tier;
 mod cannot_match;
-mod clashing_label;
+pub(super) mod clashing_label;
 mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
 mod foreign_plugin;
 mod foreign_template;
+mod former_id;
 mod gauge_as_counter;
 mod idle_gate;
 mod inverted_tiers;
@@ -37,6 +39,7 @@ mod not_honoured;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
+mod review_overdue;
 mod same_query;
 mod shadowed_tier;
 mod shape;
@@ -55,6 +58,8 @@ mod unknown_source;
 mod unknown_template;
 mod unreachable_tier;
 mod unreadable;
+mod unsaid_version;
+mod useless_override;
 mod window_in_gauge;
 
 use crate::check::rule::Rule;
@@ -115,6 +120,11 @@ pub const ALL: &[Rule] = &[
     counter_as_gauge::RULE,
     template_param::RULE,
     unknown_template::RULE,
+    bad_override::RULE,
+    useless_override::RULE,
+    former_id::RULE,
+    review_overdue::RULE,
+    unsaid_version::RULE,
     lone_forecast::RULE,
     idle_gate::RULE,
 ];
@@ -134,7 +144,7 @@ mod tests {
 
     fn findings(text: &str) -> Vec<Diagnostic> {
         let loaded = load::load(&[SourceText::named("example.yaml", text)]);
-        let mut findings = judge(&loaded);
+        let mut findings = judge(&loaded, "2026-11-21".parse().unwrap());
         findings.extend(loaded.findings);
         Report::new(findings, Counts::default()).findings().to_vec()
     }

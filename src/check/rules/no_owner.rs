@@ -3,7 +3,7 @@
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::Set;
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::spec::meant::Mode;
+use crate::spec::meant::{Mode, Origin};
 use crate::spec::policy::AlertSeverity;
 
 /// A page that does not say whose it is.
@@ -51,7 +51,11 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         if slo.slo.owner.is_none() && slo.severities().contains(&AlertSeverity::Page) {
             let message = format!("`{}` can page, and has no owner", slo.slo.id);
             let finding = Diagnostic::warning(codes::NO_OWNER, message)
-                .with_help("add `owner: NAME` to the SLO or to the document")
+                .with_help(match slo.origin() {
+                    None => "add `owner: NAME` to the SLO or to the document",
+                    Some(Origin::Sloth) => "add the label `owner: NAME` to the SLO or to the service",
+                    Some(Origin::Pyrra) => "add the label `pyrra.dev/owner: NAME` to `metadata`",
+                })
                 .of(slo.slo.id.clone());
             found.push(slo.at.mark(finding));
         }

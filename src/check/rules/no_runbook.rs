@@ -1,9 +1,11 @@
 //! `no_runbook`: a page that does not say what to do.
 
+use std::collections::BTreeMap;
+
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::Set;
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::spec::meant::Mode;
+use crate::spec::meant::{Mode, Origin};
 use crate::spec::policy::AlertSeverity;
 
 /// A page that does not say what to do.
@@ -52,12 +54,21 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for slo in set.slos.iter().filter(|slo| slo.slo.alerting.mode == Mode::Live) {
         // One that is written and refused is another finding.
         let written = slo.at.find(&["links", "runbook"]).or_else(|| slo.at.root().find(&["links", "runbook"]));
-        let named = written.is_some()
-            || ["runbook", "runbook_url"].iter().any(|key| slo.slo.alerting.annotations.contains_key(*key));
+        let alerting = &slo.slo.alerting;
+        let foreign = alerting.foreign.iter().flat_map(|foreign| &foreign.alerts);
+        let pages = foreign.filter(|alert| alert.severity == AlertSeverity::Page).map(|alert| &alert.annotations);
+        let mut annotations = std::iter::once(&alerting.annotations).chain(pages);
+        let is_runbook =
+            |of: &BTreeMap<String, String>| ["runbook", "runbook_url"].iter().any(|key| of.contains_key(*key));
+        let named = written.is_some() || annotations.any(is_runbook);
         if !named && slo.severities().contains(&AlertSeverity::Page) {
             let message = format!("`{}` can page, and names no runbook", slo.slo.id);
             let finding = Diagnostic::warning(codes::NO_RUNBOOK, message)
-                .with_help("add `links: {runbook: https://..}` to the SLO or to the document")
+                .with_help(match slo.origin() {
+                    None => "add `links: {runbook: https://..}` to the SLO or to the document",
+                    Some(Origin::Sloth) => "add the annotation `runbook: https://..` to `alerting`",
+                    Some(Origin::Pyrra) => "add the annotation `pyrra.dev/runbook: https://..` to `metadata`",
+                })
                 .of(slo.slo.id.clone());
             found.push(slo.at.mark(finding));
         }

@@ -4,7 +4,7 @@ use crate::check::queries;
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::Set;
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::spec::meant::{Numerator, Sli};
+use crate::spec::meant::{Numerator, Origin, Sli};
 use crate::spec::selector::Selector;
 
 /// Bad (or good) and total ask the same.
@@ -64,7 +64,9 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         };
         let message = format!("`{side}` and `total` of `{}` ask for the same, so {effect}", slo.slo.id);
         let help = format!("let `{side}` select a part of the total, for instance by a matcher on the status code");
-        let mut finding = Diagnostic::error(codes::SAME_QUERY, message).with_help(help).of(slo.slo.id.clone());
+        // Pyrra takes it with a warning.
+        let make = if slo.origin() == Some(Origin::Pyrra) { Diagnostic::warning } else { Diagnostic::error };
+        let mut finding = make(codes::SAME_QUERY, message).with_help(help).of(slo.slo.id.clone());
         finding.related.push((slo.total_place().place(), "the total".to_owned()));
         found.push(slo.events_place().mark(finding));
     }

@@ -68,7 +68,9 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(name) = slo.slo.owner.as_deref()
             && let Some(finding) = unknown(config.config, name)
         {
-            found.push(slo.blame("owner", finding));
+            // A label `owner` of a foreign file may mean somebody else.
+            let severity = if slo.origin().is_some() { Severity::Warning } else { Severity::Error };
+            found.push(slo.blame("owner", Diagnostic { severity, ..finding }));
         }
     }
     for route in config.at.find(&["routes"]).into_iter().flat_map(At::items) {

@@ -3,11 +3,11 @@
 use rust_decimal::Decimal;
 
 use crate::check::rule::{Failing, Rule};
-use crate::check::set::{Set, SloAt};
-use crate::check::tiers::{BurnTier, of_slo, shown};
+use crate::check::set::{At, Set, SloAt};
+use crate::check::tiers::{BurnTier, at_objective, shown};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::spec::policy::TierKind;
-use crate::units::decimal_to_f64;
+use crate::units::{Objective, decimal_to_f64};
 
 /// A burn tier that total failure does not reach.
 pub const RULE: Rule = Rule {
@@ -54,38 +54,44 @@ slos:
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for slo in set.slos.iter().filter(|slo| slo.alerts()) {
-        for tier in of_slo(slo) {
-            if tier.threshold >= 1.0 {
-                found.push(finding(set, slo, &tier));
-            }
-        }
-        for (index, tier) in slo.tiers().iter().enumerate() {
-            if let TierKind::Exhausts { min_burn, .. } = tier.kind
-                && min_burn * slo.slo.objective.budget() >= Decimal::ONE
-            {
-                let named = format!("tier {} of `{}` (exhausts)", index + 1, slo.slo.alerting.policy.name);
-                found.push(told(slo, &named, &shown(decimal_to_f64(min_burn))));
-            }
+        let own = slo.policy_place();
+        found.extend(unreachable(set, slo, slo.slo.objective, own));
+        for (index, over) in slo.slo.overrides.iter().enumerate() {
+            let at = slo.at.nearest(&["overrides", &index.to_string(), "objective"]);
+            found.extend(unreachable(set, slo, over.objective, at));
         }
     }
 }
 
-fn finding(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier) -> Diagnostic {
-    let mut finding = told(slo, &tier.named(&slo.slo.alerting.policy.name), &shown(tier.factor));
+/// The tiers that cannot fire at an objective, told at its place.
+fn unreachable(set: &Set<'_>, slo: &SloAt<'_>, objective: Objective, at: At<'_>) -> Vec<Diagnostic> {
+    let burns = at_objective(slo, objective).into_iter().filter(|tier| tier.threshold >= 1.0);
+    let mut found: Vec<Diagnostic> = burns.map(|tier| at.mark(finding(set, slo, &tier, objective))).collect();
+    for (index, tier) in slo.tiers().iter().enumerate() {
+        if let TierKind::Exhausts { min_burn, .. } = tier.kind
+            && min_burn * objective.budget() >= Decimal::ONE
+        {
+            let named = format!("tier {} of `{}` (exhausts)", index + 1, slo.slo.alerting.policy.name);
+            found.push(at.mark(told(slo, &named, &shown(decimal_to_f64(min_burn)), objective)));
+        }
+    }
+    found
+}
+
+fn finding(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier, objective: Objective) -> Diagnostic {
+    let mut finding = told(slo, &tier.named(&slo.slo.alerting.policy.name), &shown(tier.factor), objective);
     if let Some(policy) = set.policy_of(slo.slo) {
-        finding.related.insert(0, (policy.tier(tier.place).place(), "this tier".to_owned()));
+        finding.related.push((policy.tier(tier.place).place(), "this tier".to_owned()));
     }
     finding
 }
 
-fn told(slo: &SloAt<'_>, named: &str, factor: &str) -> Diagnostic {
-    let most = shown(1.0 / slo.slo.objective.budget_ratio());
+fn told(slo: &SloAt<'_>, named: &str, factor: &str, objective: Objective) -> Diagnostic {
+    let most = shown(1.0 / objective.budget_ratio());
     let message = format!(
-        "{named} can never fire: at {} a total outage burns {most} times, and the tier wants more than {factor}",
-        slo.slo.objective
+        "{named} can never fire: at {objective} a total outage burns {most} times, and the tier wants more than {factor}"
     );
-    let finding = Diagnostic::warning(codes::UNREACHABLE_TIER, message)
+    Diagnostic::warning(codes::UNREACHABLE_TIER, message)
         .with_help("choose a policy with lower factors, or a tighter objective")
-        .of(slo.slo.id.clone());
-    slo.policy_place().mark(finding)
+        .of(slo.slo.id.clone())
 }

@@ -11,6 +11,7 @@ use crate::check::rules;
 use crate::cli::FINDINGS;
 use crate::cli::explain::Format;
 use crate::cli::printer::{Paint, Printer};
+use crate::clock;
 use crate::diag::{Severity, Texts, codes, human};
 use crate::yaml::SourceText;
 
@@ -61,6 +62,6 @@ fn indented(text: &str) -> String {
 fn findings(text: &str, printer: &Printer) -> String {
     let source = SourceText::named(EXAMPLE, text);
     let loaded = load(std::slice::from_ref(&source));
-    let report = report(&loaded);
+    let report = report(&loaded, clock::today());
     human::render(&report, &Texts::from_iter([(EXAMPLE, text)]), &loaded.masked, printer.out.has_colour())
 }

@@ -98,25 +98,24 @@ fn budget(text: &mut String, detail: &Detail) {
     if let Some(line) = good_line(detail) {
         let _ = writeln!(text, "  good    {line}");
     }
-    if sli.total.0 > 0.0 {
-        let expected = budget.allowed.0 / (1.0 - objective);
+    let figures = (budget.allowed, budget.spent_ratio, budget.remaining_ratio, budget.remaining_events);
+    if let (Some(allowed), Some(spent), Some(left), Some(events)) = figures
+        && sli.total.0 > 0.0
+    {
+        let expected = allowed.0 / (1.0 - objective);
         let estimated =
             if instance.estimated { ", estimated: unmeasured time is taken to be like the rest" } else { "" };
         let _ = writeln!(text, "  N       {} events in W{estimated}", figure(round(expected)));
-        let _ = writeln!(
-            text,
-            "  allowed B * N = {ratio} * {} = {}",
-            figure(round(expected)),
-            figure(round(budget.allowed.0))
-        );
+        let _ =
+            writeln!(text, "  allowed B * N = {ratio} * {} = {}", figure(round(expected)), figure(round(allowed.0)));
         let _ = writeln!(
             text,
             "  spent   bad / allowed = {} / {} = {}; left {}, {} events",
             figure(sli.bad.0),
-            figure(round(budget.allowed.0)),
-            percent(budget.spent_ratio.0),
-            percent(budget.remaining_ratio.0),
-            figure(round(budget.remaining_events.0))
+            figure(round(allowed.0)),
+            percent(spent.0),
+            percent(left.0),
+            figure(round(events.0))
         );
     }
 }

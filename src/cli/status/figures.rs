@@ -41,13 +41,12 @@ fn rows(printer: &Printer, slos: &[Instance], open: &Open<'_>, whole: bool) -> T
     };
     let mut rows = table::table(printer, header, 0);
     for slo in slos {
-        let remaining = slo.budget.remaining_ratio.0;
-        let known = slo.coverage.0 > 0.0;
+        let remaining = slo.budget.remaining_ratio.map(|ratio| ratio.0);
         let mut row = vec![table::status(&slo.status), Cell::new(name(slo)), Cell::new(objective(slo))];
         if whole {
-            row.push(if known { table::bar(remaining) } else { Cell::new("") });
+            row.push(remaining.map_or_else(|| Cell::new(""), table::bar));
         }
-        row.push(table::budget_figure(left(slo), if known { remaining } else { 1.0 }));
+        row.push(table::budget_figure(left(slo), remaining.unwrap_or(1.0)));
         let burn = Cell::new(burn(slo, whole));
         row.push(if fastest(slo).is_some_and(|burn| burn.rate.0 > 1.0) {
             burn.add_attribute(Attribute::Bold)
@@ -76,7 +75,7 @@ fn objective(slo: &Instance) -> String {
 }
 
 fn left(slo: &Instance) -> String {
-    if slo.coverage.0 > 0.0 { format::percent(slo.budget.remaining_ratio.0) } else { "–".to_owned() }
+    slo.budget.remaining_ratio.map_or_else(|| "–".to_owned(), |ratio| format::percent(ratio.0))
 }
 
 fn fastest(slo: &Instance) -> Option<&BurnRate> {

@@ -9,6 +9,7 @@ use futures_util::stream;
 use crate::http::app::App;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::exposition::Page;
+use crate::http::sloth_names::SlothPage;
 
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -21,7 +22,7 @@ pub async fn own(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, TEXT_FORMAT)], app.service.own_metrics()).into_response()
 }
 
-/// The SLOs: error ratios, burn rates, budgets, alert states.
+/// The SLOs: error ratios, burn rates, budgets, alert states; with `compat: sloth` under Sloth's names too.
 #[utoipa::path(
     get, path = "/metrics/slos", tag = "metrics",
     responses(
@@ -33,12 +34,18 @@ pub async fn slos(State(app): State<App>) -> Result<Response, ApiError> {
     let families = app
         .compute(|service| {
             let mut page = Page::default();
+            let mut sloth = service.has_sloth_names().then(SlothPage::default);
             for summary in service.summaries() {
                 if let Some(view) = service.instance(&summary.id) {
                     page.add(&view);
+                    if let Some(sloth) = &mut sloth {
+                        sloth.add(&view);
+                    }
                 }
             }
-            page.families()
+            let mut families = page.families();
+            families.extend(sloth.into_iter().flat_map(SlothPage::families));
+            families
         })
         .await?;
     // Family by family, so that the page of 100,000 instances is in memory once.

@@ -145,17 +145,19 @@ fn tiles(view: &InstanceView) -> Markup {
                 } @else { b { "–" } span.quiet { "no events in the window" } }
             } }
             div.tile { dt { "Budget left" } dd {
-                (budget_bar(budget.remaining))
-                span.quiet {
-                    @if view.is_time_weighted() {
-                        (bad_time(view))
-                    } @else if budget.remaining_events < 0.0 {
-                        (format::count(-budget.remaining_events)) " bad events too many of " (format::count(budget.allowed)) " allowed"
-                    } @else {
-                        (format::count(budget.remaining_events)) " of " (format::count(budget.allowed)) " bad events left"
+                @if view.is_known() {
+                    (budget_bar(budget.remaining))
+                    span.quiet {
+                        @if view.is_time_weighted() {
+                            (bad_time(view))
+                        } @else if budget.remaining_events < 0.0 {
+                            (format::count(-budget.remaining_events)) " bad events too many of " (format::count(budget.allowed)) " allowed"
+                        } @else {
+                            (format::count(budget.remaining_events)) " of " (format::count(budget.allowed)) " bad events left"
+                        }
                     }
-                }
-                span.quiet { (ahead(view)) }
+                    span.quiet { (ahead(view)) }
+                } @else { b { "–" } span.quiet { "nothing measured" } }
             } }
             div.tile { dt { "Burn rate" } dd {
                 ul.rates.large {

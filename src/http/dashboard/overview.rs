@@ -208,7 +208,7 @@ fn row(frame: &Frame, view: &InstanceView) -> Markup {
                 } @else { span.quiet { @if view.is_time_weighted() { "no readings" } @else { "no events" } } }
             }
             td.left data-name="Budget left" {
-                @if window.coverage > 0.0 { (budget_bar(view.budget.remaining)) } @else { span.quiet { "nothing measured" } }
+                @if view.is_known() { (budget_bar(view.budget.remaining)) } @else { span.quiet { "nothing measured" } }
             }
             td.burn data-name="Burn rate" { (burn_rates(view)) }
         }

@@ -180,6 +180,7 @@ pub const fn kind_name(kind: AlertKind) -> &'static str {
         AlertKind::Down => "down",
         AlertKind::NoData => "no_data",
         AlertKind::Source => "source",
+        AlertKind::Watchdog => "watchdog",
     }
 }
 

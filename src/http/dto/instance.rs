@@ -98,8 +98,8 @@ pub struct LikelyEnds {
 /// What was measured over the window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Sli {
-    /// Share of good events; 1 where there were none.
-    pub good_ratio: Figure,
+    /// Share of good events; 1 where there were none, `null` where nothing was measured.
+    pub good_ratio: Option<Figure>,
     /// Low end of its 95% interval (Wilson); `null` without events, and where they are weighted by time.
     pub low: Option<Figure>,
     /// High end of its 95% interval (Wilson); likewise.
@@ -110,17 +110,17 @@ pub struct Sli {
     pub total: Figure,
 }
 
-/// The error budget.
+/// The error budget; all `null` where nothing was measured over the window, for a full budget would be a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Budget {
     /// Bad events that the objective allows over the whole window.
-    pub allowed: Figure,
+    pub allowed: Option<Figure>,
     /// Share of them that happened.
-    pub spent_ratio: Figure,
+    pub spent_ratio: Option<Figure>,
     /// Share left, negative when overspent.
-    pub remaining_ratio: Figure,
+    pub remaining_ratio: Option<Figure>,
     /// Events left, negative when overspent.
-    pub remaining_events: Figure,
+    pub remaining_events: Option<Figure>,
     /// From measured events alone.
     pub measured: MeasuredBudget,
 }
@@ -129,9 +129,9 @@ pub struct Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MeasuredBudget {
     /// Bad events that the objective allows among those measured.
-    pub allowed: Figure,
+    pub allowed: Option<Figure>,
     /// Share of them that happened.
-    pub spent_ratio: Figure,
+    pub spent_ratio: Option<Figure>,
 }
 
 /// How fast the budget burns: 1 spends exactly all of it over the window.
@@ -223,7 +223,7 @@ impl Sli {
     fn of(window: &WindowFigures, time_weighted: bool) -> Self {
         let interval = if time_weighted { None } else { wilson(window.bad, window.total) };
         Self {
-            good_ratio: Figure(good_ratio(window.bad, window.total)),
+            good_ratio: window.is_measured().then(|| Figure(good_ratio(window.bad, window.total))),
             low: interval.map(|(low, _)| Figure(low)),
             high: interval.map(|(_, high)| Figure(high)),
             bad: Figure(window.bad),
@@ -234,14 +234,15 @@ impl Sli {
 
 impl From<&EngineBudget> for Budget {
     fn from(budget: &EngineBudget) -> Self {
+        let known = |figure: f64| budget.window.is_measured().then_some(Figure(figure));
         Self {
-            allowed: Figure(budget.allowed),
-            spent_ratio: Figure(budget.spent),
-            remaining_ratio: Figure(budget.remaining),
-            remaining_events: Figure(budget.remaining_events),
+            allowed: known(budget.allowed),
+            spent_ratio: known(budget.spent),
+            remaining_ratio: known(budget.remaining),
+            remaining_events: known(budget.remaining_events),
             measured: MeasuredBudget {
-                allowed: Figure(budget.measured_allowed),
-                spent_ratio: Figure(budget.spent_so_far),
+                allowed: known(budget.measured_allowed),
+                spent_ratio: known(budget.spent_so_far),
             },
         }
     }

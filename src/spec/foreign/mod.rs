@@ -6,6 +6,8 @@
 //! field.
 
 pub mod pyrra;
+mod pyrra_alerts;
+mod pyrra_indicator;
 pub mod sloth;
 mod sloth_alerts;
 mod template;
