@@ -16,6 +16,7 @@ mod properties {
     mod overrides;
     mod policy;
     mod pushdown;
+    mod replay;
     mod replica;
     mod restart;
     mod summaries;

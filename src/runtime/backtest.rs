@@ -119,6 +119,15 @@ impl Asking for Past {
     }
 }
 
+impl Past {
+    /// How far back it is known, and how many series it holds, where `until` is older.
+    fn back_to(&self, until: Timestamp) -> Option<(Timestamp, usize)> {
+        let player = held(&self.player);
+        let known = player.known_from().filter(|known| *known > until)?;
+        Some((known, player.series_count()))
+    }
+}
+
 /// The part of a replay that asks one source.
 struct Stage<'a> {
     name: &'a str,
@@ -259,8 +268,7 @@ impl Stage<'_> {
         let reader = Reader { source: self.source, config: self.config };
         let mut plan = Plan::new(&[Arc::clone(&past.slo)], overlap(self.config), self.slice);
         let mut length = HOUR;
-        while let Some(to) = held(&past.player).known_from().filter(|known| *known > until) {
-            let series = held(&past.player).series_count();
+        while let Some((to, series)) = past.back_to(until) {
             // Where nothing is there yet, that may change with every hour further back.
             length = if series == 0 { length * 2 } else { reader.length(series) };
             let from = (to - length).ceil_to(HOUR).min((to - HOUR).ceil_to(HOUR)).max(until);

@@ -25,7 +25,7 @@ use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
-use crate::runtime::watch;
+use crate::runtime::{watch, watchdog};
 use crate::spec::policy::AlertSeverity;
 use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
@@ -46,6 +46,7 @@ struct Loaded {
 struct Running {
     stop: CancellationToken,
     pollers: Vec<JoinHandle<(String, SourceAlert)>>,
+    watchdogs: Vec<JoinHandle<()>>,
     outbox: Outbox,
 }
 
@@ -98,7 +99,8 @@ impl Live {
         let mut alerts = stored.source_alerts();
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
         Self::withdraw_sources(&core, alerts).await;
-        let running = Running { stop: task_stop, pollers, outbox };
+        let watchdogs = watchdogs(&core, &blueprint, (pace, &task_stop));
+        let running = Running { stop: task_stop, pollers, watchdogs, outbox };
         let at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
@@ -142,10 +144,14 @@ impl Live {
         };
         running.stop.cancel();
         let pollers = std::mem::take(&mut running.pollers);
+        let watchdogs = std::mem::take(&mut running.watchdogs);
         let all = async {
             for poller in pollers {
                 // A panic in a poller was logged when it happened.
                 let _ = poller.await;
+            }
+            for watchdog in watchdogs {
+                let _ = watchdog.await;
             }
         };
         let pollers_ended = tokio::time::timeout(GRACE.to_std(), all).await.is_ok();
@@ -270,6 +276,8 @@ impl Live {
         running.outbox.take(blueprint.sinks.clone());
         running.stop = self.stop.child_token();
         running.pollers = Self::spawn(&self.core, &blueprint, &entries, &mut alerts, (self.pace, &running.stop));
+        // The old ones end with the old `stop`.
+        running.watchdogs = watchdogs(&self.core, &blueprint, (self.pace, &running.stop));
         Self::withdraw_sources(&self.core, alerts).await;
         let loaded = Arc::new(Loaded { blueprint, entries, at: now });
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
@@ -334,6 +342,11 @@ impl Live {
     }
 }
 
+/// The heartbeats of a blueprint; a look without a service has none.
+fn watchdogs(core: &Arc<Core>, blueprint: &Blueprint, (pace, stop): (Pace, &CancellationToken)) -> Vec<JoinHandle<()>> {
+    if pace == Pace::Service { watchdog::start(core, blueprint, stop) } else { Vec::new() }
+}
+
 /// What a reload cannot change.
 fn warn_of_restart(old: &Blueprint, new: &Blueprint) {
     let (old, new) = (&old.config, &new.config);
@@ -377,7 +390,8 @@ impl Service for Live {
         let around = Around { judged: entry.is_judged(), backfilled: entry.backfilled() };
         entry.with(|inner| {
             inner.count(Some(&id.group));
-            Some(instance_view(inner, inner.state.instance(&id.group)?, around))
+            let instance = inner.state.instance(&id.group)?;
+            Some(InstanceView { likely_ends: instance.likely_ends(), ..instance_view(inner, instance, around) })
         })
     }
 
