@@ -48,6 +48,7 @@ async fn run(slos: usize, days: i64) {
         let folder = tempfile::tempdir().unwrap();
         write_files(folder.path(), &server.url(), slos, history);
         measure(&server, folder.path(), history, slos).await;
+        compute_once(folder.path(), history, slos);
     }
 }
 
@@ -132,6 +133,22 @@ async fn measure(server: &Prometheus, folder: &Path, history: &str, slos: usize)
     );
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// The same without a service: `slo status` from files, start to end.
+fn compute_once(folder: &Path, history: &str, slos: usize) {
+    let begun = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_slo"))
+        .args(["status", "--config", "slo.yaml", "--format", "json"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let took = begun.elapsed();
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let covered = |item: &serde_json::Value| item["coverage"].as_f64().is_some_and(|coverage| coverage > 0.99);
+    let complete = list["items"].as_array().is_some_and(|items| items.len() == slos && items.iter().all(covered));
+    assert!(output.status.success() && complete, "{}", String::from_utf8_lossy(&output.stderr));
+    println!("{history}: `slo status` of {slos} SLOs from files after {:.1} s", took.as_secs_f64());
 }
 
 /// When `url` first answered 200 with a body that `wanted` accepts.

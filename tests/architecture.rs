@@ -163,6 +163,7 @@ const LAYERS: &[Layer] = &[
             "anyhow",
             "clap",
             "comfy_table",
+            "futures_util",
             "indicatif",
             "reqwest",
             "axum",

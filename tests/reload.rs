@@ -219,3 +219,73 @@ async fn alert(shop: &Shop, id: &Value) -> Result<Value, String> {
     let found = list["items"].as_array().unwrap().iter().find(|alert| alert["id"] == *id);
     found.cloned().ok_or_else(|| list.to_string())
 }
+
+/// The SLO under another name.
+fn renamed(name: &str, formerly: &str) -> String {
+    slos(&[slo(name, "90%") + &format!("    formerly: [{formerly}]\n")])
+}
+
+/// After a rename: numbers, the open alert and its end are those of before; the next page has the new name.
+async fn goes_on_under_another_name(shop: &Shop, name: &'static str, page: &Value, before: &Value) {
+    shop.has(30, &[name]).await;
+    let after = eventually("the numbers of before", 60, || async {
+        let now = shop.slo.json(&format!("/api/v1/slos/checkout/{name}")).await?;
+        let known = |of: &Value| of["sli"]["bad"].as_f64().unwrap_or_default();
+        if known(&now) >= known(before) && now["status"] == "page" { Ok(now) } else { Err(now.to_string()) }
+    })
+    .await;
+    assert!(after["sli"]["total"].as_f64() >= before["sli"]["total"].as_f64(), "{after}");
+    let open = shop.slo.json(&format!("/api/v1/alerts?state=firing&slo=checkout/{name}")).await.unwrap();
+    assert_eq!((&open["items"][0]["id"], &open["total"]), (&page["alert_id"], &1.into()), "{open}");
+    shop.traffic.set_broken(false);
+    let end = shop.end_of(&page["alert_id"], 60).await;
+    assert_eq!((&end["dedup_key"], &end["labels"]), (&page["dedup_key"], &page["labels"]), "{end}");
+    assert_eq!((&end["ended_by"], &end["slo"]), (&"known_false".into(), &format!("checkout/{name}").into()), "{end}");
+    assert_eq!(shop.firings(), 1, "nothing was told twice");
+    shop.traffic.set_broken(true);
+    let next = shop
+        .hook
+        .wait_for("the next page", 60, |body| body["state"] == "firing" && body["alert_id"] != page["alert_id"])
+        .await;
+    assert_eq!(next["dedup_key"], format!("checkout/{name}/page/burn"), "{next}");
+    assert_eq!(next["labels"]["slo_name"], name, "{next}");
+    shop.traffic.set_broken(false);
+    shop.end_of(&next["alert_id"], 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_slo_renamed_by_a_reload_while_it_pages_keeps_its_history_and_its_page() {
+    let mut shop = Shop::open().await;
+    let page = shop.break_until_paged().await;
+    let before = shop.of("availability").await;
+    shop.write("slos/shop.yaml", &renamed("success", "checkout/availability"));
+    assert_eq!(shop.reload().await.0, 200);
+    goes_on_under_another_name(&shop, "success", &page, &before).await;
+    shop.write("slos/shop.yaml", &renamed("answers", "checkout/success, checkout/availability"));
+    assert_eq!(shop.reload().await.0, 200);
+    // Killed at once: what was handed over is in the store.
+    shop.slo.kill();
+    shop.start().await;
+    let after = shop.of("answers").await;
+    assert!(after["sli"]["bad"].as_f64() >= before["sli"]["bad"].as_f64(), "{after}");
+    assert_eq!(shop.firings(), 2, "{:?}", shop.hook.all().iter().map(|one| &one.body).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_slo_renamed_twice_while_the_service_is_down_keeps_its_history_and_its_page() {
+    let mut shop = Shop::open().await;
+    let page = shop.break_until_paged().await;
+    let before = shop.of("availability").await;
+    for (name, formerly) in [("success", "checkout/availability"), ("answers", "checkout/success")] {
+        shop.slo.kill();
+        shop.write("slos/shop.yaml", &renamed(name, formerly));
+        shop.start().await;
+    }
+    goes_on_under_another_name(&shop, "answers", &page, &before).await;
+    // A start with the same files has nothing left to do.
+    shop.slo.kill();
+    shop.start().await;
+    let after = shop.of("answers").await;
+    assert!(after["sli"]["bad"].as_f64() >= before["sli"]["bad"].as_f64(), "{after}");
+    assert_eq!(shop.firings(), 2, "{:?}", shop.hook.all().iter().map(|one| &one.body).collect::<Vec<_>>());
+}

@@ -26,6 +26,8 @@ use slo::store::{
 use slo::units::{Length, Timestamp};
 
 const INSTANCES: [&str; 3] = ["checkout/availability", "checkout/availability{region=\"eu\"}", "checkout/latency"];
+/// SLOs that are renamed into each other.
+const SLOS: [&str; 3] = ["checkout/availability", "checkout/latency", "checkout/success"];
 const SINKS: [&str; 2] = ["oncall", "hook"];
 const DAY: Length = Length::from_days(1);
 
@@ -87,8 +89,9 @@ fn commits() -> impl Strategy<Value = Commit> {
     let hours = prop::collection::vec((0..INSTANCES.len(), 0..2, -60..60_i64, 0..500_u32), 0..6);
     let slices = prop::collection::vec((0..2, -60..60_i64, prop::collection::vec(any::<u8>(), 0..4)), 0..3);
     let watermarks = prop::collection::vec((0..2, -10..10_i64), 0..2);
-    (alerts, deliveries, states, forgotten, hours, slices, watermarks).prop_map(
-        |(alerts, deliveries, states, forgotten, hours, slices, watermarks)| Commit {
+    let renamed = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec((0..3_usize, 0..3_usize), 1..3)];
+    (alerts, deliveries, states, forgotten, hours, slices, watermarks, renamed).prop_map(
+        |(alerts, deliveries, states, forgotten, hours, slices, watermarks, renamed)| Commit {
             alerts: alerts.into_iter().map(|(sample, state)| sample.alert(state)).collect(),
             deliveries: deliveries
                 .into_iter()
@@ -109,6 +112,7 @@ fn commits() -> impl Strategy<Value = Commit> {
                 })
                 .collect(),
             watermarks: watermarks.into_iter().map(|(source, at)| (format!("source{source}"), minutes(at))).collect(),
+            renamed: renamed.into_iter().map(|(from, to)| (SLOS[from].to_owned(), SLOS[to].to_owned())).collect(),
         },
     )
 }
@@ -203,6 +207,7 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         (Some("firing"), Some("page"), None),
         (None, None, Some(INSTANCES[0])),
         (None, None, Some(INSTANCES[1])),
+        (None, None, Some(SLOS[2])),
     ] {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let filter = AlertFilter { state: owned(state), severity: owned(severity), slo: owned(slo) };
@@ -210,7 +215,7 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         all.push(format!("{filter:?}: {:?}", found.iter().map(|alert| (&alert.id, alert.state)).collect::<Vec<_>>()));
     }
     all.push(format!("{:?}", store.alert(&sample.id()).await.unwrap().as_ref().map(digest)));
-    for slo in ["checkout/availability", "checkout/latency"] {
+    for slo in SLOS {
         for after in [NIGHT - DAY * 9, NIGHT] {
             all.push(format!("hours {slo}: {:?}", store.hours(slo, "g0", after).await));
             all.push(format!("days {slo}: {:?}", store.days(slo, "g1", after).await));
@@ -316,6 +321,62 @@ fn days_reach_back_beyond_the_hours_with_exact_sums() {
         for (_, day) in days {
             assert_eq!(day, HourBucket { end: day.end, events: 6.0, total: 24e6, measured: DAY });
         }
+    });
+}
+
+/// Everything that is kept of an SLO under a name, in words.
+async fn kept(store: &dyn Store, slo: &str) -> Vec<String> {
+    let after = NIGHT - DAY * 9;
+    let mut all = vec![format!("{:?}", store.slices(slo, "g", after).await.unwrap())];
+    for rows in [store.hours(slo, "g", after).await.unwrap(), store.days(slo, "g", after).await.unwrap()] {
+        all.extend(rows.iter().map(|(instance, hour)| format!("{} {hour:?}", instance.strip_prefix(slo).unwrap())));
+    }
+    let filter = AlertFilter { slo: Some(slo.to_owned()), ..AlertFilter::default() };
+    all.extend(
+        store.alerts(&filter, 10).await.unwrap().iter().map(|alert| format!("{} {}", alert.id, alert.dedup_key)),
+    );
+    all
+}
+
+#[test]
+fn a_renamed_slo_keeps_what_is_stored_of_it_and_alerts_keep_their_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let store = opened(folder.path()).await;
+        let rows = |slo: &str, from: i64| -> Vec<(String, String, HourBucket)> {
+            ["", "{region=\"eu\"}"].iter().map(|group| (format!("{slo}{group}"), "g".into(), hour(from, 7))).collect()
+        };
+        let first = Commit {
+            hours: rows("checkout/availability", -30),
+            slices: vec![("checkout/availability".into(), "g".into(), NIGHT, vec![1])],
+            alerts: vec![Sample::new(INSTANCES[1], AlertSeverity::Page, 1).alert(AlertState::Firing)],
+            ..Commit::default()
+        };
+        store.commit(first).await.unwrap();
+        let before = kept(&store, "checkout/availability").await;
+        assert_eq!(before.len(), 6, "{before:?}");
+        let rename = |from: &str, to: &str| Commit { renamed: vec![(from.into(), to.into())], ..Commit::default() };
+        store.commit(rename("checkout/availability", "checkout/success")).await.unwrap();
+        // Twice, and by a chain: the same.
+        store.commit(rename("checkout/availability", "checkout/success")).await.unwrap();
+        store.commit(rename("checkout/success", "shop/success")).await.unwrap();
+        drop(store);
+        let store = opened(folder.path()).await;
+        assert_eq!(kept(&store, "shop/success").await, before);
+        for gone in ["checkout/availability", "checkout/success"] {
+            assert_eq!(kept(&store, gone).await, ["[]"], "{gone}");
+        }
+        // What both have is kept once, of two hours the one with more measured time.
+        let fuller = HourBucket { measured: Length::from_minutes(60), ..hour(-30, 9) };
+        let second = Commit {
+            hours: vec![("checkout/availability".into(), "g".into(), fuller)],
+            slices: vec![("checkout/availability".into(), "g".into(), NIGHT, vec![2])],
+            ..rename("checkout/availability", "shop/success")
+        };
+        store.commit(second).await.unwrap();
+        let hours = store.hours("shop/success", "g", NIGHT - DAY * 9).await.unwrap();
+        assert_eq!(hours, [("shop/success".into(), fuller), ("shop/success{region=\"eu\"}".into(), hour(-30, 7))]);
+        assert_eq!(store.slices("shop/success", "g", NIGHT - DAY).await.unwrap(), [(NIGHT, vec![1])]);
     });
 }
 

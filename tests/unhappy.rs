@@ -8,6 +8,8 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "a test may look at the time, and reads its own server")]
 
+#[path = "service/disk.rs"]
+mod disk;
 mod kit;
 mod service;
 #[path = "service/shop.rs"]
@@ -19,6 +21,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use disk::TinyDisk;
 use kit::fault::{Fault, Reply, answer, json};
 use serde_json::Value;
 use service::{Receiver, Slo, client, eventually};
@@ -307,43 +310,14 @@ async fn ctrl_c_while_the_receiver_hangs_ends_within_the_deadline_and_the_page_g
     a_stop_while_the_receiver_hangs("INT").await;
 }
 
-/// A file system of one megabyte, for as long as this lives.
-struct TinyDisk(tempfile::TempDir);
-
-impl TinyDisk {
-    /// `None`, said in one line, where nothing may be mounted.
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
-            .arg(folder.path())
-            .stderr(Stdio::null())
-            .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self(folder));
-        }
-        println!("skipped: nothing may be mounted here");
-        None
-    }
-}
-
-impl Drop for TinyDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_decided_while_the_disk_is_full_goes_out_when_there_is_room_again() {
     let Some(disk) = TinyDisk::mount() else { return };
     let mut shop = Shop::closed().await;
-    let store = disk.0.path().join("slo.db");
+    let store = disk.path().join("slo.db");
     shop.write("slo.yaml", &shop.ports.config(store.to_str().unwrap()));
     shop.start().await;
-    // All that is left, in small pieces to the last block.
-    let filler = disk.0.path().join("filler");
-    let mut file = fs::File::create(&filler).unwrap();
-    while std::io::Write::write_all(&mut file, &[0; 512]).is_ok() {}
+    disk.fill();
     shop.traffic.set_broken(true);
     eventually("the page on the status page", 60, || async {
         let status = shop.of("availability").await["status"].clone();
@@ -358,8 +332,7 @@ async fn what_is_decided_while_the_disk_is_full_goes_out_when_there_is_room_agai
     assert!(shop.slo.log().contains("the disk is full"), "{}", shop.slo.log());
     assert_eq!(shop.firings(), 0, "nothing is sent that is not written");
     assert_eq!(client().get(format!("http://{}/-/healthy", shop.slo.address)).send().await.unwrap().status(), 200);
-    drop(file);
-    fs::remove_file(&filler).unwrap();
+    disk.make_room();
     let page = shop.hook.wait_for("the page", 60, |body| body["state"] == "firing").await;
     shop.traffic.set_broken(false);
     shop.end_of(&page["alert_id"], 60).await;

@@ -1,37 +1,39 @@
 //! Which tiers Sloth's SLOs have: those of the one `AlertWindows` document for their period, where there is one.
 
 use crate::diag::{Diagnostic, codes};
-use crate::spec::foreign::windows::{Catalogue, Windows, read_windows};
+use crate::spec::foreign::windows::{Windows, read_windows};
 use crate::units::Length;
 use crate::yaml::{Document, NodeId, Reader};
 
-/// The catalogue for a period out of all `AlertWindows` documents, and what is wrong with them; `used` where the set has
-/// SLOs of Sloth.
-pub fn catalogue(parts: &[(&Document, NodeId)], period: Length, used: bool) -> (Catalogue, Vec<Diagnostic>) {
+/// The windows for a period out of all `AlertWindows` documents with their index among `parts`, and what is wrong with
+/// the documents; `used` where the set has SLOs of Sloth.
+pub fn windows(
+    parts: &[(&Document, NodeId)],
+    period: Length,
+    used: bool,
+) -> (Option<(Windows, usize)>, Vec<Diagnostic>) {
     let mut findings = Vec::new();
-    let mut read: Vec<(Windows, &Document, NodeId)> = Vec::new();
-    for (document, root) in parts.iter().copied() {
+    let mut read: Vec<(Windows, usize)> = Vec::new();
+    for (index, (document, root)) in parts.iter().copied().enumerate() {
         let mut reader = Reader::new(document);
         let windows = read_windows(&mut reader, root);
         let at = document.child(root, "spec").unwrap_or(root);
         if let Some(windows) = windows {
-            let first = read.iter().find(|(first, ..)| first.period == windows.period);
-            if let Some((first, place)) = first.map(|(windows, document, at)| (windows, document.place(*at))) {
+            if let Some((first, index)) = read.iter().find(|(first, _)| first.period == windows.period) {
                 let mut finding = twice(first, &windows);
-                finding.related.push((place, "the first".to_owned()));
+                let place = parts.get(*index).map(|(document, root)| document.place(*root));
+                finding.related.extend(place.map(|place| (place, "the first".to_owned())));
                 reader.report_in(at, "sloPeriod", finding);
             } else {
                 if !(used && windows.period == period) {
                     reader.report_in(at, "sloPeriod", unused(windows.period, period, used));
                 }
-                let period = document.child(at, "sloPeriod").unwrap_or(at);
-                read.push((windows, document, period));
+                read.push((windows, index));
             }
         }
         findings.extend(reader.into_findings());
     }
-    let tiers = read.into_iter().find(|(windows, ..)| windows.period == period).map(|(windows, ..)| windows.tiers);
-    (Catalogue { period, tiers }, findings)
+    (read.into_iter().find(|(windows, _)| windows.period == period), findings)
 }
 
 fn twice(first: &Windows, second: &Windows) -> Diagnostic {

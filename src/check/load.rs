@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::check::catalogue::catalogue;
+use crate::check::catalogue;
 use crate::config;
 use crate::config::meant::Config;
 use crate::config::secrets::literal_secrets;
@@ -286,25 +286,35 @@ impl Loader {
         }
     }
 
-    /// The tiers of Sloth's SLOs.
+    /// The period of Sloth's SLOs, and the policy that an `AlertWindows` document makes for it.
     fn sloth_windows(&mut self, period: Length) -> Catalogue {
         let used = self.parts.iter().any(|part| matches!(part.kind, Kind::Sloth(_)));
+        let places = self.of(Kind::AlertWindows);
         let documents = &self.loaded.documents;
-        let parts = self.of(Kind::AlertWindows);
-        let parts: Vec<_> = parts.into_iter().filter_map(|(index, node)| Some((documents.get(index)?, node))).collect();
-        let (catalogue, findings) = catalogue(&parts, period, used);
+        let parts: Vec<_> = places.iter().filter_map(|(index, node)| Some((documents.get(*index)?, *node))).collect();
+        let (found, findings) = catalogue::windows(&parts, period, used);
         self.loaded.findings.extend(findings);
-        catalogue
+        let policy = found.filter(|_| used).map(|(windows, part)| {
+            let policy = Arc::new(windows.policy());
+            if let Some((document, node)) = places.get(part) {
+                let root = self.loaded.documents.get(*document).map(|found| found.path(*node)).unwrap_or_default();
+                let origin = Origin { document: *document, path: format!("{root}/spec") };
+                self.loaded.policy_origins.insert(policy.name.clone(), origin);
+            }
+            self.loaded.policies.insert(policy.name.clone(), Arc::clone(&policy));
+            policy
+        });
+        Catalogue { period, policy }
     }
 
     fn slos(&mut self, policy_names: &BTreeSet<String>) {
         let config = self.loaded.config.clone();
+        let catalogue = self.sloth_windows(config.as_ref().map_or(windows::PERIOD, |config| config.sloth_period));
         let source = config.as_ref().map_or(Some(config::DEFAULT_SOURCE), Config::default_source);
         let slice = config.as_ref().map_or(Step::DEFAULT, |config| config.slice);
         let mode = config.as_ref().map_or(Mode::default(), |config| config.mode);
         let policies = self.loaded.policies.clone();
         let around = Surroundings { policies: &policies, policy_names, source, slice, mode };
-        let catalogue = self.sloth_windows(config.as_ref().map_or(windows::PERIOD, |config| config.sloth_period));
         let mut slos: BTreeMap<SloId, Arc<Slo>> = BTreeMap::new();
         // Names by which foreign alerts are told apart, with the SLO that has them.
         let mut foreign: BTreeMap<(meant::Origin, String), Arc<Slo>> = BTreeMap::new();
@@ -416,7 +426,7 @@ const fn is_ours(kind: Kind) -> bool {
 }
 
 /// The document itself, or the items of a list of them.
-fn parts_of(document: &Document) -> Vec<(NodeId, Kind)> {
+pub(super) fn parts_of(document: &Document) -> Vec<(NodeId, Kind)> {
     let mut parts = Vec::new();
     let mut open = vec![document.root()];
     while let Some(node) = open.pop() {

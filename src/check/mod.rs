@@ -5,6 +5,7 @@
 //! Invariant: a lint never speaks about what could not be understood; the readers have said so already.
 
 mod catalogue;
+pub mod convert;
 pub mod load;
 mod queries;
 pub mod rule;

@@ -236,6 +236,18 @@ impl<'a> SloAt<'a> {
     }
 }
 
+/// The tiers of Sloth's `AlertWindows`, in the order of the policy that they make.
+const WINDOWS: [[&str; 2]; 4] = [["page", "quick"], ["page", "slow"], ["ticket", "quick"], ["ticket", "slow"]];
+
+/// Where a tier stands in its policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TierPlace {
+    /// Which of `periods`; `None`: among `tiers`.
+    pub period: Option<usize>,
+    /// Position there, from 0.
+    pub index: usize,
+}
+
 /// A policy of the files, with its node.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyAt<'a> {
@@ -246,10 +258,16 @@ pub struct PolicyAt<'a> {
 }
 
 impl<'a> PolicyAt<'a> {
-    /// The node of a tier.
+    /// The node of a tier, of one of `periods` where it stands there.
     #[must_use]
-    pub fn tier(&self, index: usize) -> At<'a> {
-        self.at.nearest(&["tiers", &index.to_string()])
+    pub fn tier(&self, place: TierPlace) -> At<'a> {
+        let pair = WINDOWS.get(place.index).and_then(|pair| self.at.find(pair));
+        let index = place.index.to_string();
+        match (pair, place.period) {
+            (Some(pair), _) => pair,
+            (None, None) => self.at.nearest(&["tiers", &index]),
+            (None, Some(period)) => self.at.nearest(&["periods", &period.to_string(), "tiers", &index]),
+        }
     }
 }
 

@@ -4,18 +4,18 @@
 
 use rust_decimal::Decimal;
 
-use crate::check::set::{PolicyAt, Set, SloAt};
+use crate::check::set::{PolicyAt, Set, SloAt, TierPlace};
 use crate::diag::Diagnostic;
 use crate::engine::definition::Kind;
 use crate::policy::compile;
-use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, Policy, TierKind};
+use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, Policy, PolicyLength, PolicyTier, TierKind};
 use crate::units::{Length, Objective};
 
 /// A burn tier with its factor for a period.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BurnTier {
-    /// Position among the policy's tiers, from 0.
-    pub index: usize,
+    /// Where it stands in the policy.
+    pub place: TierPlace,
     /// Who is told.
     pub severity: AlertSeverity,
     /// `k`.
@@ -41,7 +41,7 @@ impl BurnTier {
     #[must_use]
     pub fn named(&self, policy: &str) -> String {
         let factor = shown(self.factor);
-        format!("tier {} of `{policy}` ({}, {factor} over {})", self.index + 1, self.severity.name(), self.over)
+        format!("tier {} of `{policy}` ({}, {factor} over {})", self.place.index + 1, self.severity.name(), self.over)
     }
 }
 
@@ -59,16 +59,16 @@ pub struct Judged<'a> {
 impl Judged<'_> {
     /// Puts a finding about a tier at its place; `other` is a second tier with what it has to do with it.
     #[must_use]
-    pub fn mark(&self, mut finding: Diagnostic, index: usize, other: Option<(usize, &str)>) -> Diagnostic {
-        let tier = |index: usize| self.written.map(|policy| policy.tier(index));
+    pub fn mark(&self, mut finding: Diagnostic, place: TierPlace, other: Option<(TierPlace, &str)>) -> Diagnostic {
+        let tier = |place: TierPlace| self.written.map(|policy| policy.tier(place));
         if let Some(slo) = self.through {
-            finding.related.extend(tier(index).map(|at| (at.place(), "this tier".to_owned())));
+            finding.related.extend(tier(place).map(|at| (at.place(), "this tier".to_owned())));
             finding = slo.policy_place().mark(finding.of(slo.slo.id.clone()));
-        } else if let Some(at) = tier(index) {
+        } else if let Some(at) = tier(place) {
             finding = at.mark(finding);
         }
-        if let Some((index, label)) = other {
-            finding.related.extend(tier(index).map(|at| (at.place(), label.to_owned())));
+        if let Some((place, label)) = other {
+            finding.related.extend(tier(place).map(|at| (at.place(), label.to_owned())));
         }
         finding
     }
@@ -91,8 +91,12 @@ pub fn comparable<'a>(set: &'a Set<'a>) -> Vec<Judged<'a>> {
             }));
         } else {
             // Spends compare alike at any period.
-            let tiers = of_policy(policy.policy);
-            found.push(Judged { policy: name, tiers, written: Some(policy), through: None });
+            found.extend(of_policy(policy.policy).into_iter().map(|tiers| Judged {
+                policy: name,
+                tiers,
+                written: Some(policy),
+                through: None,
+            }));
         }
     }
     found
@@ -102,24 +106,33 @@ fn is_mixed(policy: &Policy) -> bool {
     let thresholds = || {
         policy.all_tiers().filter_map(|tier| match tier.kind {
             TierKind::Burn { threshold, .. } => Some(threshold),
-            _ => None,
+            _ => None, // no other kind has a spend
         })
     };
     thresholds().any(|threshold| matches!(threshold, BurnThreshold::Factor(_)))
         && thresholds().any(|threshold| matches!(threshold, BurnThreshold::Spend(_)))
 }
 
-/// The burn tiers of `policy` for an SLO, in the order written; none where the policy does not fit (told elsewhere).
+/// The burn tiers of `policy` for a period, in the order written; none where it does not fit (told elsewhere).
 fn burn_tiers(policy: &Policy, objective: Objective, window: Length) -> Vec<BurnTier> {
+    let period = policy.tiers_for(window).and_then(|(period, _)| period);
     let tiers = compile::tiers(policy, objective, window).unwrap_or_default();
     tiers
         .into_iter()
         .enumerate()
         .filter_map(|(index, tier)| match tier.kind {
             Kind::Burn { over, confirm, factor, threshold } => {
-                Some(BurnTier { index, severity: tier.severity, factor, threshold, over, confirm, gates: tier.gates })
+                let place = TierPlace { period, index };
+                Some(BurnTier { place, severity: tier.severity, factor, threshold, over, confirm, gates: tier.gates })
             }
-            _ => None,
+            // They are compared with nothing, and have rules of their own.
+            Kind::Exhausts { .. }
+            | Kind::BudgetLeft { .. }
+            | Kind::BudgetDrop { .. }
+            | Kind::SliBelow { .. }
+            | Kind::NoTraffic { .. }
+            | Kind::Down { .. }
+            | Kind::NoData { .. } => None,
         })
         .collect()
 }
@@ -137,13 +150,61 @@ pub fn at_objective(slo: &SloAt<'_>, objective: Objective) -> Vec<BurnTier> {
 }
 
 /// The burn tiers of a policy of the files by itself: what no objective and no period changes may be read from them.
+/// One list, or one for each of its `periods`.
 #[must_use]
-pub fn of_policy(policy: &Policy) -> Vec<BurnTier> {
-    // 99.9% over 30 days makes the numbers in messages the well-known ones; windows up to a year are looked at.
+pub fn of_policy(policy: &Policy) -> Vec<Vec<BurnTier>> {
+    // 99.9% makes the numbers in messages the well-known ones.
+    let Some(objective) = Objective::from_ratio(Decimal::new(999, 3)) else { return Vec::new() };
+    if !policy.periods.is_empty() {
+        let first = policy.periods.iter().filter_map(|period| period.windows.first());
+        return first.map(|window| burn_tiers(policy, objective, *window)).collect();
+    }
+    // Over 30 days for the same reason; windows up to a year are looked at.
     let fits = [30, 365].map(Length::from_days).into_iter();
-    let objective = Objective::from_ratio(Decimal::new(999, 3));
-    let tiers = fits.filter_map(|window| Some(burn_tiers(policy, objective?, window)));
-    tiers.into_iter().find(|tiers| !tiers.is_empty()).unwrap_or_default()
+    let tiers = fits.map(|window| burn_tiers(policy, objective, window));
+    tiers.into_iter().find(|tiers| !tiers.is_empty()).into_iter().collect()
+}
+
+/// A window of a tier that is no burn tier, where it is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OtherWindow {
+    /// Where its tier stands in the policy.
+    pub place: TierPlace,
+    /// The tier's kind and the window's key, as written.
+    pub keys: [&'static str; 2],
+    /// As written.
+    pub length: PolicyLength,
+}
+
+impl OtherWindow {
+    /// Of a tier; `None` where it is a burn tier, or has no window.
+    fn of(place: TierPlace, kind: TierKind) -> Option<Self> {
+        let (keys, length) = match kind {
+            TierKind::Exhausts { lookback, .. } => (["exhausts", "lookback"], lookback),
+            TierKind::BudgetDrop { over, .. } => (["budget_drop", "over"], over),
+            TierKind::SliBelow { over, .. } => (["sli_below", "over"], over),
+            TierKind::NoTraffic { over, .. } => (["no_traffic", "over"], over),
+            TierKind::Burn { .. } | TierKind::BudgetLeft { .. } | TierKind::Down { .. } | TierKind::NoData { .. } => {
+                return None;
+            }
+        };
+        Some(Self { place, keys, length })
+    }
+}
+
+/// The tiers of a policy with where they stand: of every period that it has tiers for.
+pub fn placed(policy: &Policy) -> impl Iterator<Item = (TierPlace, &PolicyTier)> {
+    let list = |period: Option<usize>, tiers: &'_ [PolicyTier]| {
+        (0..tiers.len()).map(move |index| TierPlace { period, index }).collect::<Vec<_>>()
+    };
+    let any = list(None, &policy.tiers);
+    let own = policy.periods.iter().enumerate().flat_map(move |(number, period)| list(Some(number), &period.tiers));
+    any.into_iter().chain(own).filter_map(|place| Some((place, policy.tier(place.period, place.index)?)))
+}
+
+/// The windows of the tiers of a policy that are no burn tiers.
+pub fn other_windows(policy: &Policy) -> impl Iterator<Item = OtherWindow> {
+    placed(policy).filter_map(|(place, tier)| OtherWindow::of(place, tier.kind))
 }
 
 /// A factor as people write it: `14.4`, three digits behind the point at most.

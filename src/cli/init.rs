@@ -3,6 +3,14 @@
 //! The files are data beside this module, so that tests check exactly what users get. Invariant: a file that is already
 //! there is never touched, not even through a dangling link; what is new is written, what is kept is named.
 
+mod candidates;
+mod choose;
+mod from;
+mod ladder;
+mod look;
+mod words;
+mod write;
+
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -14,14 +22,20 @@ use crate::cli::printer::{Paint, Printer};
 
 /// Write a working repository: SLOs, rules, configuration and CI, which passes `slo check` at once
 ///
-/// A file that is already there is never overwritten.
+/// A file that is already there is never overwritten. With `--from` the SLOs are those of the jobs of a Prometheus: for
+/// requests, latencies and probes that it has, the highest objective (90, 95, 99, 99.5, 99.9, 99.95%) that the last 30 d
+/// would have met with the next one met too. A latency's threshold is the smallest bucket that gives 99%, else 95%, else 90%.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example:
-  slo init reliability && cd reliability && slo check")]
+#[command(after_help = "Examples:
+  slo init reliability && cd reliability && slo check
+  slo init reliability --from http://127.0.0.1:9090")]
 pub struct Arguments {
     /// Where; made if it is not there
     #[arg(value_name = "DIR", default_value = ".")]
     pub directory: PathBuf,
+    /// A Prometheus to look at: SLOs for what it has, in place of an example
+    #[arg(long, value_name = "URL")]
+    pub from: Option<String>,
 }
 
 /// Path within the repository, and content.
@@ -41,6 +55,9 @@ const FILES: [(&str, &str); 7] = [
 /// Where a file or folder cannot be written.
 pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
     let root = &arguments.directory;
+    if let Some(address) = &arguments.from {
+        return from::run(root, address, printer);
+    }
     let (mut written, mut kept) = (0, 0);
     for (name, content) in FILES {
         let path = root.join(name);

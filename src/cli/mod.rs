@@ -8,11 +8,13 @@ pub mod alerts;
 pub mod backtest;
 pub mod check;
 pub mod client;
+pub mod convert;
 pub mod demo;
 pub mod explain;
 pub mod generate;
 pub mod init;
 pub mod printer;
+pub mod progress;
 pub mod run;
 pub mod status;
 pub mod table;
@@ -47,6 +49,7 @@ enum Verb {
     Demo(demo::Arguments),
     Init(init::Arguments),
     Check(check::Arguments),
+    Convert(convert::Arguments),
     Run(run::Arguments),
     Status(status::Arguments),
     Alerts(alerts::Arguments),
@@ -74,6 +77,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Demo(arguments) => demo::run(arguments, &printer),
         Verb::Init(arguments) => init::run(arguments, &printer),
         Verb::Check(arguments) => check::run(arguments, &printer),
+        Verb::Convert(arguments) => convert::run(arguments, &printer),
         Verb::Run(arguments) => run::run(arguments, &printer),
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),

@@ -25,6 +25,8 @@ pub struct Config {
     pub sinks: BTreeMap<String, SinkConfig>,
     /// First match wins.
     pub routes: Vec<Route>,
+    /// Who is told that the service is alive.
+    pub watchdog: Vec<Watchdog>,
     /// Where state is kept.
     pub storage: Storage,
     /// Where the service listens.
@@ -193,6 +195,15 @@ pub struct Route {
     pub to: Vec<String>,
     /// Goes on to later routes.
     pub continue_: bool,
+}
+
+/// A heartbeat to some sinks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watchdog {
+    /// Sink names.
+    pub to: Vec<String>,
+    /// Time between two heartbeats.
+    pub every: Length,
 }
 
 /// Where state is kept.

@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::config::meant::{Compat, Config, Files, Limits, Owner, Route, SecretRef, Server, SinkConfig, Storage};
+use crate::config::meant::{
+    Compat, Config, Files, Limits, Owner, Route, SecretRef, Server, SinkConfig, Storage, Watchdog,
+};
 use crate::config::secrets::has_userinfo;
 use crate::config::written::{
     AlertingItem, ConfigFile, FilesItem, LimitsItem, MatchItem, OwnerItem, RouteItem, SecretItem, ServerItem,
-    SlothItem, StorageItem,
+    SlothItem, StorageItem, WatchdogItem,
 };
 use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, sinks, sources};
 use crate::diag::{Diagnostic, codes};
@@ -28,6 +30,10 @@ use crate::yaml::{NodeId, Reader, Shape, Written};
 
 /// How long daily buckets are kept: a year and a month (FORMATS 3).
 const HISTORY: Length = Length::from_days(400);
+/// Time between heartbeats (FORMATS 3).
+const HEARTBEAT: Length = Length::from_minutes(1);
+/// More often nobody looks, and every heartbeat writes to the store.
+const SHORTEST_HEARTBEAT: Length = Length::from_seconds(1);
 /// `server.compat`.
 const COMPATS: &[(&str, Compat)] = &[("none", Compat::None), ("sloth", Compat::Sloth)];
 /// Where the service listens (FORMATS 3): loopback, because everything is open there.
@@ -49,6 +55,7 @@ impl Config {
             sources: BTreeMap::from([(DEFAULT_SOURCE.to_owned(), source)]),
             sinks: BTreeMap::from([(DEFAULT_SINK.to_owned(), SinkConfig::Stdout)]),
             routes: vec![Route { to: vec![DEFAULT_SINK.to_owned()], ..Route::default() }],
+            watchdog: Vec::new(),
             storage: Storage { path: folder.join("data/slo.db"), history: HISTORY },
             server: Server {
                 listen: SocketAddr::from(LISTEN),
@@ -97,6 +104,7 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
         config.sources.extend(sources::read_source(reader, node, folder).map(|source| (name, source)));
     }
     read_sinks_and_routes(reader, root, folder, &mut config);
+    config.watchdog = reader.items(root, "watchdog").iter().filter_map(|item| read_watchdog(reader, *item)).collect();
     read_storage(reader, root, folder, &mut config.storage);
     read_server(reader, root, &mut config.server);
     read_limits(reader, root, &mut config.limits);
@@ -192,6 +200,20 @@ fn read_route(reader: &mut Reader<'_>, node: NodeId) -> Option<Route> {
         route.owner = value::name(reader, node, "owner", wanted.owner);
     }
     Some(route)
+}
+
+fn read_watchdog(reader: &mut Reader<'_>, node: NodeId) -> Option<Watchdog> {
+    let item: WatchdogItem = reader.decode(node)?;
+    if item.to.as_ref().is_none_or(Vec::is_empty) {
+        reader.missing(node, "to", "a list of sinks");
+    }
+    let mut every = value::positive_length(reader, node, "every", item.every.as_deref()).unwrap_or(HEARTBEAT);
+    if every < SHORTEST_HEARTBEAT {
+        let message = format!("a heartbeat every {every} is more often than {SHORTEST_HEARTBEAT}");
+        reader.report_in(node, "every", Diagnostic::error(codes::BAD_DURATION, message));
+        every = HEARTBEAT;
+    }
+    Some(Watchdog { to: item.to.unwrap_or_default(), every })
 }
 
 fn read_storage(reader: &mut Reader<'_>, root: NodeId, folder: &Path, storage: &mut Storage) {

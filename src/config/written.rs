@@ -15,9 +15,10 @@ pub(super) struct ConfigFile {
 
 impl Written for ConfigFile {
     const NESTED: &'static [&'static str] = &[
-        "version", "files", "alerting", "owners", "sources", "sinks", "routes", "storage", "server", "limits", "sloth",
+        "version", "files", "alerting", "owners", "sources", "sinks", "routes", "watchdog", "storage", "server",
+        "limits", "sloth",
     ];
-    const NOT_BUILT: &'static [&'static str] = &["evidence", "reports", "watchdog"];
+    const NOT_BUILT: &'static [&'static str] = &["evidence", "reports"];
 }
 
 /// `sloth`.
@@ -216,6 +217,16 @@ pub(super) struct MatchItem {
 }
 
 impl Written for MatchItem {}
+
+/// One of `watchdog`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WatchdogItem {
+    pub(super) to: Option<Vec<String>>,
+    pub(super) every: Option<String>,
+}
+
+impl Written for WatchdogItem {}
 
 /// `storage`.
 #[derive(Debug, Default, Deserialize)]

@@ -131,6 +131,10 @@ pub const FORMER_ID: &str = "SLO064";
 pub const REVIEW_OVERDUE: &str = "SLO065";
 /// Looks like a document of ours, and does not say so.
 pub const UNSAID_VERSION: &str = "SLO066";
+/// A forecast that is the only page.
+pub const LONE_FORECAST: &str = "SLO070";
+/// A gate that does nothing for the tier it stands on.
+pub const IDLE_GATE: &str = "SLO071";
 
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
@@ -193,6 +197,8 @@ pub const LIST: &[Code] = &[
     Code { id: FORMER_ID, title: "former id in use or claimed twice" },
     Code { id: REVIEW_OVERDUE, title: "review is overdue" },
     Code { id: UNSAID_VERSION, title: "document does not say what it is" },
+    Code { id: LONE_FORECAST, title: "forecast is the only page" },
+    Code { id: IDLE_GATE, title: "gate does nothing" },
 ];
 
 /// The title of a code, if there is such a code.

@@ -185,7 +185,7 @@ mod tests {
         let mut state = state(gauge());
         let points = [value(30, 0.0, 1.0), value(630, 0.0, 1.0)];
         live(&mut state, &points, 0, 30);
-        state.not_answered(at(600));
+        state.not_answered(at(30), at(600));
         live(&mut state, &points, 30, 660);
         let instance = state.instance(&Labels::new()).unwrap();
         let window = instance.window(Length::from_seconds(660));

@@ -31,7 +31,15 @@ pub struct Forecast {
     pub recovers_at: Option<Timestamp>,
     /// What the burn is taken from.
     pub lookback: Length,
-    /// One in ten: gone by then. `None` also where the lookback had no events.
+    /// Something was measured in the lookback; else nothing is said of what is ahead.
+    pub known: bool,
+}
+
+/// When the budget is gone with some likelihood: the bad rate of the lookback is only a sample. `None`: not within a
+/// period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LikelyEnds {
+    /// One in ten: gone by then.
     pub p10: Option<Timestamp>,
     /// As likely as not.
     pub p50: Option<Timestamp>,
@@ -67,29 +75,41 @@ impl Instance {
     #[must_use]
     pub fn forecast(&self) -> Forecast {
         let lookback = lookback_of(self.definition.window);
-        let window = self.window(lookback);
         let budget = self.budget();
         let past = Past::of(self, &budget);
         let exhausted = past.is_exhausted();
-        let at = |millis: Option<f64>| millis.map(|millis| self.as_of() + rounded(millis));
-        let mut forecast = Forecast { exhausted, lookback, ..Forecast::default() };
-        let Some(rates) = Rates::of(&window) else { return forecast };
-        let whole = self.definition.window;
-        if exhausted {
-            forecast.recovers_at = at(past.recovery(rates));
-            return forecast;
+        let forecast = Forecast { exhausted, lookback, ..Forecast::default() };
+        match Rates::of(&self.window(lookback)) {
+            None => forecast,
+            Some(rates) if exhausted => {
+                Forecast { recovers_at: self.ahead(past.recovery(rates)), known: true, ..forecast }
+            }
+            Some(rates) => {
+                let end = past.exhaustion(rates, self.definition.window);
+                Forecast { exhausts_at: self.ahead(end), known: true, ..forecast }
+            }
         }
-        forecast.exhausts_at = at(past.exhaustion(rates, whole));
-        if window.total > 0.0 {
-            let measured = window.measured.millis() as f64;
-            let likely = |p: f64| {
-                let bad = quantile(window.bad + 0.5, p) / measured;
-                at(past.exhaustion(Rates { bad, ..rates }, whole))
-            };
-            // The more failures, the sooner: P10 of the time is at P90 of the rate.
-            (forecast.p10, forecast.p50, forecast.p90) = (likely(0.9), likely(0.5), likely(0.1));
-        }
-        forecast
+    }
+
+    /// The quantiles of the time at which the budget is gone, from a Gamma posterior on the bad rate; `None` where it is
+    /// gone, and where the lookback had no events.
+    #[must_use]
+    pub fn likely_ends(&self) -> Option<LikelyEnds> {
+        let window = self.window(lookback_of(self.definition.window));
+        let budget = self.budget();
+        let past = Past::of(self, &budget);
+        let rates = Rates::of(&window).filter(|_| window.total > 0.0 && !past.is_exhausted())?;
+        let measured = window.measured.millis() as f64;
+        let likely = |p: f64| {
+            let bad = quantile(window.bad + 0.5, p) / measured;
+            self.ahead(past.exhaustion(Rates { bad, ..rates }, self.definition.window))
+        };
+        // The more failures, the sooner: P10 of the time is at P90 of the rate.
+        Some(LikelyEnds { p10: likely(0.9), p50: likely(0.5), p90: likely(0.1) })
+    }
+
+    fn ahead(&self, millis: Option<f64>) -> Option<Timestamp> {
+        millis.map(|millis| self.as_of() + rounded(millis))
     }
 }
 
@@ -334,11 +354,13 @@ mod tests {
     #[test]
     fn the_forecast_that_is_shown_takes_the_burn_of_its_lookback() {
         let state = past(definition(), |leaves| if leaves > 714 { 20.0 * 0.001 * EVENTS } else { 0.0 });
-        let forecast = state.instance(&Labels::new()).unwrap().forecast();
+        let instance = state.instance(&Labels::new()).unwrap();
+        let forecast = instance.forecast();
         assert_eq!((forecast.exhausted, forecast.lookback), (false, Length::from_hours(6)));
         // 6 of 36 h have gone by.
         assert_eq!(forecast.exhausts_at, Some(at(NOW + 30 * HOUR_SECONDS)));
-        let [p10, p50, p90] = [forecast.p10, forecast.p50, forecast.p90].map(Option::unwrap);
+        let likely = instance.likely_ends().unwrap();
+        let [p10, p50, p90] = [likely.p10, likely.p50, likely.p90].map(Option::unwrap);
         assert!(p10 < p50 && p50 < p90);
         // 12,000 failures are known to 1.2%.
         let half_day = Length::from_minutes(30);
@@ -350,9 +372,10 @@ mod tests {
     #[test]
     fn what_is_exhausted_comes_back_and_what_is_unknown_is_not_said() {
         let over = past(definition(), |leaves| if leaves == 601 { of_budget(1.25) } else { 0.0 });
-        let forecast = over.instance(&Labels::new()).unwrap().forecast();
+        let instance = over.instance(&Labels::new()).unwrap();
+        let forecast = instance.forecast();
         assert_eq!(forecast.recovers_at, Some(at(NOW + 601 * HOUR_SECONDS)));
-        assert_eq!((forecast.exhausted, forecast.exhausts_at, forecast.p50), (true, None, None));
+        assert_eq!((forecast.exhausted, forecast.exhausts_at, instance.likely_ends()), (true, None, None));
         let mut empty = state(definition());
         empty.advance(&answer(&[], NOW - 30, NOW), at(NOW));
         let nothing = Forecast { lookback: Length::from_hours(6), ..Forecast::default() };
@@ -372,9 +395,10 @@ mod tests {
         };
         let hours: Vec<HourBucket> = (1..=PERIOD).map(hour).collect();
         state.restore_hours(&Labels::new(), &hours, at(NOW));
-        let forecast = state.instance(&Labels::new()).unwrap().forecast();
-        assert_eq!((forecast.exhausts_at, forecast.p50, forecast.p90), (None, None, None));
-        let p10 = forecast.p10.unwrap().since(at(NOW)).seconds_f64() / 3_600.0;
+        let instance = state.instance(&Labels::new()).unwrap();
+        let likely = instance.likely_ends().unwrap();
+        assert_eq!((instance.forecast().exhausts_at, likely.p50, likely.p90), (None, None, None));
+        let p10 = likely.p10.unwrap().since(at(NOW)).seconds_f64() / 3_600.0;
         // 1.3528 h / 6 = 72 + 0.1 (h - floor h)
         assert!((p10 - 72.0 * 6.0 / 1.3528).abs() < 0.5, "{p10}");
     }

@@ -142,10 +142,10 @@ impl SloState {
         self.unasked_to = self.unasked_to.max(Some(to));
     }
 
-    /// Slice ends up to `to` could not be answered, because the source itself did not answer: that there is no value in
-    /// that time is no bad event (SEMANTICS 2, *Other kinds*).
-    pub fn not_answered(&mut self, to: Timestamp) {
-        self.absence.unanswered = self.loaded.map(|loaded| (loaded.end, to)).or(self.absence.unanswered);
+    /// Slice ends in `(from, to]` could not be answered in time, because the source itself did not answer: that there is no
+    /// value in that time is no bad event (SEMANTICS 2, *Other kinds*).
+    pub fn not_answered(&mut self, from: Timestamp, to: Timestamp) {
+        self.absence.unanswered = Some((from, to));
     }
 
     pub(crate) fn is_unasked(&self, end: Timestamp) -> bool {

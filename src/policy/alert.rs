@@ -19,10 +19,12 @@ pub enum AlertKind {
     NoData,
     /// A source that fails.
     Source,
+    /// No alert: the heartbeat of `watchdog`.
+    Watchdog,
 }
 
 impl AlertKind {
-    /// As written in keys and shown: `burn`, `budget`, `down`, `no_data`, `source`.
+    /// As written in keys and shown: `burn`, `budget`, `down`, `no_data`, `source`, `watchdog`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,6 +33,7 @@ impl AlertKind {
             Self::Down => "down",
             Self::NoData => "no_data",
             Self::Source => "source",
+            Self::Watchdog => "watchdog",
         }
     }
 
@@ -43,6 +46,7 @@ impl AlertKind {
             Self::Down => "SLODown",
             Self::NoData => "SLONoData",
             Self::Source => "SLOSourceDown",
+            Self::Watchdog => "SLOWatchdog",
         }
     }
 }
@@ -92,7 +96,7 @@ pub struct Transition {
 /// One tier of an alert, as told: with both windows and the threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TierView {
-    /// `burn`, `down`, `no_data`.
+    /// `burn`, `exhausts`, `budget_left`, `budget_drop`, `sli_below`, `no_traffic`, `down`, `no_data`.
     pub kind: String,
     /// Who is told.
     pub severity: AlertSeverity,
@@ -102,16 +106,30 @@ pub struct TierView {
     pub frozen: bool,
     /// `burning`, `rising`, `recovering`, `ok`.
     pub trend: String,
-    /// `k`, burn tiers.
+    /// `k` of `burn`, `min_burn` of `exhausts`.
     pub factor: Option<f64>,
-    /// `k*B`, burn tiers.
+    /// `k*B`; of `sli_below` `1 - target`.
     pub threshold_ratio: Option<f64>,
-    /// `L`.
+    /// `L`, or the lookback; of `budget_left` the last hour.
     pub over: Option<WindowView>,
     /// `S`.
     pub confirm: Option<WindowView>,
     /// `X`, while firing.
     pub resolve: Option<WindowView>,
+    /// What `max_false_pages` came to, where a tier has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub false_pages: Option<FalsePagesView>,
+}
+
+/// A bound on false pages as shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FalsePagesView {
+    /// Bad events that are wanted for starting.
+    pub min_bad: f64,
+    /// How often a service that just meets its objective would start the tier `within` this time.
+    pub expected: f64,
+    /// As written: `30d`.
+    pub within: String,
 }
 
 /// A window as shown (INTERFACES 3).

@@ -25,11 +25,11 @@ use crate::units::{InstanceId, Labels, SloId, Timestamp};
 /// The alerts of one SLO.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertBook {
-    slo: SloId,
+    pub(super) slo: SloId,
     /// Instances that are not quiet, by group.
-    states: BTreeMap<Labels, InstanceState>,
+    pub(super) states: BTreeMap<Labels, InstanceState>,
     /// Groups whose state differs from what was drained last.
-    changed: BTreeSet<Labels>,
+    pub(super) changed: BTreeSet<Labels>,
 }
 
 /// States to write and to forget: the fields of the same names of a store's commit.
@@ -90,7 +90,12 @@ impl AlertBook {
         let mut round = Round::new();
         let mut verdict = Verdict::default();
         for (group, instance) in engine.instances() {
-            engine.judge(instance, self.firing(&definition, group), &mut verdict);
+            let firing = self.firing(&definition, group);
+            engine.judge(instance, firing, &mut verdict);
+            let untold = |alert: &Alert| alert.state == AlertState::Firing && !alert.told;
+            if is_news(&verdict, firing) || self.alerts_of(group).iter().any(untold) {
+                verdict.forecast = Some(instance.forecast());
+            }
             round.add(self, &definition, group, &verdict);
         }
         self.play(setting, &definition, &round)
@@ -346,6 +351,14 @@ impl Round {
             self.judged.push((group.clone(), verdict.clone()));
         }
     }
+}
+
+/// Whether a tier may start or end at this slice end, so that something may be told: only then a forecast is worth its
+/// hours.
+fn is_news(verdict: &Verdict, firing: TierSet) -> bool {
+    verdict.tiers.iter().enumerate().any(|(index, tier)| {
+        if firing.has(index) { tier.known_false && !tier.matches } else { tier.matches && tier.gates_hold }
+    })
 }
 
 /// Whether the newest slice is measured, with or without events.

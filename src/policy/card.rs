@@ -12,7 +12,7 @@
 
 use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView, WindowView};
 use crate::policy::figure::{count, percent, rough_percent, significant};
-use crate::policy::notification::Notification;
+use crate::policy::notification::{ForecastView, Notification};
 use crate::units::{Length, Timestamp};
 
 /// From this coverage on data is called complete.
@@ -49,8 +49,10 @@ fn headline(notification: &Notification) -> String {
         (Some(EndedBy::Closed), _) => "closed by a person".to_owned(),
         (ended, AlertKind::Down) => if ended.is_some() { "up again" } else { "down" }.to_owned(),
         (ended, AlertKind::NoData) => if ended.is_some() { "data is back" } else { "no data" }.to_owned(),
+        (_, AlertKind::Watchdog) => "is alive".to_owned(),
         (ended, AlertKind::Source) => if ended.is_some() { "answers again" } else { "does not answer" }.to_owned(),
-        (_, AlertKind::Burn | AlertKind::Budget) => {
+        (_, AlertKind::Budget) => of_the_budget(notification),
+        (_, AlertKind::Burn) => {
             let share = window(notification).map_or(0.0, |window| window.ratio);
             let failing = if notification.time_weighted { "of the time is bad" } else { "of requests fail" };
             format!("{} {failing}", percent_to_two(share))
@@ -66,9 +68,11 @@ fn figures(notification: &Notification) -> String {
         parts.push(format!("{} of {}{unit} in {}", count(window.bad), count(window.total), window.length));
     }
     if let Some(budget) = &notification.budget {
-        parts.push(format!("{} of budget left", rough_percent(budget.remaining_ratio)));
+        let ahead =
+            notification.forecast.as_ref().map_or_else(String::new, |forecast| ahead(forecast, notification.as_of));
+        parts.push(format!("{} of budget left{ahead}", rough_percent(budget.remaining_ratio)));
     }
-    if notification.kind != AlertKind::Source {
+    if !matches!(notification.kind, AlertKind::Source | AlertKind::Watchdog) {
         let coverage = notification.coverage;
         let complete = coverage >= COMPLETE;
         parts.push(if complete {
@@ -78,6 +82,32 @@ fn figures(notification: &Notification) -> String {
         });
     }
     parts.join(" | ")
+}
+
+/// `the budget is running out`, `27% of the budget was spent in 7d`, `23% of the budget is left`.
+fn of_the_budget(notification: &Notification) -> String {
+    let Some(budget) = &notification.budget else { return "of the budget".to_owned() };
+    let exhausted = budget.remaining_ratio <= 0.0;
+    match notification.tiers.first().map(|tier| (tier.kind.as_str(), tier.over.as_ref())) {
+        Some(("budget_drop", Some(window))) if budget.allowed > 0.0 => {
+            let spent = rough_percent(window.bad / budget.allowed);
+            format!("{spent} of the budget was spent in {}", window.length)
+        }
+        Some(("exhausts", _)) if notification.ended_by.is_none() => {
+            if exhausted { "the budget is exhausted" } else { "the budget is running out" }.to_owned()
+        }
+        _ => format!("{} of the budget is left", rough_percent(budget.remaining_ratio)),
+    }
+}
+
+/// `, gone in 9h30m`; `, back in 5d11h` of one that is exhausted; nothing where neither is in sight.
+fn ahead(forecast: &ForecastView, now: Timestamp) -> String {
+    let (word, at) = match (forecast.exhausts_at, forecast.recovers_at) {
+        (Some(at), _) => ("gone", at),
+        (None, Some(at)) => ("back", at),
+        (None, None) => return String::new(),
+    };
+    format!(", {word} in {}", minutes(at.since(now)))
 }
 
 /// Alerts held back under this one, and who answers for it.
@@ -185,6 +215,7 @@ mod tests {
             over: Some(window("1h", 9_000.0, 465_000.0, 1.0)),
             confirm: Some(window("5m", 1_204.0, 38_830.0, 1.0)),
             resolve: None,
+            false_pages: None,
         };
         Notification {
             id: "k/e/1".to_owned(),
@@ -221,7 +252,12 @@ mod tests {
                 remaining_events: 4_100.0,
                 measured: MeasuredBudget { allowed: 10_002.3, spent_ratio: 0.59 },
             }),
-            forecast: None,
+            forecast: Some(ForecastView {
+                exhausted: false,
+                exhausts_at: Some("2026-11-21T12:30:40Z".parse().unwrap()),
+                recovers_at: None,
+                lookback: "6h".to_owned(),
+            }),
             evidence: None,
             context: vec!["search/availability/ticket/burn/2026-11-21T02:54:00Z/alert-1".to_owned()],
             coverage: 1.0,
@@ -234,7 +270,7 @@ mod tests {
         assert_eq!(
             render(&page(), Some("#payments")),
             "[PAGE] checkout/availability region=eu: 3.1% of requests fail (objective 99.9%)\n\
-             since 02:54 UTC, 6 min | 1204 of 38830 in 5m | 41% of budget left | data complete\n\
+             since 02:54 UTC, 6 min | 1204 of 38830 in 5m | 41% of budget left, gone in 9h30m | data complete\n\
              held back: search/availability/ticket/burn | owner payments #payments\n\
              do     runbook https://wiki.example/checkout | dashboard https://grafana.example/d/checkout"
         );
@@ -248,6 +284,7 @@ mod tests {
         ended.ended_by = Some(EndedBy::KnownFalse);
         ended.resolved_at = Some("2026-11-21T03:39:00Z".parse().unwrap());
         ended.as_of = "2026-11-21T03:39:00Z".parse().unwrap();
+        ended.forecast = None;
         ended.tiers[0].confirm = Some(window("5m", 0.0, 38_830.0, 0.97));
         ended.coverage = 0.97;
         ended.context.clear();
@@ -267,6 +304,39 @@ mod tests {
                 "from 2026-11-19 02:54 to 2026-11-21 03:39 UTC, 2d | 0 of 38830 in 5m | 41% of budget left | data 97% complete",
             ]
         );
+    }
+
+    #[test]
+    fn an_alert_of_the_budget_says_what_became_of_it() {
+        let mut card = page();
+        card.kind = AlertKind::Budget;
+        let line = |card: &Notification| render(card, None).lines().take(2).map(str::to_owned).collect::<Vec<_>>();
+        card.tiers[0].kind = "exhausts".to_owned();
+        card.tiers[0].confirm = None;
+        assert_eq!(
+            line(&card),
+            [
+                "[PAGE] checkout/availability region=eu: the budget is running out (objective 99.9%)",
+                "since 02:54 UTC, 6 min | 9000 of 465000 in 1h | 41% of budget left, gone in 9h30m | data complete",
+            ]
+        );
+        card.tiers[0].kind = "budget_drop".to_owned();
+        card.tiers[0].over = Some(window("7d", 3_000.0, 465_000.0, 1.0));
+        assert!(line(&card)[0].ends_with(": 30% of the budget was spent in 7d (objective 99.9%)"), "{:?}", line(&card));
+        card.tiers[0].kind = "budget_left".to_owned();
+        (card.tiers[0].factor, card.tiers[0].threshold_ratio) = (None, None);
+        assert!(line(&card)[0].ends_with(": 41% of the budget is left"), "{:?}", line(&card));
+        let back = "2026-11-26T14:00:00Z".parse().unwrap();
+        let forecast = |exhausts_at, recovers_at| ForecastView {
+            exhausted: true,
+            exhausts_at,
+            recovers_at,
+            lookback: "6h".to_owned(),
+        };
+        card.forecast = Some(forecast(None, Some(back)));
+        assert!(line(&card)[1].contains("left, back in 5d11h |"), "{:?}", line(&card));
+        card.forecast = Some(forecast(None, None));
+        assert!(line(&card)[1].contains("left | data"), "{:?}", line(&card));
     }
 
     #[test]

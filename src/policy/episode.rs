@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::alert::AlertKind;
 use crate::policy::naming::ForeignLabels;
-use crate::policy::subject::labels_of;
+use crate::policy::subject::{self, labels_of};
 use crate::spec::policy::AlertSeverity;
-use crate::units::{Length, Timestamp};
+use crate::units::{Length, SloId, Timestamp};
 
 /// How long after the end of an instance's last alert another one still joins (SEMANTICS 1): flaps are one story.
 pub const JOINS_WITHIN: Length = Length::from_hours(1);
@@ -33,6 +33,9 @@ pub struct Episode {
     /// The labels of its alerts that another tool's file names, as they were at its begin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign: Vec<ForeignLabels>,
+    /// Labels of alerts that fired under a former name of the SLO: receivers know them by these until they end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<(AlertKey, BTreeMap<String, String>)>,
     /// How many alerts of each severity and kind have fired in it.
     counts: Vec<(AlertSeverity, AlertKind, u32)>,
 }
@@ -41,12 +44,15 @@ impl Episode {
     /// One that begins with an alert that fires at `began`.
     #[must_use]
     pub const fn begin(began: Timestamp, labels: BTreeMap<String, String>, foreign: Vec<ForeignLabels>) -> Self {
-        Self { began, last_ended: None, labels, foreign, counts: Vec::new() }
+        Self { began, last_ended: None, labels, foreign, kept: Vec::new(), counts: Vec::new() }
     }
 
     /// The labels of one of its alerts: as another tool's file names it, else ours.
     #[must_use]
     pub fn labels_of(&self, (severity, kind): AlertKey) -> BTreeMap<String, String> {
+        if let Some((_, labels)) = self.kept.iter().find(|(key, _)| *key == (severity, kind)) {
+            return labels.clone();
+        }
         let foreign = ForeignLabels::find(&self.foreign, severity, kind);
         foreign.map_or_else(|| labels_of(&self.labels, severity, kind), Clone::clone)
     }
@@ -63,8 +69,16 @@ impl Episode {
         self.counts.iter().find(|(severity, kind, _)| (*severity, *kind) == key).map_or(0, |(_, _, count)| *count)
     }
 
+    /// Its SLO has another id from now on. What fires keeps its labels, what begins from now on has the new names.
+    pub fn rename(&mut self, to: &SloId, firing: impl Iterator<Item = AlertKey>) {
+        self.kept = firing.map(|key| (key, self.labels_of(key))).collect();
+        self.labels.extend(subject::names_of(to));
+        self.foreign.clear();
+    }
+
     /// Counts one more, and returns its number, from 1.
     pub fn count_up(&mut self, key: AlertKey) -> u32 {
+        self.kept.retain(|(kept, _)| *kept != key);
         let entry = self.counts.iter_mut().find(|(severity, kind, _)| (*severity, *kind) == key);
         if let Some((_, _, count)) = entry {
             *count = count.saturating_add(1);

@@ -6,7 +6,7 @@
 use crate::engine::definition::Definition;
 use crate::engine::verdict::Verdict;
 use crate::policy::alert::{AlertState, TierView};
-use crate::policy::notification::BudgetView;
+use crate::policy::notification::{BudgetView, ForecastView};
 use crate::policy::reason::{self, Run};
 use crate::policy::tier::{Phase, TierOutcome};
 use crate::policy::view::tier_view;
@@ -130,6 +130,7 @@ impl Facts<'_> {
                 over: None,
                 confirm: None,
                 resolve: None,
+                false_pages: None,
             }),
             Self::Act { .. } => None,
         }
@@ -139,6 +140,12 @@ impl Facts<'_> {
     #[must_use]
     pub fn budget(&self) -> Option<BudgetView> {
         self.verdict().map(|verdict| BudgetView::from(&verdict.budget))
+    }
+
+    /// The forecast, where it was worked out for the telling.
+    #[must_use]
+    pub fn forecast(&self) -> Option<ForecastView> {
+        self.verdict().and_then(|verdict| verdict.forecast.as_ref()).map(ForecastView::from)
     }
 
     /// Coverage of the first tier's long window; of the period where no tier has one; 0 where nothing was judged.

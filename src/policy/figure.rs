@@ -63,6 +63,13 @@ pub fn at_or_below(value: f64, bound: f64) -> String {
     enough_digits(DIGITS, |digits| significant(value, digits), |shown| shown <= shown_bound)
 }
 
+/// `value`, which is below `bound`, with as many digits as it takes to see that.
+#[must_use]
+pub fn below(value: f64, bound: f64) -> String {
+    let shown_bound: f64 = limit(bound).parse().unwrap_or(bound);
+    enough_digits(DIGITS, |digits| significant(value, digits), |shown| shown < shown_bound)
+}
+
 /// The shortest of `show`'s texts, from `digits` on, that is `honest` about what it stands for.
 fn enough_digits(digits: usize, show: impl Fn(usize) -> String, honest: impl Fn(f64) -> bool) -> String {
     let mut text = show(digits);
@@ -102,6 +109,7 @@ mod tests {
         assert_eq!(above(162.0, 14.4), "162");
         assert_eq!(at_or_below(7.199_6, 7.2), "7.2");
         assert_eq!(at_or_below(7.2, 7.2), "7.2");
+        assert_eq!(below(24.998, 25.0), "24.998");
         assert_eq!(limit(0.933_333_333), "0.9333");
     }
 }

@@ -8,6 +8,7 @@
 //! is a source's own alert. `naming` has what other tools call their alerts, `annotation` fills their placeholders.
 //! `catch_up` thins out what was missed, `state` makes it durable, `route` and `card` are for those who send.
 
+pub mod ahead;
 pub mod alert;
 pub mod annotation;
 pub mod book;
@@ -20,11 +21,13 @@ pub mod episode;
 pub mod facts;
 pub mod figure;
 pub mod group;
+pub mod heartbeat;
 pub mod instance;
 pub mod machine;
 pub mod naming;
 pub mod notification;
 pub mod reason;
+mod rename;
 pub mod route;
 pub mod source;
 pub mod state;

@@ -66,8 +66,8 @@ pub struct Notification {
     pub tiers: Vec<TierView>,
     /// `None` for a source's alert.
     pub budget: Option<BudgetView>,
-    /// Comes with the forecast; `null` until then.
-    pub forecast: Option<serde_json::Value>,
+    /// When the budget will be gone, or back; `None` for a source's alert, and where nothing was judged.
+    pub forecast: Option<ForecastView>,
     /// Comes with evidence; `null` until then.
     pub evidence: Option<serde_json::Value>,
     /// Alerts held back under this one, by id.
@@ -92,6 +92,19 @@ pub struct BudgetView {
     pub remaining_events: f64,
     /// What was measured alone.
     pub measured: MeasuredBudget,
+}
+
+/// The forecast as shown (INTERFACES 3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForecastView {
+    /// Nothing is left now.
+    pub exhausted: bool,
+    /// When it will be gone at the burn of the lookback; `null`: not within a period, or gone already.
+    pub exhausts_at: Option<Timestamp>,
+    /// When an exhausted one will be back; `null` likewise.
+    pub recovers_at: Option<Timestamp>,
+    /// As written: `6h`.
+    pub lookback: String,
 }
 
 /// The budget from measured events alone.
@@ -156,7 +169,7 @@ impl Notification {
             reason: alert.reason.clone(),
             tiers: alert.tiers.clone(),
             budget: facts.budget(),
-            forecast: None,
+            forecast: facts.forecast(),
             evidence: None,
             context,
             coverage: facts.coverage(&alert.tiers),

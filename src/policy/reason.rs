@@ -5,7 +5,8 @@
 
 use crate::engine::definition::{Kind, Tier};
 use crate::engine::verdict::{Condition, TierVerdict, WindowFigures};
-use crate::policy::figure::{above, at_or_below, count, limit, percent, rough_percent};
+use crate::policy::ahead;
+use crate::policy::figure::{above, at_or_below, count, limit, percent, rough_percent, significant};
 use crate::units::{Labels, Length, Objective, Timestamp, exceeds};
 
 /// Coverage from which a window counts as known (SEMANTICS 3).
@@ -33,7 +34,11 @@ pub struct Run {
 /// Why a tier matches.
 #[must_use]
 pub fn matched(tier: &Tier, verdict: &TierVerdict, objective: Option<Objective>, run: Run) -> String {
-    match tier.kind {
+    let wanted = verdict.false_pages.map_or_else(String::new, |figure| {
+        let (least, expected) = (count(figure.min_bad), significant(figure.expected, 2));
+        format!("; {least} bad events were wanted, by chance {expected} times in {}", figure.within)
+    });
+    let why = match tier.kind {
         Kind::Burn { factor, .. } => burning(verdict, factor, objective, run.time_weighted),
         Kind::Down { .. } => {
             let length = run.at.since(run.since);
@@ -44,12 +49,13 @@ pub fn matched(tier: &Tier, verdict: &TierVerdict, objective: Option<Objective>,
         | Kind::BudgetLeft { .. }
         | Kind::BudgetDrop { .. }
         | Kind::SliBelow { .. }
-        | Kind::NoTraffic { .. } => "matches".to_owned(),
+        | Kind::NoTraffic { .. } => ahead::matched(tier, verdict, run.time_weighted),
         Kind::NoData { .. } => {
             let length = run.at.since(run.idle_since.unwrap_or(run.since));
             format!("no data for {length}: `total` selects nothing, in an hour that usually has events")
         }
-    }
+    };
+    format!("{why}{wanted}")
 }
 
 /// Why a tier waits: why it matches, and for how long it has to.
@@ -84,7 +90,7 @@ fn burning(verdict: &TierVerdict, factor: f64, objective: Option<Objective>, tim
 }
 
 /// `48% of 1h measured`, of the windows that are not complete.
-fn unmeasured(windows: &[&WindowFigures]) -> Option<String> {
+pub(super) fn unmeasured(windows: &[&WindowFigures]) -> Option<String> {
     let parts: Vec<String> = windows
         .iter()
         .filter(|window| window.coverage < COMPLETE)
@@ -129,7 +135,7 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run
         | Kind::BudgetLeft { .. }
         | Kind::BudgetDrop { .. }
         | Kind::SliBelow { .. }
-        | Kind::NoTraffic { .. } => held,
+        | Kind::NoTraffic { .. } => format!("{held}{}", ahead::known_false(tier, verdict, run.time_weighted)),
         Kind::Down { .. } | Kind::NoData { .. } => format!("{held}: events are measured again"),
     }
 }

@@ -126,13 +126,18 @@ impl Subject {
         let mut labels = self.external_labels.clone();
         labels.extend(self.labels.clone());
         labels.extend(group.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
-        labels.insert("slo_service".into(), self.id.service.clone());
-        labels.insert("slo_name".into(), self.id.name.clone());
+        labels.extend(names_of(&self.id));
         if let Some(owner) = &self.owner {
             labels.insert("owner".into(), owner.clone());
         }
         labels
     }
+}
+
+/// The labels that name an SLO.
+#[must_use]
+pub fn names_of(id: &SloId) -> [(String, String); 2] {
+    [("slo_service".to_owned(), id.service.clone()), ("slo_name".to_owned(), id.name.clone())]
 }
 
 /// An alert's labels: what its instance's alerts share, with `alertname` and `slo_severity`.

@@ -204,7 +204,8 @@ pub fn advance(phase: Option<Phase>, tier: &Tier, verdict: &TierVerdict, moment:
     match phase {
         // inactive, pending -> inactive | pending | firing
         None | Some(Phase::Pending { .. }) => {
-            if !verdict.matches || !verdict.gates_hold {
+            let starts = verdict.matches && verdict.gates_hold;
+            if !starts || tier.gates.active.as_ref().is_some_and(|active| !active.covers(at)) {
                 return None;
             }
             let since = phase.map_or(at, Phase::since);
@@ -235,8 +236,11 @@ pub fn advance(phase: Option<Phase>, tier: &Tier, verdict: &TierVerdict, moment:
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::spec::policy::Gates;
+    use crate::units::Schedule;
 
     fn tier(kind: Kind, gates: Gates) -> Tier {
         Tier { severity: AlertSeverity::Page, kind, gates }
@@ -316,6 +320,18 @@ mod tests {
         assert_eq!(run(&silent, "mmm"), "ppF");
         // `i`: idle in an hour without usual events; the first slice end of the usual hour fires at once
         assert_eq!(run(&silent, "iiiim"), "....F");
+    }
+
+    #[test]
+    fn a_tier_starts_only_in_its_hours_and_ends_in_any() {
+        let schedule = |cron: &str| Schedule::new(cron, Length::from_minutes(1), "UTC").unwrap();
+        // Slice ends at 30 s and 60 s after the full minute lie in the window, the one on it does not.
+        let second_minute = burn(Gates { active: Some(Arc::new(schedule("1 0 1 1 *"))), ..Gates::default() });
+        assert_eq!(run(&second_minute, "mmmmmmm"), "...FFFF");
+        assert_eq!(run(&second_minute, "mmmm..f"), "...FFF.");
+        assert_eq!(run(&second_minute, "...m.fm"), "...FF..");
+        let waits = Gates { for_: Length::from_minutes(1), ..second_minute.gates.clone() };
+        assert_eq!(run(&burn(waits), "mmmmmm"), "...pp.");
     }
 
     #[test]

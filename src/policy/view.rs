@@ -3,9 +3,11 @@
 //! Figures are passed on as they are, not rounded. Invariant: what is shown beside an alert is what it was decided on.
 
 use crate::engine::definition::{Definition, Kind, Tier};
+use crate::engine::false_pages::FalsePagesFigure;
+use crate::engine::forecast::Forecast;
 use crate::engine::verdict::{Budget, TierVerdict, Trend, Verdict, WindowFigures};
-use crate::policy::alert::{AlertState, TierView, WindowView};
-use crate::policy::notification::{BudgetView, MeasuredBudget};
+use crate::policy::alert::{AlertState, FalsePagesView, TierView, WindowView};
+use crate::policy::notification::{BudgetView, ForecastView, MeasuredBudget};
 use crate::policy::tier::Phase;
 
 impl From<&WindowFigures> for WindowView {
@@ -35,7 +37,24 @@ impl From<&Budget> for BudgetView {
     }
 }
 
-/// The kind of a tier as shown: `burn`, `down`, `no_data`.
+impl From<&FalsePagesFigure> for FalsePagesView {
+    fn from(figure: &FalsePagesFigure) -> Self {
+        Self { min_bad: figure.min_bad, expected: figure.expected, within: figure.within.to_string() }
+    }
+}
+
+impl From<&Forecast> for ForecastView {
+    fn from(forecast: &Forecast) -> Self {
+        Self {
+            exhausted: forecast.exhausted,
+            exhausts_at: forecast.exhausts_at,
+            recovers_at: forecast.recovers_at,
+            lookback: forecast.lookback.to_string(),
+        }
+    }
+}
+
+/// The kind of a tier as shown, which is as written.
 #[must_use]
 pub const fn kind_name(kind: Kind) -> &'static str {
     match kind {
@@ -86,6 +105,7 @@ pub fn tier_view(tier: &Tier, verdict: Option<&TierVerdict>, phase: Option<Phase
         over: window(|verdict| verdict.over.as_ref()),
         confirm: window(|verdict| verdict.confirm.as_ref()),
         resolve: window(|verdict| verdict.resolve.as_ref()),
+        false_pages: verdict.and_then(|verdict| verdict.false_pages.as_ref()).map(FalsePagesView::from),
     }
 }
 

@@ -102,14 +102,19 @@ pub(super) fn slice(item: &Item<'_>, ruler: Ruler) -> Option<(String, String)> {
             Some((bad, format!("count{by} ({values})")))
         }
         Sli::Gauge { query, bound, absent } => {
-            let values = values(query);
-            let is_bad = match bound {
-                Bound::Below(most) => format!("> bool {most}"),
-                Bound::Above(least) => format!("< bool {least}"),
-                Bound::Equals(only) => format!("!= bool {only}"),
+            let is_good = match bound {
+                Bound::Below(most) => format!("<= bool {most}"),
+                Bound::Above(least) => format!(">= bool {least}"),
+                Bound::Equals(only) => format!("== bool {only}"),
             };
-            let otherwise = if *absent == Absent::Bad && item.slo.by.is_empty() { " or vector(1)" } else { "" };
-            let bad = format!("sum{by} (({values}) {is_bad}){otherwise}");
+            // NaN is no value, or fails every bound.
+            let (values, otherwise) = match absent {
+                Absent::Ignore => (format!("({})", values(query)), ""),
+                Absent::Bad => {
+                    (slice_query(item, ruler, query), if item.slo.by.is_empty() { "\nor vector(1)" } else { "" })
+                }
+            };
+            let bad = format!("sum{by} (1 - ({values} {is_good})){otherwise}");
             Some((bad, format!("count{by} ({values}){otherwise}")))
         }
     }

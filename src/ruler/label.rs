@@ -66,7 +66,7 @@ fn annotations(item: &Item<'_>, kind: AlertKind) -> BTreeMap<String, String> {
             format!("the error budget of {objective} over {} is nearly spent", item.slo.window),
         ),
         AlertKind::Down => ("has no target that is up", "no target answers, and nothing is measured".to_owned()),
-        AlertKind::NoData | AlertKind::Source => (
+        AlertKind::NoData | AlertKind::Source | AlertKind::Watchdog => (
             "has no data where there usually is some",
             "nothing is measured, and at this time of the day there were events".to_owned(),
         ),

@@ -97,8 +97,8 @@ pub struct Output {
 
 impl Output {
     fn new(ruler: Ruler, head: &str, groups: &[Group], notes: Vec<String>) -> Self {
-        let rules = groups.iter().map(|group| group.rules.len()).sum();
-        Self { text: document::text(ruler, head, groups), groups: groups.len(), rules, notes }
+        let count = groups.iter().map(|group| group.rules.len()).sum();
+        Self { text: document::text(ruler, head, groups), groups: groups.len(), rules: count, notes }
     }
 }
 
@@ -143,12 +143,12 @@ fn rules_of(item: &Item<'_>, terms: Terms<'_>, notes: &mut Notes) -> Option<Vec<
 
 /// One group, or several where the ruler bounds them; a later one reads what an earlier one recorded, at most one
 /// evaluation late.
-fn in_groups(item: &Item<'_>, ruler: Ruler, rules: Vec<Rule>) -> Vec<Group> {
+fn in_groups(item: &Item<'_>, ruler: Ruler, all: Vec<Rule>) -> Vec<Group> {
     let id = &item.slo.id;
     let name = format!("slo:{}:{}", id.service, id.name);
     let most = if ruler == Ruler::Mimir { MIMIR_RULES } else { usize::MAX };
     let mut groups: Vec<Group> = Vec::new();
-    for rule in rules {
+    for rule in all {
         match groups.last_mut().filter(|group| group.rules.len() < most) {
             Some(group) => group.rules.push(rule),
             None => groups.push(Group {

@@ -51,16 +51,16 @@ pub(super) fn measured(part: &Part<'_>) -> Option<String> {
 pub(super) fn records(item: &Item<'_>, ruler: Ruler, parts: &Parts<'_>, notes: &mut Notes) -> Vec<Rule> {
     let writer = Writer { item, ruler, parts };
     let windows = Windows::of(item.definition);
-    let mut rules = writer.slices(notes);
+    let mut all = writer.slices(notes);
     for length in &windows.recorded {
-        rules.extend(writer.events(*length));
+        all.extend(writer.events(*length));
     }
-    rules.extend(windows.shown.iter().map(|length| writer.ratio(*length)));
-    rules.push(writer.burn_rate());
-    rules.push(writer.objective());
-    rules.push(writer.remaining());
-    rules.extend(writer.silence());
-    rules
+    all.extend(windows.shown.iter().map(|length| writer.ratio(*length)));
+    all.push(writer.burn_rate());
+    all.push(writer.objective());
+    all.push(writer.remaining());
+    all.extend(writer.silence());
+    all
 }
 
 struct Writer<'a> {

@@ -129,14 +129,13 @@ const ALL: [Watch; 12] = [
 /// The rule file.
 #[must_use]
 pub fn compile(ruler: Ruler) -> Output {
-    let rules = ALL.iter().map(rule).collect();
     let group = Group {
         name: "slo:self".to_owned(),
         comment: "every alert is about `slo`, not about what it watches".to_owned(),
         interval: Length::from_seconds(30),
         // The more is out of order the more these rules have to be heard.
         partial_is_failure: false,
-        rules,
+        rules: ALL.iter().map(rule).collect(),
     };
     Output::new(ruler, HEAD, &[group], Vec::new())
 }

@@ -73,10 +73,12 @@ impl Windows {
         for tier in &definition.tiers {
             match tier.kind {
                 Kind::Burn { over, confirm, .. } => shown.extend([Some(over), confirm].into_iter().flatten()),
-                Kind::SliBelow { over, .. } => drop(shown.insert(over)),
-                Kind::BudgetDrop { over, .. } | Kind::NoTraffic { over, .. } => drop(recorded.insert(over)),
+                Kind::SliBelow { over, .. }
+                | Kind::BudgetDrop { over, .. }
+                | Kind::NoTraffic { over, .. }
+                | Kind::Exhausts { lookback: over, .. } => drop(shown.insert(over)),
                 Kind::NoData { .. } => drop(recorded.insert(HOUR)),
-                Kind::Exhausts { .. } | Kind::BudgetLeft { .. } | Kind::Down { .. } => {}
+                Kind::BudgetLeft { .. } | Kind::Down { .. } => {}
             }
         }
         recorded.extend(&shown);

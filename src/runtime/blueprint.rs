@@ -20,7 +20,7 @@ use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
 use crate::policy::compile::{Terms, definition};
 use crate::policy::subject::Subject;
-use crate::runtime::files::Request;
+use crate::runtime::files::{Gathered, Request};
 use crate::runtime::service::Refusal;
 use crate::secret::Secrets;
 use crate::sink::{self, Sink};
@@ -103,7 +103,14 @@ impl Launch {
     /// # Errors
     /// All findings, where one is an error.
     pub fn blueprint(&self) -> Result<Blueprint, Refusal> {
-        let gathered = self.request.gather();
+        self.build(self.request.gather())
+    }
+
+    /// Judges and builds what was read.
+    ///
+    /// # Errors
+    /// All findings, where one is an error.
+    pub fn build(&self, gathered: Gathered) -> Result<Blueprint, Refusal> {
         let report = check::report(&gathered.loaded, clock::today());
         let errors = report.findings().iter().any(|finding| finding.severity == Severity::Error);
         if errors || gathered.unreadable {
@@ -199,6 +206,9 @@ impl Overrides {
         }
         if self.without_sinks {
             config.sinks.clear();
+        }
+        for watchdog in &mut config.watchdog {
+            watchdog.to.retain(|sink| config.sinks.contains_key(sink));
         }
         if self.shadow {
             config.mode = Mode::Shadow;

@@ -18,9 +18,10 @@ use crate::runtime::health::SourceHealth;
 use crate::runtime::outbox::{deliveries_for, sinks_of_end};
 use crate::runtime::recorder::Recorder;
 use crate::runtime::service::SourceView;
-use crate::store::{Commit, NewDelivery, Store, state_name};
+use crate::store::{Commit, NewDelivery, Store, StoreError, state_name};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::{AlertChanged, StoreFailure};
+use crate::units::Timestamp;
 
 /// Alerts whose last logged transition is remembered; beyond it a line may come twice.
 const LOGGED: usize = 100_000;
@@ -110,6 +111,16 @@ impl Core {
         if let Err(error) = self.recorder.record(commit).await {
             self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
         }
+    }
+
+    /// Writes something small, with all that could not be written before: whether the store takes it.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub async fn prove_writable(&self, now: Timestamp) -> Result<(), StoreError> {
+        // SLOs have a slash in their keys.
+        let watermarks = BTreeMap::from([("watchdog".to_owned(), now)]);
+        self.recorder.record(Commit { watermarks, ..Commit::default() }).await
     }
 
     /// Whether a transition has not been logged yet: a record changes more often than the alert turns.

@@ -54,6 +54,8 @@ pub struct Inner {
     decided: Option<Timestamp>,
     /// Its source did not answer its questions at the last tick.
     pub blind: bool,
+    /// The watermark when it became blind, until a slice end is evaluated in time again.
+    blind_since: Option<Timestamp>,
     /// A tick has judged it.
     judged: bool,
     /// The past has been read back to here; `None`: not begun.
@@ -157,6 +159,7 @@ impl Entry {
             counts: BTreeMap::new(),
             decided,
             blind: false,
+            blind_since: None,
             judged: false,
             read_back: None,
             complete: false,
@@ -171,7 +174,7 @@ impl Entry {
         }
     }
 
-    /// This entry after an edit of its SLO. The same queries and no longer period: windows and alerts are kept. Else
+    /// This entry after an edit of its SLO, its id included (`formerly`). The same queries and no longer period: windows and alerts are kept. Else
     /// windows are made anew from history, and what fires is frozen until it is known false (SEMANTICS 6, *Edits*).
     #[must_use]
     pub fn edited(&self, plan: &SloPlan, now: Timestamp) -> SharedEntry {
@@ -182,13 +185,14 @@ impl Entry {
             && (old.slice, old.gap, old.instances_limit)
                 == (plan.definition.slice, plan.definition.gap, plan.definition.instances_limit);
         let decided = inner.state.as_of().max(inner.decided).max(Some(now - CATCH_UP));
+        let book = inner.book.clone().renamed(&plan.slo.id);
         if !fits {
             let state = SloState::new(Arc::clone(&plan.definition));
-            return Arc::new(Self::holding(plan, state, inner.book.clone(), decided, None));
+            return Arc::new(Self::holding(plan, state, book, decided, None));
         }
         let mut state = inner.state.clone();
         state.redefine(&plan.definition);
-        let kept = Self::holding(plan, state, inner.book.clone(), decided, inner.written);
+        let kept = Self::holding(plan, state, book, decided, inner.written);
         {
             let mut new = held(&kept.inner);
             new.counts.clone_from(&inner.counts);
@@ -197,6 +201,20 @@ impl Entry {
             new.complete = inner.complete;
         }
         Arc::new(kept)
+    }
+
+    /// What has to be written when `heir`, made by [`Entry::edited`], has another id.
+    #[must_use]
+    pub fn handed_over(&self, heir: &Self) -> Commit {
+        let old = held(&self.inner);
+        let new = &mut *held(&heir.inner);
+        let mut commit = drained(&heir.id, &mut new.book);
+        commit.forgotten.extend(old.book.instances());
+        if let Some(written) = new.written {
+            commit.watermarks.insert(decided_key(&heir.id, &heir.generation), written);
+        }
+        commit.renamed.push((self.id.to_string(), heir.id.to_string()));
+        commit
     }
 
     /// Puts stored slices back: for sources that have no history.
@@ -263,9 +281,11 @@ impl Entry {
         let mut at = inner.state.as_of().map_or(observation.from.ceil_to(self.slice), |end| end) + self.slice;
         if at + inner.state.definition().gap < to {
             inner.state.asked_late(to);
-            if inner.blind {
-                inner.state.not_answered(to);
+            if let Some(since) = inner.blind_since {
+                inner.state.not_answered(since, to);
             }
+        } else {
+            inner.blind_since = None;
         }
         while at <= to {
             if inner.decided.is_some_and(|decided| at <= decided) {
@@ -305,6 +325,7 @@ impl Entry {
     pub fn mark_blind(&self) -> Evaluated {
         let inner = &mut *held(&self.inner);
         inner.blind = true;
+        inner.blind_since = inner.blind_since.or(inner.state.as_of());
         let effects = inner.book.mark_blind();
         Evaluated { effects, commit: self.commit(inner) }
     }
@@ -316,8 +337,9 @@ impl Entry {
         let at = inner.state.as_of().unwrap_or(now);
         let (state, book) = (&inner.state, &mut inner.book);
         let verdict = |group: &Labels| {
-            let mut verdict = Verdict::default();
-            state.judge(state.instance(group)?, TierSet::default(), &mut verdict);
+            let (mut verdict, instance) = (Verdict::default(), state.instance(group)?);
+            state.judge(instance, TierSet::default(), &mut verdict);
+            verdict.forecast = Some(instance.forecast());
             Some(verdict)
         };
         let effects = book.withdraw(&setting, at, verdict);
@@ -449,6 +471,71 @@ impl Evaluated {
         self.commit.hours.extend(later.commit.hours);
         self.commit.slices.extend(later.commit.slices);
         self.commit.watermarks.extend(later.commit.watermarks);
+        self.commit.renamed.extend(later.commit.renamed);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::load::load;
+    use crate::engine::observation::Point;
+    use crate::policy::compile::{Terms, definition};
+    use crate::units::Step;
+    use crate::yaml::SourceText;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn gauge() -> SharedEntry {
+        let text = "version: slo/v1\nservice: shop\nslos:\n  - name: a\n    objective: 99%\n    \
+                    sli: {gauge: {query: q, below: 1, absent: bad}}\n";
+        let slo = Arc::clone(&load(&[SourceText::named("a.yaml", text)]).slos[0]);
+        let terms = Terms { slice: Step::DEFAULT, gap: Length::from_minutes(5), instances_limit: 10 };
+        let plan = SloPlan {
+            definition: Arc::new(definition(&slo, terms).unwrap()),
+            generation: slo.generation(),
+            subject: Subject::of(&slo, &BTreeMap::new()),
+            slo,
+        };
+        let book = AlertBook::new(plan.slo.id.clone());
+        Entry::new(&plan, book, None, at(0))
+    }
+
+    fn answer(from: i64, to: i64, values: &[i64]) -> Observation {
+        let point =
+            |seconds: &i64| Point { at: at(*seconds), group: Labels::new(), events: Some(0.0), total: Some(1.0) };
+        let points = values.iter().filter(|value| **value > from && **value <= to).map(point).collect();
+        Observation { from: at(from), to: at(to), points, ..Observation::default() }
+    }
+
+    /// Bad and measured slices of the newest `length` seconds.
+    fn bad(entry: &SharedEntry, length: i64) -> (f64, i64) {
+        entry.with(|inner| {
+            let window = inner.state.instance(&Labels::new()).unwrap().window(Length::from_seconds(length));
+            (window.bad, window.measured.count_of(Length::from_seconds(30)))
+        })
+    }
+
+    #[test]
+    fn no_value_is_bad_unless_the_source_did_not_answer_for_long() {
+        let values = [30, 1_230];
+        let around = Surroundings::default();
+        for (blind, expected) in [(false, (39.0, 41)), (true, (0.0, 2))] {
+            let entry = gauge();
+            entry.evaluate(&answer(-300, 30, &values), at(30), around);
+            if blind {
+                entry.mark_blind();
+            }
+            // Caught up in two stretches.
+            entry.evaluate(&answer(-270, 630, &values), at(630), around);
+            entry.evaluate(&answer(330, 1_230, &values), at(1_230), around);
+            assert_eq!(bad(&entry, 1_230), expected);
+            entry.evaluate(&answer(930, 1_260, &values), at(1_260), around);
+            assert_eq!(bad(&entry, 30), (1.0, 1), "in time again");
+            assert_eq!(bad(&entry, 1_260), (expected.0 + 1.0, expected.1 + 1), "what was decided stands");
+        }
     }
 }

@@ -24,6 +24,8 @@ pub struct SourceHealth {
     clock_skew_seconds: f64,
     /// The last answers came from different replicas.
     pub replicas_differ: bool,
+    /// When its poller's loop last went on, whatever the source answered (wall clock).
+    pub progressed_at: Option<Timestamp>,
 }
 
 impl SourceHealth {
@@ -40,6 +42,7 @@ impl SourceHealth {
             requests_failed: 0,
             clock_skew_seconds: 0.0,
             replicas_differ: false,
+            progressed_at: None,
         }
     }
 

@@ -25,9 +25,9 @@ use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
-use crate::runtime::watch;
+use crate::runtime::{watch, watchdog};
 use crate::spec::policy::AlertSeverity;
-use crate::store::{AlertFilter, Delivery, DeliveryFilter, Store, StoreError, is_of_slo};
+use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event;
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
@@ -46,6 +46,7 @@ struct Loaded {
 struct Running {
     stop: CancellationToken,
     pollers: Vec<JoinHandle<(String, SourceAlert)>>,
+    watchdogs: Vec<JoinHandle<()>>,
     outbox: Outbox,
 }
 
@@ -75,7 +76,12 @@ impl Live {
         external_url: String,
         pace: Pace,
     ) -> Result<Arc<Self>, StoreError> {
-        let stored = Stored::read(store.as_ref()).await?;
+        let mut stored = Stored::read(store.as_ref()).await?;
+        let renames = stored.take_over(&blueprint, &|_| false);
+        if renames != Commit::default() {
+            store.commit(renames).await?;
+            stored = Stored::read(store.as_ref()).await?;
+        }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
         let blueprint = Arc::new(blueprint);
         let mut entries = BTreeMap::new();
@@ -93,7 +99,8 @@ impl Live {
         let mut alerts = stored.source_alerts();
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
         Self::withdraw_sources(&core, alerts).await;
-        let running = Running { stop: task_stop, pollers, outbox };
+        let watchdogs = watchdogs(&core, &blueprint, (pace, &task_stop));
+        let running = Running { stop: task_stop, pollers, watchdogs, outbox };
         let at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
@@ -137,10 +144,14 @@ impl Live {
         };
         running.stop.cancel();
         let pollers = std::mem::take(&mut running.pollers);
+        let watchdogs = std::mem::take(&mut running.watchdogs);
         let all = async {
             for poller in pollers {
                 // A panic in a poller was logged when it happened.
                 let _ = poller.await;
+            }
+            for watchdog in watchdogs {
+                let _ = watchdog.await;
             }
         };
         let pollers_ended = tokio::time::timeout(GRACE.to_std(), all).await.is_ok();
@@ -239,29 +250,54 @@ impl Live {
         self.core.configure(Arc::clone(&blueprint.config));
         warn_of_restart(&old.blueprint, &blueprint);
         let now = self.core.clock.now();
-        let stored = Stored::read(self.core.store.as_ref()).await.unwrap_or_else(|error| {
-            self.core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem });
-            Stored::default()
-        });
+        let stored = self.stored(&blueprint, &old.entries).await;
         let mut entries = BTreeMap::new();
         let mut gone = Evaluated::default();
+        let mut leaving = old.entries.clone();
         for plan in &blueprint.slos {
-            let entry = match old.entries.get(&plan.slo.id) {
-                Some(entry) => entry.edited(plan, now),
+            let former = || plan.slo.formerly.iter().find_map(|former| old.entries.get(former));
+            let entry = match old.entries.get(&plan.slo.id).or_else(former) {
+                Some(entry) => {
+                    leaving.remove(entry.id());
+                    let edited = entry.edited(plan, now);
+                    if edited.id() != entry.id() {
+                        gone = gone.and(Evaluated { effects: Vec::new(), commit: entry.handed_over(&edited) });
+                    }
+                    edited
+                }
                 None => stored.entry(&self.core, &blueprint, plan).await,
             };
             entries.insert(plan.slo.id.clone(), entry);
         }
-        for entry in old.entries.values().filter(|entry| !entries.contains_key(entry.id())) {
+        for entry in leaving.values() {
             gone = gone.and(entry.withdraw(now));
         }
         self.core.record(gone.effects, gone.commit).await;
         running.outbox.take(blueprint.sinks.clone());
         running.stop = self.stop.child_token();
         running.pollers = Self::spawn(&self.core, &blueprint, &entries, &mut alerts, (self.pace, &running.stop));
+        // The old ones end with the old `stop`.
+        running.watchdogs = watchdogs(&self.core, &blueprint, (self.pace, &running.stop));
         Self::withdraw_sources(&self.core, alerts).await;
         let loaded = Arc::new(Loaded { blueprint, entries, at: now });
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+    }
+
+    /// What is stored, with what former ids have of it under the ids of now.
+    async fn stored(&self, blueprint: &Blueprint, running: &BTreeMap<SloId, SharedEntry>) -> Stored {
+        let read = async || {
+            Stored::read(self.core.store.as_ref()).await.unwrap_or_else(|error| {
+                self.core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem });
+                Stored::default()
+            })
+        };
+        let stored = read().await;
+        let renames = stored.take_over(blueprint, &|id| running.contains_key(id));
+        if renames == Commit::default() {
+            return stored;
+        }
+        self.core.record(Vec::new(), renames).await;
+        read().await
     }
 
     fn tell_reload(&self, findings: &[crate::diag::Diagnostic]) {
@@ -304,6 +340,11 @@ impl Live {
             inner.state.instances().map(|(_, instance)| instance_view(inner, instance, around)).collect()
         })
     }
+}
+
+/// The heartbeats of a blueprint; a look without a service has none.
+fn watchdogs(core: &Arc<Core>, blueprint: &Blueprint, (pace, stop): (Pace, &CancellationToken)) -> Vec<JoinHandle<()>> {
+    if pace == Pace::Service { watchdog::start(core, blueprint, stop) } else { Vec::new() }
 }
 
 /// What a reload cannot change.
@@ -349,7 +390,8 @@ impl Service for Live {
         let around = Around { judged: entry.is_judged(), backfilled: entry.backfilled() };
         entry.with(|inner| {
             inner.count(Some(&id.group));
-            Some(instance_view(inner, inner.state.instance(&id.group)?, around))
+            let instance = inner.state.instance(&id.group)?;
+            Some(InstanceView { likely_ends: instance.likely_ends(), ..instance_view(inner, instance, around) })
         })
     }
 

@@ -21,3 +21,4 @@ pub mod service;
 pub mod stored;
 pub mod view;
 pub mod watch;
+pub mod watchdog;

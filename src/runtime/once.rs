@@ -48,7 +48,13 @@ impl Missing {
     /// Whether every SLO has all of its figures. One without data has them: its source said that there is none.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.unjudged.is_empty() && self.partial.is_empty()
+        self.count() == 0
+    }
+
+    /// How many SLOs lack anything.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.unjudged.len() + self.partial.len()
     }
 }
 

@@ -96,6 +96,7 @@ impl Poller {
     async fn keep_polling(&mut self, asker: &mut Asker<Entry>, stop: &CancellationToken) {
         let scraping = self.scraping(stop.clone());
         while !stop.is_cancelled() {
+            self.progressed();
             let newest = self.watermark();
             if asker.behind(newest).next().is_some() {
                 self.tick(asker, newest, stop).await;
@@ -189,7 +190,7 @@ impl Poller {
         asker.begin_tick();
         while let Some(from) = asker.next_begin(newest, oldest).filter(|_| !stop.is_cancelled()) {
             let to = newest.min(self.slice.floor(from + stretch)).max(from + self.slice.length());
-            let answers = asker.ask(to, oldest).await;
+            let answers = self.waiting_for(asker.ask(to, oldest)).await;
             self.tell(&answers);
             stretch = next_stretch(stretch, answers.samples, SAMPLES_AN_ANSWER, FIRST_STRETCH);
             errors.extend(answers.errors);
@@ -200,6 +201,24 @@ impl Poller {
         self.finish(newest, &errors, asker).await;
         let instances = self.entries.iter().map(|entry| entry.with(|inner| inner.state.instances().count())).sum();
         self.core.telemetry.tell(&event::Tick { as_of: newest, instances, took: started.elapsed() });
+    }
+
+    /// The loop goes on: what the heartbeat (`watchdog`) looks at.
+    fn progressed(&self) {
+        let now = self.core.clock.now();
+        self.core.health(&self.name, |health| health.progressed_at = Some(now));
+    }
+
+    /// Waiting for a source is no standstill: its requests end by their `timeout`, and that it is down has its own alert.
+    async fn waiting_for<T>(&self, answers: impl Future<Output = T>) -> T {
+        let mut answers = std::pin::pin!(answers);
+        loop {
+            self.progressed();
+            tokio::select! {
+                answers = &mut answers => return answers,
+                () = self.core.clock.sleep(self.slice.length()) => {}
+            }
+        }
     }
 
     /// SLOs that are answered again after more was missed than is evaluated: their windows are read anew from history.

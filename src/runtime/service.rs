@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::diag::Diagnostic;
+use crate::engine::forecast::{Forecast, LikelyEnds};
 use crate::engine::verdict::{Budget, Condition, WindowFigures};
 use crate::policy::alert::{Alert, TierView};
 use crate::store::{AlertFilter, Delivery, DeliveryFilter, StoreError};
@@ -42,6 +43,10 @@ pub struct InstanceView {
     pub condition: Condition,
     /// Over the period.
     pub budget: Budget,
+    /// When it will be gone, or back.
+    pub forecast: Forecast,
+    /// The same with likelihoods, for a detail; a list goes without.
+    pub likely_ends: Option<LikelyEnds>,
     /// Counted since this process first judged the instance, for `slo_events_total`.
     pub counted: Counted,
     /// One for each distinct `over` of the burn tiers, ascending.

@@ -13,7 +13,7 @@ use crate::runtime::blueprint::{Blueprint, SloPlan};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, Evaluated, SharedEntry, withdraw_book};
 use crate::runtime::poller::CATCH_UP;
-use crate::store::{Snapshot, Store, StoreError};
+use crate::store::{Commit, Snapshot, Store, StoreError};
 use crate::units::{InstanceId, Length, SloId, Timestamp};
 
 /// Slices of pages are put back as far as the rings of slices and of 5 min reach.
@@ -49,6 +49,30 @@ impl Stored {
             }
         }
         Ok(Self { snapshot, states })
+    }
+
+    /// What is stored under former ids of the SLOs (`formerly`), under their ids. SLOs that are `running` hand over by
+    /// themselves. Where an SLO has states of its own, those of its former id are left, to end as withdrawn.
+    #[must_use]
+    pub fn take_over(&self, blueprint: &Blueprint, running: &dyn Fn(&SloId) -> bool) -> Commit {
+        let mut commit = Commit::default();
+        for plan in &blueprint.slos {
+            let id = &plan.slo.id;
+            let mut has_states = running(id) || self.states.contains_key(id);
+            for former in plan.slo.formerly.iter().filter(|former| !running(former)) {
+                commit.renamed.push((former.to_string(), id.to_string()));
+                let key = |slo: &SloId| decided_key(slo, &plan.generation);
+                let watermarks = &self.snapshot.watermarks;
+                let decided =
+                    watermarks.get(&key(former)).filter(|at| watermarks.get(&key(id)).is_none_or(|own| own < at));
+                commit.watermarks.extend(decided.map(|at| (key(id), *at)));
+                if let Some(records) = self.states.get(former).filter(|_| !has_states) {
+                    has_states = true;
+                    rename_states((former, id), records, &mut commit);
+                }
+            }
+        }
+        commit
     }
 
     /// The entry of an SLO, going on from what was stored of it.
@@ -109,6 +133,18 @@ impl Stored {
             }
         }
         alerts
+    }
+}
+
+/// Alert states under another id.
+fn rename_states((from, to): (&SloId, &SloId), records: &[(String, String)], commit: &mut Commit) {
+    let book = AlertBook::restore(from.clone(), pairs(records));
+    match book.and_then(|book| book.renamed(to).drain()) {
+        Ok(changes) => {
+            commit.states.extend(changes.states);
+            commit.forgotten.extend(records.iter().map(|(key, _)| key.clone()));
+        }
+        Err(error) => tracing::error!(slo = %from, %error, "the state of an SLO that was renamed cannot be read"),
     }
 }
 

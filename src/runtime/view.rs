@@ -12,7 +12,7 @@ use crate::policy::alert::{Alert, AlertState};
 use crate::policy::describe;
 use crate::runtime::entry::Inner;
 use crate::runtime::service::{Counted, InstanceView, MadeOf, SeriesPoint, SeriesView, Summary};
-use crate::spec::meant::{Alive, Mode, Numerator, Sli, Slo};
+use crate::spec::meant::{Absent, Alive, Bound, Mode, Numerator, Sli, Slo};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{InstanceId, Labels, Length, Timestamp};
 
@@ -62,6 +62,8 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         .to_owned(),
         condition: verdict.condition,
         budget: verdict.budget,
+        forecast: instance.forecast(),
+        likely_ends: None,
         counted: inner.counts.get(group).map_or_else(Counted::default, |count| count.counted),
         burn,
         tiers: inner.book.tiers_of(definition, group, &verdict),
@@ -85,7 +87,10 @@ fn made_of(slo: &Slo, definition: &Definition) -> MadeOf {
             queries.insert(side(*numerator), events.text.clone());
             queries.insert("total".to_owned(), total.text.clone());
         }
-        Sli::Gauge { query, .. } => drop(queries.insert("gauge".to_owned(), query.clone())),
+        Sli::Gauge { query, bound, absent } => {
+            queries.insert("gauge".to_owned(), query.clone());
+            queries.insert("good".to_owned(), good_value(*bound, *absent));
+        }
         Sli::Ratio { query } => drop(queries.insert("ratio".to_owned(), query.clone())),
     }
     if let Alive::Selector(alive) = &slo.alive {
@@ -97,6 +102,17 @@ fn made_of(slo: &Slo, definition: &Definition) -> MadeOf {
         policy: slo.alerting.policy.name.clone(),
         rules: definition.tiers.iter().map(describe::tier).collect(),
     }
+}
+
+/// `at most 900; no value is bad`.
+fn good_value(bound: Bound, absent: Absent) -> String {
+    let value = match bound {
+        Bound::Below(most) => format!("at most {most}"),
+        Bound::Above(least) => format!("at least {least}"),
+        Bound::Equals(only) => format!("equal to {only}"),
+    };
+    let absent = if absent == Absent::Bad { "; no value is bad" } else { "" };
+    format!("{value}{absent}")
 }
 
 /// What a list needs of one instance to choose and order it.

@@ -90,6 +90,7 @@ fn annotations(notification: &Notification) -> BTreeMap<String, String> {
         AlertKind::Down => "has no target that is up",
         AlertKind::NoData => "has no data where there usually is some",
         AlertKind::Source => "does not answer",
+        AlertKind::Watchdog => "is alive",
     };
     let mut all = BTreeMap::from([
         ("summary".to_owned(), format!("{} {what}", notification.slo)),
@@ -123,7 +124,7 @@ fn valid_names(pairs: BTreeMap<String, String>) -> BTreeMap<String, String> {
 
 /// The SLO's page; `None` where there is none (a source's alert), or where the address is no URL.
 fn page(base: &str, notification: &Notification) -> Option<String> {
-    if notification.kind == AlertKind::Source {
+    if matches!(notification.kind, AlertKind::Source | AlertKind::Watchdog) {
         return reqwest::Url::parse(base).ok().map(String::from);
     }
     let mut url = reqwest::Url::parse(&format!("{base}/slo/{}/{}", notification.service, notification.name)).ok()?;
@@ -162,18 +163,18 @@ impl Alertmanager {
     }
 
     /// Posts to every peer at once; one that accepts all is success.
-    async fn post(&self, notifications: &[&Notification], now: Timestamp) -> Outcome {
-        let outcomes = join_all(self.peers.iter().map(|(url, _)| self.post_to(url, notifications, now))).await;
+    async fn post(&self, notifications: &[&Notification], shape: &Shape, now: Timestamp) -> Outcome {
+        let outcomes = join_all(self.peers.iter().map(|(url, _)| self.post_to(url, notifications, shape, now))).await;
         let told = self.peers.iter().zip(outcomes).map(|((_, peer), outcome)| (peer.as_str(), outcome));
         combine(&told.collect::<Vec<_>>())
     }
 
     /// Everything to one peer, in batches.
-    async fn post_to(&self, url: &str, notifications: &[&Notification], now: Timestamp) -> Outcome {
+    async fn post_to(&self, url: &str, notifications: &[&Notification], shape: &Shape, now: Timestamp) -> Outcome {
         let mut batches: Vec<&[&Notification]> = notifications.chunks(BATCH).rev().collect();
         let mut refused = Vec::new();
         while let Some(batch) = batches.pop() {
-            let alerts: Vec<PostedAlert> = batch.iter().map(|one| render(one, &self.shape, now)).collect();
+            let alerts: Vec<PostedAlert> = batch.iter().map(|one| render(one, shape, now)).collect();
             // Text in maps: there is nothing in it that JSON could refuse.
             let body = serde_json::to_vec(&alerts).unwrap_or_default();
             let exchange = self.client.post(url, &[], body).await;
@@ -235,14 +236,19 @@ impl Sink for Alertmanager {
     }
 
     async fn deliver(&self, notification: &Notification, now: Timestamp) -> Outcome {
-        self.post(&[notification], now).await
+        self.post(&[notification], &self.shape, now).await
     }
 
     async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome {
         if notifications.is_empty() {
             return Outcome { verdict: DeliveryVerdict::Done, message: "nothing to tell".to_owned() };
         }
-        self.post(&standing(notifications, &self.shape, now), now).await
+        self.post(&standing(notifications, &self.shape, now), &self.shape, now).await
+    }
+
+    async fn heartbeat(&self, beat: &Notification, expires: Length, now: Timestamp) -> Outcome {
+        let shape = Shape { expires, ..self.shape.clone() };
+        self.post(&[beat], &shape, now).await
     }
 }
 

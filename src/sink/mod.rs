@@ -48,6 +48,20 @@ pub enum DeliveryVerdict {
     Misconfigured,
 }
 
+impl DeliveryVerdict {
+    /// As recorded and counted: `done`, `retry`, `ambiguous`, `refused`, `misconfigured`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry(_) => "retry",
+            Self::Ambiguous => "ambiguous",
+            Self::Refused => "refused",
+            Self::Misconfigured => "misconfigured",
+        }
+    }
+}
+
 /// Which of the two kinds a sink is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinkKind {
@@ -68,6 +82,12 @@ pub trait Sink: Send + Sync {
 
     /// Refresh sinks: posts the present state of many at once. Event sinks have nothing to do.
     async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome;
+
+    /// Says that the service is alive; one attempt. Where the receiver keeps states, this one ends by itself after
+    /// `expires`; elsewhere it is an event as every other.
+    async fn heartbeat(&self, beat: &Notification, _expires: Length, now: Timestamp) -> Outcome {
+        self.deliver(beat, now).await
+    }
 }
 
 /// A sink cannot be made from its configuration.

@@ -196,6 +196,18 @@ pub trait Source: Send + Sync {
         step: Length,
     ) -> Result<Vec<Value>, SourceError>;
 
+    /// The values that a label has on series with samples in `(from, to]`, as the store's index knows them: it may name a
+    /// few that are older. `matching` narrows the series, in PromQL (`{code!=""}`); empty: all.
+    async fn label_values(
+        &self,
+        label: &str,
+        _matching: &str,
+        _from: Timestamp,
+        _to: Timestamp,
+    ) -> Result<Vec<String>, SourceError> {
+        Err(unsupported(format!("asking for the values of `{label}`"), "this source has no index of labels"))
+    }
+
     /// The past of all `selectors` (a family of `plan::Plan::families`: no two with a series in common), streamed into
     /// `sink`. Where the store gives every sample, `fine_after` and `raw_after` do not matter. On an error, what the
     /// sink has received is to be thrown away.

@@ -34,6 +34,15 @@ impl Policy {
         self.periods.iter().enumerate().find(fits).map(|(index, period)| (Some(index), period.tiers.as_slice()))
     }
 
+    /// A tier by its position among `tiers`, or among those of one of `periods`.
+    #[must_use]
+    pub fn tier(&self, period: Option<usize>, index: usize) -> Option<&PolicyTier> {
+        match period {
+            None => self.tiers.get(index),
+            Some(period) => self.periods.get(period)?.tiers.get(index),
+        }
+    }
+
     /// The periods that it is made for; none: any.
     pub fn windows(&self) -> impl Iterator<Item = Length> {
         self.periods.iter().flat_map(|period| period.windows.iter().copied())

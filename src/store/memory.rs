@@ -13,7 +13,7 @@ use crate::policy::alert::{Alert, AlertState};
 use crate::policy::notification::Notification;
 use crate::store::{
     AlertFilter, Attempt, Backlog, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, LONGEST_WAIT, NewDelivery,
-    RECENTLY_ENDED, Snapshot, Store, StoreError, UNDER_WAY, is_of_slo, slo_of, state_name,
+    RECENTLY_ENDED, Snapshot, Store, StoreError, UNDER_WAY, is_of_slo, renamed, slo_of, state_name,
 };
 use crate::units::{Length, Timestamp};
 
@@ -118,6 +118,28 @@ impl Held {
         self.alerts.get(alert).is_some_and(|alert| alert.state == AlertState::Firing)
     }
 
+    /// What is kept under one SLO's id is another's from now on.
+    fn rename(&mut self, from: &str, to: &str) {
+        for buckets in [&mut self.hours, &mut self.days] {
+            let old: Buckets = buckets.extract_if(.., |(_, _, instance), _| slo_of(instance) == from).collect();
+            for ((generation, end, instance), hour) in old {
+                let key = (generation, end, renamed(&instance, from, to).unwrap_or(instance));
+                if buckets.get(&key).is_none_or(|known| hour.measured > known.measured) {
+                    buckets.insert(key, hour);
+                }
+            }
+        }
+        let old: Vec<_> = self.slices.extract_if(.., |(slo, _, _), _| slo == from).collect();
+        for ((_, generation, end), bytes) in old {
+            self.slices.entry((to.to_owned(), generation, end)).or_insert(bytes);
+        }
+        for alert in self.alerts.values_mut() {
+            if let Some(instance) = renamed(&alert.slo, from, to) {
+                alert.slo = instance;
+            }
+        }
+    }
+
     /// Hours that lie in whole days before `before`, by the day in which they are.
     fn fold(&mut self, before: Timestamp) {
         let old: Buckets = self.hours.extract_if(.., |_, hour| hour.end <= before).collect();
@@ -188,6 +210,7 @@ impl Store for MemoryStore {
         let slices = commit.slices.into_iter();
         held.slices.extend(slices.map(|(slo, generation, end, bytes)| ((slo, generation, end), bytes)));
         held.watermarks.extend(commit.watermarks);
+        commit.renamed.iter().filter(|(from, to)| from != to).for_each(|(from, to)| held.rename(from, to));
         Ok(())
     }
 

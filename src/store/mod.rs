@@ -34,6 +34,10 @@ pub struct Commit {
     pub slices: Vec<(String, String, Timestamp, Vec<u8>)>,
     /// How far each SLO whose watermark moved was decided, by its id and generation.
     pub watermarks: BTreeMap<String, Timestamp>,
+    /// SLOs that have another id from now on, old and new: hours, days, slices and alerts go over, after everything else
+    /// is written. Where both have an hour the one with more measured time stays, of two slices that of the new id. States
+    /// and watermarks are the caller's: their form is not known here.
+    pub renamed: Vec<(String, String)>,
 }
 
 /// A notification for one receiver.
@@ -150,6 +154,13 @@ pub fn slo_of(instance: &str) -> &str {
 #[must_use]
 pub fn is_of_slo(instance: &str, slo: &str) -> bool {
     instance == slo || slo_of(instance) == slo
+}
+
+/// The id of an instance after its SLO was renamed; `None`: it is of another SLO.
+#[must_use]
+pub fn renamed(instance: &str, from: &str, to: &str) -> Option<String> {
+    let group = instance.strip_prefix(from).filter(|_| slo_of(instance) == from)?;
+    Some(format!("{to}{group}"))
 }
 
 /// A state as the API writes it.

@@ -257,6 +257,42 @@ impl Event for DeliveryAttempt<'_> {
     }
 }
 
+/// A heartbeat that was sent, or tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Heartbeat<'a> {
+    /// The sink's name.
+    pub sink: &'a str,
+    /// As in [`DeliveryAttempt::outcome`].
+    pub outcome: &'a str,
+    /// What the receiver said, redacted.
+    pub message: &'a str,
+}
+
+impl Event for Heartbeat<'_> {
+    fn tell(&self, metrics: &Metrics) {
+        metrics.delivered(self.sink, self.outcome);
+        let Self { sink, outcome, message } = *self;
+        if outcome == "done" {
+            tracing::debug!(sink, message, "heartbeat");
+        } else {
+            tracing::warn!(sink, outcome, message, "a heartbeat was not taken; the next one is due at its time");
+        }
+    }
+}
+
+/// No heartbeat is sent, for the service does not do its work.
+#[derive(Clone, Copy, Debug)]
+pub struct HeartbeatWithheld<'a> {
+    /// What stands still.
+    pub reason: &'a str,
+}
+
+impl Event for HeartbeatWithheld<'_> {
+    fn tell(&self, _metrics: &Metrics) {
+        tracing::error!(reason = self.reason, "no heartbeat is sent");
+    }
+}
+
 /// A delivery that ended without being sent: its alert was over before, or the receiver was never told of it.
 #[derive(Clone, Copy, Debug)]
 pub struct DeliverySuperseded<'a> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::fake::{AS_OF, INSTANCES, NASTY, PAGE};
 use crate::server::{Server, encoded, keys};
 
-const INSTANCE_KEYS: [&str; 20] = [
+const INSTANCE_KEYS: [&str; 21] = [
     "as_of",
     "budget",
     "burn",
@@ -21,6 +21,7 @@ const INSTANCE_KEYS: [&str; 20] = [
     "name",
     "objective",
     "owner",
+    "problem",
     "service",
     "shadow",
     "sli",
@@ -84,7 +85,11 @@ async fn an_instance_has_the_keys_and_figures_of_the_interface() {
         assert_eq!(one[mark], json!(false), "{mark}");
     }
     assert_eq!((&one["as_of"], &one["window_from"]), (&json!(AS_OF), &json!("2026-10-22T03:00:00Z")));
-    assert_eq!(one["forecast"], Value::Null);
+    // the example of INTERFACES 3
+    assert_eq!(
+        one["forecast"],
+        json!({"exhausted": true, "exhausts_at": null, "recovers_at": "2026-11-26T14:00:00Z", "lookback": "6h"})
+    );
     assert_eq!(one["coverage"], json!(1));
     let sli = &one["sli"];
     assert_eq!(keys(sli), ["bad", "good_ratio", "high", "low", "total"]);

@@ -136,6 +136,22 @@ async fn the_overview_says_what_fires_and_lists_worst_first() {
 }
 
 #[tokio::test]
+async fn what_is_weighted_by_time_speaks_of_time_and_what_counts_nothing_says_why() {
+    let server = Server::start().await;
+    let page = server.get("/slo/fleet/service-030").await.text;
+    for words in ["of the time; ", "readings bad", "43 min of bad time left", "by time", "Share of bad time"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("95% interval") && !page.contains("bad events left"));
+    let view = server.get("/api/v1/slos/fleet/service-030").await.json();
+    assert!(view["mode"] == "gauge" && view["sli"]["low"].is_null() && view["sli"]["high"].is_null(), "{view}");
+    let page = server.get("/slo/fleet/service-031").await.text;
+    assert!(page.contains("`reqests_total` selects no series") && page.contains("nothing to count"), "{page}");
+    let view = server.get("/api/v1/slos/fleet/service-031").await.json();
+    assert_eq!(view["problem"], "`reqests_total` selects no series");
+}
+
+#[tokio::test]
 async fn a_calm_day_says_so() {
     let server = Server::start().await;
     assert!(!server.get("/").await.text.contains("Nothing is firing"));

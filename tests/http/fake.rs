@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use serde_json::json;
 use slo::diag::{Diagnostic, Place};
+use slo::engine::forecast::Forecast;
 use slo::engine::verdict::{Budget, Condition, WindowFigures};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::notification::Notification;
@@ -29,6 +30,11 @@ pub const NASTY: &str = "<script>alert(\"1\")</script>\\\n{é}";
 
 /// How many instances there are.
 pub const INSTANCES: usize = 200;
+
+/// Of the fleet: the one that is weighted by time, and the one whose query finds nothing.
+pub const GAUGE: usize = 30;
+/// See [`GAUGE`].
+pub const TYPO: usize = 31;
 
 /// What can be changed while it runs.
 pub struct Fake {
@@ -135,6 +141,7 @@ fn tier(
         over: Some(window_view(over)),
         confirm: Some(window_view(confirm)),
         resolve: firing.then(|| window_view(confirm)),
+        false_pages: None,
     }
 }
 
@@ -150,6 +157,7 @@ fn plain_tier(severity: AlertSeverity, kind: &str, state: AlertState) -> TierVie
         over: None,
         confirm: None,
         resolve: None,
+        false_pages: None,
     }
 }
 
@@ -175,6 +183,14 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
         mode: "exact".into(),
         condition: Condition::Measured,
         budget: budget(month, b),
+        forecast: Forecast {
+            exhausted: month.bad > b * month.total,
+            exhausts_at: (month.bad <= b * month.total).then(|| time(AS_OF) + Length::from_minutes(570)),
+            recovers_at: (month.bad > b * month.total).then(|| time("2026-11-26T14:00:00Z")),
+            lookback: Length::from_hours(6),
+            known: true,
+        },
+        likely_ends: None,
         counted: Counted { good: w1h.total - w1h.bad, bad: w1h.bad },
         burn: vec![w1h, w6h, w1d, w3d],
         tiers: vec![
@@ -393,6 +409,11 @@ fn day() -> (Vec<InstanceView>, Vec<Alert>, Vec<Delivery>) {
         let mut one =
             instance(id("fleet", &format!("service-{index:03}")), "ok", even(step / 10.0, step / 250_000.0), 1.0);
         one.owner = Some("fleet".into());
+        match index {
+            GAUGE => one.mode = "gauge".into(),
+            TYPO => one.problem = Some("`reqests_total` selects no series".into()),
+            _ => {}
+        }
         instances.push(one);
     }
     let past =

@@ -18,6 +18,8 @@ pub struct Options {
     pub scrape: Vec<(String, String)>,
     /// `scrape_interval`, empty for `1s`.
     pub interval: String,
+    /// Rule files, as text.
+    pub rules: Vec<String>,
     /// Further command line flags.
     pub flags: Vec<String>,
 }
@@ -38,6 +40,9 @@ impl Options {
             for (name, value) in &self.external_labels {
                 writeln!(text, "    {name}: '{value}'").unwrap();
             }
+        }
+        if !self.rules.is_empty() {
+            text.push_str("rule_files: ['rules*.yml']\n");
         }
         text.push_str("storage:\n  tsdb:\n    out_of_order_time_window: 40d\nscrape_configs:\n");
         for (job, target) in &self.scrape {
@@ -64,6 +69,9 @@ impl Prometheus {
         find("prometheus")?;
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("prometheus.yml"), options.yaml()).unwrap();
+        for (index, rules) in options.rules.iter().enumerate() {
+            std::fs::write(folder.path().join(format!("rules{index}.yml")), rules).unwrap();
+        }
         let mut server = Self { process: None, folder, port: free_port(), flags: options.flags.clone() };
         server.resume().await;
         Some(server)

@@ -56,7 +56,7 @@ fn seen(alert: &alert::Alert) -> Alert {
         about: match alert.kind {
             AlertKind::Burn | AlertKind::Budget => About::Burn,
             AlertKind::Down => About::Down,
-            AlertKind::NoData | AlertKind::Source => About::NoData,
+            AlertKind::NoData | AlertKind::Source | AlertKind::Watchdog => About::NoData,
         },
         started: alert.started_at.millis(),
         fired: alert.fired_at.unwrap().millis(),

@@ -147,5 +147,6 @@ fn tier() -> TierView {
         over: Some(window("1h", 0.031)),
         confirm: Some(window("5m", 0.0312)),
         resolve: None,
+        false_pages: None,
     }
 }

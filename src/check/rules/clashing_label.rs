@@ -49,7 +49,8 @@ slos:
 };
 
 /// Labels that an alert carries whatever the files say (INTERFACES 5).
-const RESERVED: [&str; 6] = ["alertname", "severity", "slo_severity", "slo_service", "slo_name", "owner"];
+pub(in crate::check) const RESERVED: [&str; 6] =
+    ["alertname", "severity", "slo_severity", "slo_service", "slo_name", "owner"];
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let external: Vec<&str> =

@@ -15,7 +15,7 @@ of `events`. What SLO plugins are used for is mostly part of `slo` (rule interva
     failing: Some(Failing {
         line: 8,
         column: 13,
-        text: r#"version: prometheus/v1
+        text: r"version: prometheus/v1
 service: shop
 slos:
   - name: availability
@@ -27,7 +27,7 @@ slos:
     alerting:
       name: ShopErrors
       page_alert: {disable: true}
-"#,
+",
     }),
     passing: Some(
         r#"version: prometheus/v1

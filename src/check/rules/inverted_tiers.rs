@@ -46,14 +46,14 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
             let message = format!(
                 "{} is graver and slower than tier {} ({}, {} over {})",
                 slow.named(judged.policy),
-                quick.index + 1,
+                quick.place.index + 1,
                 quick.severity.name(),
                 shown(quick.factor),
                 quick.over
             );
             let finding = Diagnostic::warning(codes::INVERTED_TIERS, message)
                 .with_help("give the quicker tier the graver severity");
-            found.push(judged.mark(finding, slow.index, Some((quick.index, "quicker, and less grave"))));
+            found.push(judged.mark(finding, slow.place, Some((quick.place, "quicker, and less grave"))));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `low_factor`: a burn tier that fires while the objective is met.
 
 use crate::check::rule::{Failing, Rule};
-use crate::check::set::{Set, SloAt};
+use crate::check::set::{Set, SloAt, TierPlace};
 use crate::check::tiers::{BurnTier, of_policy, of_slo};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::spec::policy::{BurnThreshold, Policy, TierKind};
@@ -43,15 +43,15 @@ policies:
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for policy in &set.policies {
         // The period means nothing to written factors.
-        for tier in low(of_policy(policy.policy)).filter(|tier| is_written(policy.policy, tier.index)) {
+        for tier in low(of_policy(policy.policy).concat()).filter(|tier| is_written(policy.policy, tier.place)) {
             let finding = Diagnostic::warning(codes::LOW_FACTOR, message(policy.policy, &tier)).with_help(HELP);
-            found.push(policy.tier(tier.index).nearest(&["burn", "factor"]).mark(finding));
+            found.push(policy.tier(tier.place).nearest(&["burn", "factor"]).mark(finding));
         }
     }
     for slo in set.slos.iter().filter(|slo| slo.alerts()) {
         let own = set.policy_of(slo.slo).is_some();
         let policy = &slo.slo.alerting.policy;
-        for tier in low(of_slo(slo)).filter(|tier| !(own && is_written(policy, tier.index))) {
+        for tier in low(of_slo(slo)).filter(|tier| !(own && is_written(policy, tier.place))) {
             found.push(through(set, slo, &tier));
         }
     }
@@ -63,7 +63,7 @@ fn through(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier) -> Diagnostic {
     let message = format!("{} at a window of {}", message(&slo.slo.alerting.policy, tier), slo.slo.window);
     let mut finding = Diagnostic::warning(codes::LOW_FACTOR, message).with_help(HELP).of(slo.slo.id.clone());
     if let Some(policy) = set.policy_of(slo.slo) {
-        finding.related.push((policy.tier(tier.index).place(), "this tier".to_owned()));
+        finding.related.push((policy.tier(tier.place).place(), "this tier".to_owned()));
     }
     slo.policy_place().mark(finding)
 }
@@ -77,7 +77,7 @@ fn low(tiers: Vec<BurnTier>) -> impl Iterator<Item = BurnTier> {
 }
 
 /// Whether the tier's factor was written, rather than worked out from a spend and the SLO's period.
-fn is_written(policy: &Policy, index: usize) -> bool {
-    let kind = policy.tiers.get(index).map(|tier| tier.kind);
+fn is_written(policy: &Policy, place: TierPlace) -> bool {
+    let kind = policy.tier(place.period, place.index).map(|tier| tier.kind);
     matches!(kind, Some(TierKind::Burn { threshold: BurnThreshold::Factor(_), .. }))
 }

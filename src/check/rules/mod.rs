@@ -14,7 +14,7 @@ mod bad_query;
 mod bad_sli;
 mod bad_tier;
 mod cannot_match;
-mod clashing_label;
+pub(super) mod clashing_label;
 mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
@@ -22,9 +22,11 @@ mod foreign_plugin;
 mod foreign_template;
 mod former_id;
 mod gauge_as_counter;
+mod idle_gate;
 mod inverted_tiers;
 mod limit;
 mod literal_secret;
+mod lone_forecast;
 mod low_factor;
 mod missing_key;
 mod no_owner;
@@ -123,6 +125,8 @@ pub const ALL: &[Rule] = &[
     former_id::RULE,
     review_overdue::RULE,
     unsaid_version::RULE,
+    lone_forecast::RULE,
+    idle_gate::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.

@@ -14,7 +14,7 @@ Leave it out for now, or use a newer version.",
     failing: Some(Failing {
         line: 8,
         column: 11,
-        text: r#"version: slo/v1
+        text: r"version: slo/v1
 service: shop
 owner: web
 links: {runbook: https://wiki.example/shop}
@@ -22,7 +22,7 @@ slos:
   - name: availability
     objective: 99.9%
     sli: {spans: {where: {service: shop}, good: {error: false}}}
-"#,
+",
     }),
     passing: Some(
         r#"version: slo/v1

@@ -41,19 +41,19 @@ policies:
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for judged in tiers::comparable(set) {
         for later in &judged.tiers {
-            let by = judged.tiers.iter().find(|other| other.index != later.index && shadows(other, later));
+            let by = judged.tiers.iter().find(|other| other.place != later.place && shadows(other, later));
             if let Some(by) = by {
                 let message = format!(
                     "{} never tells anything new: tier {} ({}, {} over {}) fires first",
                     later.named(judged.policy),
-                    by.index + 1,
+                    by.place.index + 1,
                     by.severity.name(),
                     shown(by.factor),
                     by.over
                 );
                 let finding = Diagnostic::warning(codes::SHADOWED_TIER, message)
                     .with_help("longer windows want lower factors; remove the tier, or lower its factor");
-                found.push(judged.mark(finding, later.index, Some((by.index, "fires first"))));
+                found.push(judged.mark(finding, later.place, Some((by.place, "fires first"))));
             }
         }
     }
@@ -64,8 +64,10 @@ fn shadows(a: &BurnTier, b: &BurnTier) -> bool {
     let no_stricter = a.gates.min_bad <= b.gates.min_bad
         && a.gates.min_total <= b.gates.min_total
         && a.gates.for_ <= b.gates.for_
-        && a.shortest() <= b.shortest();
+        && a.shortest() <= b.shortest()
+        && (a.gates.active.is_none() || a.gates.active == b.gates.active)
+        && (a.gates.max_false_pages.is_none() || a.gates.max_false_pages == b.gates.max_false_pages);
     let covers = a.severity <= b.severity && a.over <= b.over && a.factor <= b.factor && no_stricter;
     let covered = b.severity <= a.severity && b.over <= a.over && b.factor <= a.factor;
-    covers && (!covered || a.index < b.index)
+    covers && (!covered || a.place.index < b.place.index)
 }

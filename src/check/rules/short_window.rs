@@ -2,10 +2,10 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::{Set, SloAt};
-use crate::check::tiers::{BurnTier, of_policy, of_slo};
+use crate::check::tiers::{BurnTier, of_policy, of_slo, other_windows};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::spec::meant::Sli;
-use crate::spec::policy::Policy;
+use crate::spec::policy::{Policy, PolicyLength};
 use crate::units::Length;
 
 /// A window of a tier that holds too few slices or samples.
@@ -74,7 +74,23 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         for tier in written(policy.policy).filter(|tier| tier.shortest() < slice * 2) {
             let message = message(&tier, &policy.policy.name, &two_slices(slice));
             let finding = Diagnostic::warning(codes::SHORT_WINDOW, message).with_help(help(slice * 2));
-            found.push(policy.tier(tier.index).nearest(&["burn", key(&tier)]).mark(finding));
+            found.push(policy.tier(tier.place).nearest(&["burn", key(&tier)]).mark(finding));
+        }
+    }
+    for policy in &set.policies {
+        for window in other_windows(policy.policy) {
+            let PolicyLength::Fixed(length) = window.length else { continue };
+            if length < slice * 2 {
+                let [kind, key] = window.keys;
+                let message = format!(
+                    "`{key}: {length}` of tier {} of `{}` ({kind}) is {}",
+                    window.place.index + 1,
+                    policy.policy.name,
+                    two_slices(slice)
+                );
+                let finding = Diagnostic::warning(codes::SHORT_WINDOW, message).with_help(help(slice * 2));
+                found.push(policy.tier(window.place).nearest(&window.keys).mark(finding));
+            }
         }
     }
     for slo in set.slos.iter().filter(|slo| slo.alerts()) {
@@ -89,7 +105,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 /// The tiers of a policy of the files, whose windows no period changes.
 fn written(policy: &Policy) -> impl Iterator<Item = BurnTier> {
     // A policy that shrinks with the period is judged through each SLO.
-    let tiers = if policy.scale_below.is_some() { Vec::new() } else { of_policy(policy) };
+    let tiers = if policy.scale_below.is_some() { Vec::new() } else { of_policy(policy).concat() };
     tiers.into_iter()
 }
 
@@ -112,7 +128,7 @@ fn through(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier) -> Option<Diagnostic
         .with_help(help((slice * 2).max(interval * 4)))
         .of(slo.slo.id.clone());
     if let Some(policy) = set.policy_of(slo.slo) {
-        let window = policy.tier(tier.index).nearest(&["burn", key(tier)]);
+        let window = policy.tier(tier.place).nearest(&["burn", key(tier)]);
         finding.related.push((window.place(), "this window".to_owned()));
     }
     Some(slo.policy_place().mark(finding))

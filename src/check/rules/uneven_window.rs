@@ -2,9 +2,9 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::{Set, SloAt};
-use crate::check::tiers::of_slo;
+use crate::check::tiers::{of_slo, other_windows, placed};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::spec::policy::{PolicyLength, TierKind};
+use crate::spec::policy::{Policy, PolicyLength, TierKind};
 use crate::units::Length;
 
 /// A window that is no whole number of slices.
@@ -43,15 +43,18 @@ policies:
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let slice = set.slice();
     for policy in &set.policies {
-        for (index, tier) in policy.policy.tiers.iter().enumerate() {
+        // Parts of the period are whole minutes, seen through the SLOs below.
+        let fixed = |length| if let PolicyLength::Fixed(length) = length { Some(length) } else { None };
+        for (place, tier) in placed(policy.policy) {
             let TierKind::Burn { over, confirm, .. } = tier.kind else { continue };
-            let fixed = |length| match length {
-                PolicyLength::Fixed(length) => Some(length),
-                // Whole minutes, which every slice divides or is a multiple of; seen through the SLOs where not.
-                PolicyLength::Part(_) => None,
-            };
             for (key, length) in uneven(fixed(over), confirm.and_then(fixed), slice) {
-                found.push(policy.tier(index).nearest(&["burn", key]).mark(finding(key, length, slice)));
+                found.push(policy.tier(place).nearest(&["burn", key]).mark(finding(key, length, slice)));
+            }
+        }
+        for window in other_windows(policy.policy) {
+            if let Some(length) = fixed(window.length).filter(|length| !length.is_multiple_of(slice)) {
+                let at = policy.tier(window.place).nearest(&window.keys);
+                found.push(at.mark(finding(window.keys[1], length, slice)));
             }
         }
     }
@@ -59,11 +62,19 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         if !slo.slo.window.is_multiple_of(slice) {
             found.push(slo.blame("window", finding("window", slo.slo.window, slice)));
         }
-        // The windows of a preset depend on the SLO's period; those of the files were looked at above.
-        if slo.alerts() && set.policy_of(slo.slo).is_none() {
+        // The windows of a preset, and parts of the period, depend on the SLO; all others were looked at above.
+        if slo.alerts() && (set.policy_of(slo.slo).is_none() || has_parts(&slo.slo.alerting.policy)) {
             found.extend(of_preset(slo, slice));
         }
     }
+}
+
+/// Whether a burn tier has a window that is a part of the period.
+fn has_parts(policy: &Policy) -> bool {
+    let is_part = |length: PolicyLength| matches!(length, PolicyLength::Part(_));
+    policy.all_tiers().any(|tier| {
+        matches!(tier.kind, TierKind::Burn { over, confirm, .. } if is_part(over) || confirm.is_some_and(is_part))
+    })
 }
 
 fn of_preset(slo: &SloAt<'_>, slice: Length) -> Vec<Diagnostic> {

@@ -1,10 +1,13 @@
 //! `unreachable_tier`: a burn tier that even total failure does not reach.
 
+use rust_decimal::Decimal;
+
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::{At, Set, SloAt};
 use crate::check::tiers::{BurnTier, at_objective, shown};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::units::Objective;
+use crate::spec::policy::TierKind;
+use crate::units::{Objective, decimal_to_f64};
 
 /// A burn tier that total failure does not reach.
 pub const RULE: Rule = Rule {
@@ -61,30 +64,34 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The tiers that cannot fire at an objective, told at its place.
-fn unreachable<'a>(
-    set: &Set<'_>,
-    slo: &SloAt<'a>,
-    objective: Objective,
-    at: At<'a>,
-) -> impl Iterator<Item = Diagnostic> {
-    let tiers = at_objective(slo, objective).into_iter().filter(|tier| tier.threshold >= 1.0);
-    tiers.map(move |tier| at.mark(finding(set, slo, &tier, objective)))
+fn unreachable(set: &Set<'_>, slo: &SloAt<'_>, objective: Objective, at: At<'_>) -> Vec<Diagnostic> {
+    let burns = at_objective(slo, objective).into_iter().filter(|tier| tier.threshold >= 1.0);
+    let mut found: Vec<Diagnostic> = burns.map(|tier| at.mark(finding(set, slo, &tier, objective))).collect();
+    for (index, tier) in slo.tiers().iter().enumerate() {
+        if let TierKind::Exhausts { min_burn, .. } = tier.kind
+            && min_burn * objective.budget() >= Decimal::ONE
+        {
+            let named = format!("tier {} of `{}` (exhausts)", index + 1, slo.slo.alerting.policy.name);
+            found.push(at.mark(told(slo, &named, &shown(decimal_to_f64(min_burn)), objective)));
+        }
+    }
+    found
 }
 
 fn finding(set: &Set<'_>, slo: &SloAt<'_>, tier: &BurnTier, objective: Objective) -> Diagnostic {
-    let policy = &slo.slo.alerting.policy.name;
-    let named = tier.named(policy);
-    let most = shown(1.0 / objective.budget_ratio());
-    let factor = shown(tier.factor);
-    let message = format!(
-        "{named} can never fire: at {} a total outage burns {most} times, and the tier wants more than {factor}",
-        objective
-    );
-    let mut finding = Diagnostic::warning(codes::UNREACHABLE_TIER, message)
-        .with_help("choose a policy with lower factors, or a tighter objective")
-        .of(slo.slo.id.clone());
+    let mut finding = told(slo, &tier.named(&slo.slo.alerting.policy.name), &shown(tier.factor), objective);
     if let Some(policy) = set.policy_of(slo.slo) {
-        finding.related.push((policy.tier(tier.index).place(), "this tier".to_owned()));
+        finding.related.push((policy.tier(tier.place).place(), "this tier".to_owned()));
     }
     finding
+}
+
+fn told(slo: &SloAt<'_>, named: &str, factor: &str, objective: Objective) -> Diagnostic {
+    let most = shown(1.0 / objective.budget_ratio());
+    let message = format!(
+        "{named} can never fire: at {objective} a total outage burns {most} times, and the tier wants more than {factor}"
+    );
+    Diagnostic::warning(codes::UNREACHABLE_TIER, message)
+        .with_help("choose a policy with lower factors, or a tighter objective")
+        .of(slo.slo.id.clone())
 }

@@ -96,12 +96,12 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         anyhow::bail!("no SLO files there; name files or folders, or run `slo init` to get some");
     }
     if checked.count(Severity::Error) > 0 || gathered.unreadable {
-        return refused(checked.findings().to_vec(), &gathered, printer);
+        return Ok(refused(checked.findings().to_vec(), &gathered, printer));
     }
     let config = gathered.loaded.config.clone().unwrap_or_else(|| Config::empty(Path::new("")));
     let compiled = match compiled(&gathered.loaded.slos, &config) {
         Ok(compiled) => compiled,
-        Err(findings) => return refused(findings, &gathered, printer),
+        Err(findings) => return Ok(refused(findings, &gathered, printer)),
     };
     let items: Vec<Item<'_>> =
         compiled.iter().map(|(slo, definition)| Item { slo, definition, interval: interval(slo, &config) }).collect();
@@ -117,14 +117,14 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
 }
 
 /// The findings, as `slo check` prints them; nothing is written.
-fn refused(findings: Vec<Diagnostic>, gathered: &Gathered, printer: &Printer) -> anyhow::Result<ExitCode> {
+fn refused(findings: Vec<Diagnostic>, gathered: &Gathered, printer: &Printer) -> ExitCode {
     let counts = check::report(&gathered.loaded, clock::today()).counts();
     let report = crate::diag::Report::new(findings, counts);
     let errors = report.count(Severity::Error);
     printer.say(human::render(&report, &gathered.texts, &gathered.loaded.masked, printer.err.has_colour()).trim_end());
     let what = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
     printer.say(&format!("nothing generated: {what}; next: slo check"));
-    Ok(ExitCode::from(FINDINGS))
+    ExitCode::from(FINDINGS)
 }
 
 /// The definitions, as `slo run` makes them.

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::bail;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::FAILED;
 use crate::cli::client::Client;
 use crate::cli::printer::Printer;
+use crate::cli::progress::Bar;
 use crate::cli::run::{refused, runtime};
 use crate::cli::status::{Arguments, Format, Said, names, show};
 use crate::clock::Clock;
@@ -19,7 +19,7 @@ use crate::diag::codes;
 use crate::http::direct::Direct;
 use crate::runtime::blueprint::{Blueprint, Launch, Overrides};
 use crate::runtime::files::Request;
-use crate::runtime::once::{Missing, Once, Progress};
+use crate::runtime::once::{Missing, Once};
 use crate::secret::Secrets;
 use crate::telemetry::Telemetry;
 use crate::telemetry::log::{self, LogFormat};
@@ -27,8 +27,6 @@ use crate::units::SloId;
 
 /// SLOs named in a line about several of them.
 const NAMED: usize = 3;
-/// Steps of the progress bar.
-const STEPS: u32 = 1_000;
 
 /// Computes and prints. Code 1 where the files do not pass, 2 where not everything could be computed.
 pub fn run(
@@ -73,9 +71,9 @@ async fn compute(
     let telemetry = launch.telemetry.clone();
     let (slos, without_past) = (blueprint.slos.len(), without_past(&blueprint));
     let once = Once::start(launch, blueprint, Clock::system()).await?;
-    let bar = bar(printer);
-    let missing = once.finish(|progress| draw(&bar, progress)).await;
-    bar.finish_and_clear();
+    let bar = Bar::new(printer);
+    let missing = once.finish(|progress| bar.computing(progress)).await;
+    drop(bar);
     let client = Client::direct(Direct::new(once.service(), telemetry))?;
     let mut said = Said::ask(&client, Format::Table).await?;
     said.next = "`slo run` with the same arguments would send it";
@@ -123,29 +121,6 @@ fn place(paths: &[PathBuf]) -> String {
         [path] => format!("in `{}`", path.display()),
         _ => "in any of these paths".to_owned(),
     }
-}
-
-fn bar(printer: &Printer) -> ProgressBar {
-    if !printer.err.is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(u64::from(STEPS));
-    // The template is a constant; one that cannot be read would leave the default, which is fine too.
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar
-}
-
-fn draw(bar: &ProgressBar, progress: Progress) {
-    let Progress { slos, judged, read } = progress;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and STEPS")]
-    bar.set_position((read.clamp(0.0, 1.0) * f64::from(STEPS)) as u64);
-    bar.set_message(if judged < slos {
-        format!("asking for {slos} SLOs")
-    } else {
-        format!("reading the past of {slos} SLOs")
-    });
 }
 
 #[cfg(test)]

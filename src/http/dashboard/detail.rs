@@ -16,6 +16,7 @@ use crate::http::dashboard::tiers;
 use crate::http::dto::instance::{condition_name, good_ratio};
 use crate::http::error::ApiError;
 use crate::http::query::Parameters;
+use crate::policy::ahead::in_minutes;
 use crate::policy::alert::Alert;
 use crate::runtime::service::{InstanceView, SeriesView};
 use crate::store::AlertFilter;
@@ -109,6 +110,20 @@ fn heading(frame: &Frame, view: &InstanceView, groups: &[Labels]) -> Markup {
     }
 }
 
+/// `gone in 9h30m at the burn of the last 6h`.
+fn ahead(view: &InstanceView) -> String {
+    let forecast = &view.forecast;
+    let until = |at: Timestamp| in_minutes(at.since(view.as_of));
+    let what = match (forecast.exhausts_at, forecast.recovers_at) {
+        _ if !forecast.known => return format!("no forecast: nothing was measured in the last {}", forecast.lookback),
+        (Some(at), _) => format!("gone in {}", until(at)),
+        (None, Some(at)) => format!("back in {}", until(at)),
+        (None, None) if forecast.exhausted => "never back".to_owned(),
+        (None, None) => "never gone".to_owned(),
+    };
+    format!("{what} at the burn of the last {}", forecast.lookback)
+}
+
 fn tiles(view: &InstanceView) -> Markup {
     let window = &view.budget.window;
     let budget = &view.budget;
@@ -141,6 +156,7 @@ fn tiles(view: &InstanceView) -> Markup {
                             (format::count(budget.remaining_events)) " of " (format::count(budget.allowed)) " bad events left"
                         }
                     }
+                    span.quiet { (ahead(view)) }
                 } @else { b { "–" } span.quiet { "nothing measured" } }
             } }
             div.tile { dt { "Burn rate" } dd {

@@ -55,6 +55,10 @@ pub fn state(state: AlertState) -> Markup {
 pub fn kind_words(kind: &str) -> &str {
     match kind {
         "no_data" => "no data",
+        "no_traffic" => "no traffic",
+        "budget_left" => "budget left",
+        "budget_drop" => "budget drop",
+        "sli_below" => "target missed",
         other => other,
     }
 }
@@ -63,11 +67,16 @@ fn condition(tier: &TierView) -> Markup {
     html! {
         @match (tier.factor, tier.threshold_ratio) {
             (Some(factor), Some(threshold)) => {
+                @if tier.kind == "exhausts" { "budget ends soon, " }
                 "burn over " b { (format::burn(factor)) }
                 span.quiet { " · " (format::bad_percent(threshold)) " bad" }
             }
+            (None, Some(threshold)) => { "over " b { (format::bad_percent(threshold)) } " bad" }
             _ => {
                 @match tier.kind.as_str() {
+                    "budget_left" => "little of the budget is left",
+                    "budget_drop" => "much of the budget went at once",
+                    "no_traffic" => "measured, and hardly an event",
                     "down" => "what is alive is down",
                     "no_data" => "no data when there usually is",
                     other => (other),

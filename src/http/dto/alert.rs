@@ -81,7 +81,7 @@ pub struct Transition {
 /// One condition of the policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Tier {
-    /// `burn down no_data`.
+    /// `burn exhausts budget_left budget_drop sli_below no_traffic down no_data`.
     pub kind: String,
     /// `page ticket notice`.
     pub severity: String,
@@ -91,9 +91,9 @@ pub struct Tier {
     pub frozen: bool,
     /// `burning rising recovering ok`.
     pub trend: String,
-    /// `k`: the burn rate that is too fast; `null` for kinds other than burn.
+    /// `k`: the burn rate that is too fast (of `exhausts` its `min_burn`); else `null`.
     pub factor: Option<Figure>,
-    /// `k*B`: the bad share that is too high.
+    /// `k*B`: the bad share that is too high (of `sli_below` 1 - target).
     pub threshold_ratio: Option<Figure>,
     /// The long window.
     pub over: Option<TierWindow>,
@@ -101,6 +101,20 @@ pub struct Tier {
     pub confirm: Option<TierWindow>,
     /// The window by which it ends, while it fires.
     pub resolve: Option<TierWindow>,
+    /// What `max_false_pages` came to, where the tier has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub false_pages: Option<FalsePages>,
+}
+
+/// A bound on false pages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FalsePages {
+    /// Bad events that are wanted for starting.
+    pub min_bad: Figure,
+    /// How often a service that just meets its objective would start the tier `within` this time.
+    pub expected: Figure,
+    /// As written.
+    pub within: String,
 }
 
 /// A window of a tier.
@@ -166,6 +180,7 @@ pub const fn kind_name(kind: AlertKind) -> &'static str {
         AlertKind::Down => "down",
         AlertKind::NoData => "no_data",
         AlertKind::Source => "source",
+        AlertKind::Watchdog => "watchdog",
     }
 }
 
@@ -251,6 +266,11 @@ impl From<&TierView> for Tier {
             over: tier.over.as_ref().map(TierWindow::from),
             confirm: tier.confirm.as_ref().map(TierWindow::from),
             resolve: tier.resolve.as_ref().map(TierWindow::from),
+            false_pages: tier.false_pages.as_ref().map(|figure| FalsePages {
+                min_bad: Figure(figure.min_bad),
+                expected: Figure(figure.expected),
+                within: figure.within.clone(),
+            }),
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::engine::confidence::wilson;
+use crate::engine::forecast::Forecast as EngineForecast;
 use crate::engine::verdict::{Budget as EngineBudget, Condition, WindowFigures};
 use crate::http::dto::alert::{Alert, Tier};
 use crate::http::dto::figure::Figure;
@@ -59,9 +59,40 @@ pub struct Instance {
     pub problem: Option<String>,
     /// Burn rates, one for each distinct `over` of the burn tiers, ascending.
     pub burn: Vec<BurnRate>,
-    /// When the budget is used up; not worked out yet.
-    #[schema(value_type = Option<Object>)]
-    pub forecast: Option<Value>,
+    /// When the budget is used up.
+    pub forecast: Forecast,
+}
+
+/// When the budget is used up at the burn of the lookback, old failures expiring; `null`: not within a window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Forecast {
+    /// Nothing of the budget is left now.
+    pub exhausted: bool,
+    /// When it is gone.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub exhausts_at: Option<Timestamp>,
+    /// When an exhausted one is back.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub recovers_at: Option<Timestamp>,
+    /// What the burn is taken from, as written.
+    pub lookback: String,
+    /// With likelihoods; of one SLO only, and where the lookback had events.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub likely: Option<LikelyEnds>,
+}
+
+/// When the budget is gone, for failures that come by chance.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LikelyEnds {
+    /// One in ten: gone by then.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub p10: Option<Timestamp>,
+    /// As likely as not.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub p50: Option<Timestamp>,
+    /// Nine in ten.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub p90: Option<Timestamp>,
 }
 
 /// What was measured over the window.
@@ -217,6 +248,18 @@ impl From<&EngineBudget> for Budget {
     }
 }
 
+impl From<&EngineForecast> for Forecast {
+    fn from(forecast: &EngineForecast) -> Self {
+        Self {
+            exhausted: forecast.exhausted,
+            exhausts_at: forecast.exhausts_at,
+            recovers_at: forecast.recovers_at,
+            lookback: written(forecast.lookback),
+            likely: None,
+        }
+    }
+}
+
 impl From<&WindowFigures> for Window {
     fn from(window: &WindowFigures) -> Self {
         Self {
@@ -256,7 +299,7 @@ impl From<&InstanceView> for Instance {
             mode: view.mode.clone(),
             problem: view.problem.clone(),
             burn: view.burn.iter().map(burn).collect(),
-            forecast: None,
+            forecast: Forecast::from(&view.forecast),
         }
     }
 }
@@ -264,8 +307,12 @@ impl From<&InstanceView> for Instance {
 impl Detail {
     /// The detail of a view, with the alerts already made (they carry their deliveries).
     pub fn new(view: &InstanceView, alerts: Vec<Alert>) -> Self {
+        let likely = view.likely_ends.map(|ends| LikelyEnds { p10: ends.p10, p50: ends.p50, p90: ends.p90 });
         Self {
-            instance: Instance::from(view),
+            instance: Instance {
+                forecast: Forecast { likely, ..Forecast::from(&view.forecast) },
+                ..Instance::from(view)
+            },
             reason: view.reason.clone(),
             description: view.description.clone(),
             labels: view.labels.clone(),

@@ -82,13 +82,8 @@ fn perhaps_told(delivery: &Delivery) -> bool {
 /// what is the case, for as long as it is the case.
 #[must_use]
 pub fn follow(head: &Delivery, outcome: Outcome, kind: SinkKind, now: Timestamp, jitter: f64) -> Written {
-    let (name, told) = match outcome.verdict {
-        DeliveryVerdict::Done => ("done", None),
-        DeliveryVerdict::Retry(told) => ("retry", told),
-        DeliveryVerdict::Ambiguous => ("ambiguous", None),
-        DeliveryVerdict::Refused => ("refused", None),
-        DeliveryVerdict::Misconfigured => ("misconfigured", None),
-    };
+    let name = outcome.verdict.name();
+    let told = if let DeliveryVerdict::Retry(told) = outcome.verdict { told } else { None };
     let last = head.created_at + HORIZON;
     let state = match outcome.verdict {
         DeliveryVerdict::Done => DeliveryState::Done,

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use crate::plan::pushdown::Value;
 use crate::source::body::{MAX_BYTES, read_all};
 use crate::source::client::{Client, Payload, Reply, Request, excerpt, parse_url, shown};
-use crate::source::prometheus::decode::{Decoded, LabelSets, label_sets, raw_samples, values};
+use crate::source::prometheus::decode::{Decoded, LabelSets, label_sets, raw_samples, texts, values};
 use crate::source::{Answer, BuildError, Refused, SourceError, SourceErrorKind};
 use crate::spec::selector::Selector;
 use crate::units::{Labels, Length, Timestamp};
@@ -30,11 +30,19 @@ pub(in crate::source) struct Api {
     sets: Arc<Mutex<LabelSets>>,
 }
 
-/// A question by POST with a form.
+/// A question with a form.
 struct Question<'a> {
     path: &'a str,
     form: Vec<(&'a str, String)>,
     about: String,
+    verb: Verb,
+}
+
+/// How it is asked: the form in the body, which may be long, or in the address, where nothing else is taken.
+#[derive(Clone, Copy)]
+enum Verb {
+    Post,
+    Get,
 }
 
 impl Api {
@@ -127,7 +135,8 @@ impl Api {
         form.push(("step", format!("{}", step.seconds_f64())));
         form.push(("timeout", self.client.timeout().to_string()));
         let about = format!("`{promql}` from {from} to {to} every {step}");
-        let (decoded, ..) = self.ask(&Question { path: "api/v1/query_range", form, about }, values).await?;
+        let question = Question { path: "api/v1/query_range", form, about, verb: Verb::Post };
+        let (decoded, ..) = self.ask(&question, values).await?;
         Ok(decoded.data)
     }
 
@@ -139,7 +148,8 @@ impl Api {
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<Labels>, SourceError> {
         let form = vec![("match[]", selector.to_string()), ("start", seconds(from)), ("end", seconds(to))];
-        let question = Question { path: "api/v1/series", form, about: format!("the series of `{selector}`") };
+        let about = format!("the series of `{selector}`");
+        let question = Question { path: "api/v1/series", form, about, verb: Verb::Post };
         let (labels, _) = self.ask_at(place, &question, label_sets).await?;
         Ok(labels)
     }
@@ -147,7 +157,25 @@ impl Api {
     fn instant(&self, promql: &str, at: Timestamp) -> Question<'static> {
         let timeout = self.client.timeout().to_string();
         let form = vec![("query", promql.to_owned()), ("time", seconds(at)), ("timeout", timeout)];
-        Question { path: "api/v1/query", form, about: format!("`{promql}` at {at}") }
+        Question { path: "api/v1/query", form, about: format!("`{promql}` at {at}"), verb: Verb::Post }
+    }
+
+    /// Values of a label on the series of `matching` (all where it is empty) in a range.
+    pub(super) async fn label_values(
+        &self,
+        label: &str,
+        matching: &str,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Vec<String>, SourceError> {
+        let mut form = vec![("start", seconds(from)), ("end", seconds(to))];
+        if !matching.is_empty() {
+            form.push(("match[]", matching.to_owned()));
+        }
+        let path = format!("api/v1/label/{label}/values");
+        let about = format!("the values of `{label}` on `{matching}`");
+        let question = Question { path: &path, form, about, verb: Verb::Get };
+        let (values, ..) = self.ask(&question, texts).await?;
+        Ok(values)
     }
 
     /// Asks one address after the other until one answers.
@@ -177,14 +205,15 @@ impl Api {
         question: &Question<'_>,
         read: impl FnOnce(&[u8]) -> Result<T, String> + Send + 'static,
     ) -> Result<(T, Option<Timestamp>), SourceError> {
-        let url = self.page(place, question.path)?;
-        let request = Request {
-            url: &url,
-            about: &question.about,
-            payload: Payload::Form(&question.form),
-            headers: &[],
-            optional: false,
+        let mut url = self.page(place, question.path)?;
+        let payload = match question.verb {
+            Verb::Post => Payload::Form(&question.form),
+            Verb::Get => {
+                url.query_pairs_mut().extend_pairs(&question.form);
+                Payload::None
+            }
         };
+        let request = Request { url: &url, about: &question.about, payload, headers: &[], optional: false };
         self.client
             .exchange(&request, async |reply| {
                 let clock = reply.clock;

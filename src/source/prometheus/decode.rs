@@ -143,6 +143,15 @@ pub(super) fn label_sets(bytes: &[u8]) -> Result<Vec<Labels>, String> {
     serde_json::from_str(data.get()).map_err(|error| broken(&error))
 }
 
+/// A list of texts, such as the values of a label.
+pub(super) fn texts(bytes: &[u8]) -> Result<Vec<String>, String> {
+    let envelope = envelope(bytes)?;
+    // Mimir leaves an empty list out.
+    envelope
+        .data
+        .map_or_else(|| Ok(Vec::new()), |data| serde_json::from_str(data.get()).map_err(|error| broken(&error)))
+}
+
 fn envelope(bytes: &[u8]) -> Result<Envelope<'_>, String> {
     let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(|error| broken(&error))?;
     if envelope.status == "success" {

@@ -89,6 +89,16 @@ impl Source for Prometheus {
         Ok(whole.into_iter().map(|(labels, points)| Value { labels, points }).collect())
     }
 
+    async fn label_values(
+        &self,
+        label: &str,
+        matching: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<String>, SourceError> {
+        self.api.label_values(label, matching, (from, to)).await
+    }
+
     async fn history(
         &self,
         selectors: &[&Selector],

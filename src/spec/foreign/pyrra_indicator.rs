@@ -126,7 +126,8 @@ fn at_bound(success: Selector, total: &Selector, bound: Decimal) -> Selector {
     let has_bound = total.matchers.iter().any(|matcher| matcher.name == "le");
     let plain = !has_bound && success.matchers.iter().filter(|matcher| matcher.name == "le").all(is_equal);
     let shares = total.matchers.iter().all(|matcher| success.matchers.contains(matcher));
-    let (Some(base), true, true) = (base.filter(|_| bound > Decimal::ZERO), plain, shares) else { return success };
+    let base = base.filter(|base| bound > Decimal::ZERO && total.metric == format!("{base}_count"));
+    let (Some(base), true, true) = (base, plain, shares) else { return success };
     let histogram = Selector { metric: base.to_owned(), ..total.clone() };
     let is_extra = |matcher: &&Matcher| matcher.name != "le" && !total.matchers.contains(matcher);
     let extra: Vec<Matcher> = success.matchers.iter().filter(is_extra).cloned().collect();

@@ -122,23 +122,17 @@ fn read_alert(
     ForeignAlert { severity, silence: false, name: common.name.clone(), labels, annotations }
 }
 
-/// The preset, or the catalogue's tiers, without those of disabled alerts.
+/// The catalogue's policy or the preset, without the tiers of disabled alerts.
 fn policy(
     around: &Surroundings<'_>,
     catalogue: &Catalogue,
     enabled: &[(AlertSeverity, Option<NodeId>)],
 ) -> Option<Arc<Policy>> {
-    let preset = preset(POLICY, around)?;
-    if catalogue.tiers.is_none() && enabled.len() == 2 {
-        return Some(preset);
+    let whole = catalogue.policy.clone().or_else(|| preset(POLICY, around))?;
+    if enabled.len() == 2 {
+        return Some(whole);
     }
-    let mut policy = Policy::clone(&preset);
-    if let Some(tiers) = &catalogue.tiers {
-        policy.description = format!("Sloth's tiers for {}, by `AlertWindows`.", catalogue.period);
-        policy.scale_below = None;
-        policy.periods.clear();
-        policy.tiers.clone_from(tiers);
-    }
+    let mut policy = Policy::clone(&whole);
     let is_enabled = |tier: &PolicyTier| enabled.iter().any(|(severity, _)| *severity == tier.severity);
     policy.tiers.retain(is_enabled);
     for period in &mut policy.periods {

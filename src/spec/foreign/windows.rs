@@ -4,11 +4,13 @@
 //! windows that make no sense; where they can be kept they are a warning. A share of the budget below zero cannot: it
 //! would alert always.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use crate::diag::{Diagnostic, codes};
 use crate::spec::foreign::{Unknown, keys, prometheus_duration, required};
-use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, PolicyTier, TierKind};
+use crate::spec::policy::{AlertSeverity, BurnThreshold, Gates, Policy, PolicyTier, TierKind};
 use crate::units::Length;
 use crate::yaml::{NodeId, Reader};
 
@@ -24,13 +26,26 @@ pub struct Windows {
     pub tiers: Vec<PolicyTier>,
 }
 
-/// The period of all Sloth SLOs, and their tiers where a document gives them.
+/// Name of the policy that a document makes.
+pub const POLICY: &str = "sloth-windows";
+
+/// The period of all Sloth SLOs, and their policy where a document makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Catalogue {
     /// `W`.
     pub period: Length,
-    /// In place of the preset's.
-    pub tiers: Option<Vec<PolicyTier>>,
+    /// In place of the preset.
+    pub policy: Option<Arc<Policy>>,
+}
+
+impl Windows {
+    /// The policy of all Sloth SLOs.
+    #[must_use]
+    pub fn policy(self) -> Policy {
+        let description = format!("Sloth's tiers for {}, by `AlertWindows`.", self.period);
+        let periods = Vec::new();
+        Policy { name: POLICY.to_owned(), description, tiers: self.tiers, periods, scale_below: None }
+    }
 }
 
 /// Reads the document; what is wrong is noted, and a document with an error in it is left out.
@@ -87,12 +102,12 @@ fn read_tier(
     let short = read_length(reader, node, "shortWindow", "the window that confirms, such as 5m");
     let long = read_length(reader, node, "longWindow", "the window that the budget is spent in, such as 1h");
     let (percent, short, long, period) = (percent?, short?, long?, period?);
-    let spend = percent / Decimal::ONE_HUNDRED;
+    let share = percent / Decimal::ONE_HUNDRED;
     if long > period {
         let message = format!("the long window, {long}, is longer than the period of {period}");
         reader.report_in(node, "longWindow", Diagnostic::warning(codes::POLICY_MISFIT, message));
     }
-    let mut threshold = BurnThreshold::Spend(spend);
+    let mut threshold = BurnThreshold::Spend(share);
     let mut windows = (long, short);
     if short >= long {
         let message = format!("the short window, {short}, is not shorter than the long one, {long}");
@@ -101,7 +116,7 @@ fn read_tier(
     }
     if short > long {
         // The factor is that of the long window as Sloth calls it; both windows have to be above it.
-        let spent = spend.checked_mul(Decimal::from(period.millis()))?;
+        let spent = share.checked_mul(Decimal::from(period.millis()))?;
         threshold = BurnThreshold::Factor(spent.checked_div(Decimal::from(long.millis()))?);
         windows = (short, long);
     }

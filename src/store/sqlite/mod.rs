@@ -9,6 +9,7 @@ mod failure;
 mod open;
 mod read;
 mod record;
+mod rename;
 mod schema;
 mod thread;
 mod write;

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use crate::policy::alert::{Alert, AlertState};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::record::{SHAPE, encode};
+use crate::store::sqlite::rename::rename;
 use crate::store::{Attempt, Commit, DeliveryState, Keep, NewDelivery, UNDER_WAY, slo_of, state_name};
 use crate::units::{Length, Timestamp};
 
@@ -40,6 +41,9 @@ pub(super) fn commit(connection: &mut Connection, commit: &Commit) -> Result<(),
             .prepare_cached("REPLACE INTO watermarks (source, at) VALUES (?1, ?2)")?
             .execute(params![source, at.millis()])?;
     }
+    for (from, to) in commit.renamed.iter().filter(|(from, to)| from != to) {
+        rename(&transaction, from, to)?;
+    }
     transaction.commit()?;
     Ok(())
 }
@@ -48,7 +52,7 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Failure> {
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
-fn write_alert(transaction: &Transaction<'_>, alert: &Alert) -> Result<(), Failure> {
+pub(super) fn write_alert(transaction: &Transaction<'_>, alert: &Alert) -> Result<(), Failure> {
     if alert.state == AlertState::Inactive {
         transaction.prepare_cached("DELETE FROM alerts WHERE id = ?1")?.execute([&alert.id])?;
         return Ok(());
