@@ -35,7 +35,21 @@ pub(super) fn notes(part: &Part<'_>, loaded: &Loaded, policies: &Policies) -> Ve
         let fate = around.fate(&segments.iter().map(String::as_str).collect::<Vec<_>>(), document.text(leaf));
         Note { line: document.key_place(leaf).line, field, fate }
     };
-    leaves.into_iter().map(note).collect()
+    let mut notes: Vec<Note> = leaves.into_iter().map(note).collect();
+    notes.extend(default_name(part, &notes));
+    notes
+}
+
+/// Pyrra's alerts have a name where the file gives none, and lose that one too.
+fn default_name(part: &Part<'_>, notes: &[Note]) -> Option<Note> {
+    let field = "spec/alerting/name";
+    let slo = part.slos.first().filter(|slo| part.kind == Kind::Pyrra && slo.alerting.mode != Mode::Off)?;
+    if notes.iter().any(|note| note.field == field) {
+        return None;
+    }
+    let alert = slo.alerting.foreign.as_ref()?.alerts.first()?;
+    let fate = format!("{} (it is `{}` by default)", name(slo), alert.name);
+    Some(Note { line: part.document.place(part.node).line, field: field.to_owned(), fate })
 }
 
 /// Scalars, and whatever is empty.
