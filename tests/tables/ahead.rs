@@ -16,6 +16,7 @@ use crate::oracle::forecast::{Rates, exhaustion, is_exhausted, recovery};
 use crate::oracle::judge::judge;
 use crate::oracle::ledger::{Ledger, ledger};
 use crate::oracle::scene::{Phase, Scene};
+use crate::oracle::window::budget;
 use crate::oracle::world::{DAY, HOUR, Kind, MINUTE, SECOND, Setting, Tier};
 
 /// On the hour, and late enough for a period before it.
@@ -62,7 +63,7 @@ fn the_forecast_of_the_table() {
     assert_eq!(gone(&old, "1.2"), Some(whole(600)));
     let over = month(&[(600.0, Phase::Bad(0)), (601.0, Phase::Bad(9_000)), (720.0, Phase::Bad(0))]);
     let book = book(&over, &setting);
-    assert!(is_exhausted(&book, &setting));
+    assert!(is_exhausted(&budget(&book, &setting)));
     assert_eq!(hours(recovery(&book, &setting, &burn("0.5"))), Some(whole(601)));
 }
 
