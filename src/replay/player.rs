@@ -129,9 +129,9 @@ impl Player {
     }
 
     fn slice_end(&mut self, observation: &Observation, at: Timestamp) {
-        while let Some((_, to)) = self.silences.pop_front_if(|(from, _)| *from < at) {
+        while let Some((from, to)) = self.silences.pop_front_if(|(from, _)| *from < at) {
             self.state.asked_late(to);
-            self.state.not_answered(to);
+            self.state.not_answered(from, to);
         }
         let setting = Setting { subject: &self.subject, page_can_be_told: self.page_can_be_told, source_alert: None };
         let effects = self.book.evaluate(&setting, &mut self.state, observation, at);
