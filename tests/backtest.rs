@@ -91,6 +91,7 @@ fn past(zero: i64) -> Past {
         .map(|series| Loaded {
             labels: series.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             samples: series.samples.iter().map(|sample| (sample.at, sample.value)).collect(),
+            ..Loaded::default()
         })
         .collect();
     let end = zero + 7 * HOUR;

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use slo::check;
 use slo::check::load::{Loaded, load};
-use slo::diag::{Severity, codes, concise};
+use slo::diag::{Report, Severity, codes, concise};
 use slo::units::Day;
 use slo::yaml::SourceText;
 
@@ -78,10 +78,15 @@ fn loaded(text: &str) -> Loaded {
     load(&[SourceText::named("file.yaml", text)])
 }
 
+/// Everything that is found; no foreign file says anything about days.
+fn report(loaded: &Loaded) -> Report {
+    check::report(loaded, Day::default())
+}
+
 /// Findings as the heads of the files write them.
 fn findings(loaded: &Loaded) -> Vec<String> {
-    let report = check::report(loaded, Day::default());
-    let told = report.findings().iter().filter(|finding| ![codes::NO_OWNER, codes::NO_RUNBOOK].contains(&finding.code));
+    let all = report(loaded);
+    let told = all.findings().iter().filter(|finding| ![codes::NO_OWNER, codes::NO_RUNBOOK].contains(&finding.code));
     let line = |finding: &slo::diag::Diagnostic| {
         format!("{} {} {}", finding.severity.name(), finding.code, finding.path).trim_end().to_owned()
     };
@@ -91,13 +96,13 @@ fn findings(loaded: &Loaded) -> Vec<String> {
 }
 
 fn shown(loaded: &Loaded) -> String {
-    check::report(loaded, Day::default()).findings().iter().map(|finding| concise::line(finding) + "\n").collect()
+    report(loaded).findings().iter().map(|finding| concise::line(finding) + "\n").collect()
 }
 
 /// Compares one file; `None` where all is as its head says.
 fn judge(case: &Case) -> Option<String> {
     let loaded = loaded(&case.text);
-    let accepted = check::report(&loaded, Day::default()).count(Severity::Error) == 0;
+    let accepted = report(&loaded).count(Severity::Error) == 0;
     let expected = case.ours.unwrap_or(case.accepts);
     let finds: Vec<String> = case.finds.iter().map(|line| line.trim_end().to_owned()).collect();
     let found = findings(&loaded);

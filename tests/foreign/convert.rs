@@ -5,16 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use slo::check;
 use slo::check::convert::{Converted, convert};
 use slo::check::load::Loaded;
 use slo::policy::compile;
 use slo::spec::meant::{Mode, Slo};
 
-use crate::{cases, folder, loaded, read, shown};
+use crate::{cases, folder, loaded, read, report, shown};
 
 fn codes(loaded: &Loaded) -> BTreeSet<&'static str> {
-    check::report(loaded).findings().iter().map(|finding| finding.code).collect()
+    report(loaded).findings().iter().map(|finding| finding.code).collect()
 }
 
 /// Everything but names of alerts, labels and places.

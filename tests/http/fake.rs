@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use serde_json::json;
 use slo::diag::{Diagnostic, Place};
+use slo::engine::forecast::Forecast;
 use slo::engine::verdict::{Budget, Condition, WindowFigures};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::notification::Notification;
