@@ -147,7 +147,6 @@ async fn who_pages_first() {
     let options = Options {
         scrape: vec![("shop".to_owned(), target.clone())],
         interval: format!("{EVERY}s"),
-        rules,
         alertmanager: Some(alertmanager.url().replace("http://", "")),
         ..Options::default()
     };
@@ -159,6 +158,7 @@ async fn who_pages_first() {
     }
     let Some(server) = Prometheus::start(&options).await else { return };
     server.write(&loaded).await;
+    server.take_rules(&rules, &format!("{EVERY}s")).await;
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     configure(folder.path(), port, &server.url(), &alertmanager.url(), &format!("http://127.0.0.1:{own}/hook"));

@@ -129,7 +129,7 @@ impl Player {
     }
 
     fn slice_end(&mut self, observation: &Observation, at: Timestamp) {
-        while let Some((from, to)) = self.silences.pop_front_if(|(begin, _)| *begin < at) {
+        while let Some((from, to)) = self.silences.pop_front_if(|(from, _)| *from < at) {
             self.state.asked_late(to);
             self.state.not_answered(from, to);
         }

@@ -504,7 +504,7 @@ mod tests {
             &[],
         );
         assert_eq!(said.why, "`min_bad` 3: 1 bad event in 1h");
-        let waits = Look { matches: true, ..gated.clone() };
+        let waits = Look { gates_hold: true, ..gated.clone() };
         let said = why(&[theirs(0, 60)], &[], |watch| watch.waited = Some(waits.clone()), &[]);
         assert!(said.why.starts_with("it matched and waited for 2m: burn 20 over 1h (1 of 50)"), "{}", said.why);
         let young = look(30, window("1h", 20.0, 1_000.0, 0.18), window("5m", 20.0, 100.0, 1.0));

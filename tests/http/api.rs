@@ -79,6 +79,7 @@ async fn an_instance_has_the_keys_and_figures_of_the_interface() {
     assert_eq!(one["id"], r#"checkout/availability{region="eu"}"#);
     assert_eq!((&one["service"], &one["name"]), (&json!("checkout"), &json!("availability")));
     assert_eq!(one["group"], json!({"region": "eu"}));
+    assert_eq!(one["contact"], "#payments");
     assert_eq!((&one["owner"], &one["objective"], &one["window"]), (&json!("payments"), &json!(0.999), &json!("30d")));
     assert_eq!((&one["status"], &one["mode"]), (&json!("page"), &json!("exact")));
     for mark in ["frozen", "shadow", "estimated", "unweighted"] {

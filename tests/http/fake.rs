@@ -171,6 +171,7 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
     InstanceView {
         id,
         owner: Some("payments".into()),
+        contact: Some("#payments".to_owned()),
         description: "Checkout requests succeed.".into(),
         labels: BTreeMap::from([("tier".into(), "1".into())]),
         links: BTreeMap::from([("runbook".into(), "https://wiki.example/checkout".into())]),
@@ -283,6 +284,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         name: "availability".into(),
         group: Labels::new(),
         owner: None,
+        contact: None,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         links: BTreeMap::new(),

@@ -22,6 +22,8 @@ pub struct Options {
     pub interval: String,
     /// Rule files, as text.
     pub rules: Vec<String>,
+    /// `host:port` of an Alertmanager that gets the alerts of the rules.
+    pub alertmanager: Option<String>,
     /// Further command line flags.
     pub flags: Vec<String>,
 }
@@ -45,6 +47,10 @@ impl Options {
         }
         if !self.rules.is_empty() {
             text.push_str("rule_files: ['rules*.yml']\n");
+        }
+        if let Some(alertmanager) = &self.alertmanager {
+            writeln!(text, "alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}")
+                .unwrap();
         }
         text.push_str("storage:\n  tsdb:\n    out_of_order_time_window: 40d\nscrape_configs:\n");
         for (job, target) in &self.scrape {
