@@ -444,6 +444,10 @@ fn wrong_documents_are_found_at_their_line_and_column() {
             ],
         ),
         (
+            "version: config/v1\nwatchdog: [{every: 1m}, {to: [hook], every: 10ms}, {to: [hook], often: 1m}]\n",
+            vec![(codes::MISSING_KEY, 2, 12), (codes::BAD_DURATION, 2, 39), (codes::UNKNOWN_KEY, 2, 60)],
+        ),
+        (
             "version: config/v1\nlimits: {instances: 0, storm: 20}\nstorage: {postgres: {}}\nfiles: {exclusions: [x]}\n",
             vec![
                 (codes::BAD_NUMBER, 2, 21),

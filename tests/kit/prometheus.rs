@@ -16,6 +16,8 @@ pub struct Options {
     pub external_labels: Vec<(String, String)>,
     /// Job and `host:port`; scraped at `/metrics`.
     pub scrape: Vec<(String, String)>,
+    /// `host:port` of services of ours whose `/metrics/slos` is scraped, as job `slos`.
+    pub pages_of_slos: Vec<String>,
     /// `scrape_interval`, empty for `1s`.
     pub interval: String,
     /// Rule files, as text.
@@ -54,7 +56,11 @@ impl Options {
         for (job, target) in &self.scrape {
             writeln!(text, "- job_name: '{job}'\n  static_configs: [{{targets: ['{target}']}}]").unwrap();
         }
-        if self.scrape.is_empty() {
+        for target in &self.pages_of_slos {
+            let job = "- job_name: 'slos'\n  metrics_path: /metrics/slos\n";
+            writeln!(text, "{job}  static_configs: [{{targets: ['{target}']}}]").unwrap();
+        }
+        if self.scrape.is_empty() && self.pages_of_slos.is_empty() {
             text.truncate(text.len() - "scrape_configs:\n".len());
         }
         text
