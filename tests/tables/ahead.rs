@@ -234,7 +234,7 @@ fn predictive_tells_of_the_budget_beside_the_burn() {
     assert_eq!((forecast.exhausted, forecast.lookback.as_str()), (false, "6h"));
     let hours = forecast.exhausts_at.unwrap().since(page.as_of).seconds_f64() / 3_600.0;
     assert!((hours - 22_923.0 / (3_000.0 / 21_600.0) / 3_600.0).abs() < 0.5, "{hours}");
-    let card = card::render(page, None);
+    let card = card::render(page);
     let lines: Vec<&str> = card.lines().collect();
     assert_eq!(lines[0], "[PAGE] shop/availability: the budget is running out (objective 99.9%)");
     assert!(lines[1].contains("88% of budget left, gone in 1d2"), "{card}");
