@@ -53,16 +53,12 @@ pub(super) fn alerts(item: &Item<'_>, terms: Terms<'_>, parts: &Parts<'_>, notes
         for sentence in &comments {
             notes.add(&item.slo.id, sentence);
         }
-        match drafts.iter_mut().find(is_same) {
-            Some(draft) => {
-                draft.conditions.push(condition);
-                let fresh: Vec<String> = comments.into_iter().filter(|one| !draft.comments.contains(one)).collect();
-                draft.comments.extend(fresh);
-            }
-            None => {
-                let order = (kind, tier.severity);
-                drafts.push(Draft { order, naming, conditions: vec![condition], comments });
-            }
+        if let Some(draft) = drafts.iter_mut().find(is_same) {
+            draft.conditions.push(condition);
+            let fresh: Vec<String> = comments.into_iter().filter(|one| !draft.comments.contains(one)).collect();
+            draft.comments.extend(fresh);
+        } else {
+            drafts.push(Draft { order: (kind, tier.severity), naming, conditions: vec![condition], comments });
         }
     }
     drafts.sort_by_key(|draft| draft.order);
