@@ -244,12 +244,14 @@ async fn both_histories_stand_beside_each_other_and_every_difference_says_why() 
         }
     }
     theirs.retain(|series| !series.samples.is_empty());
+    let other = [("__name__", "ALERTS"), ("alertname", "DiskFull"), ("alertstate", "firing"), ("severity", "warning")];
+    theirs.push(Loaded::new(&other, (0..10).map(|n| (zero + HOUR + n * MINUTE, 1.0)).collect()));
     server.write(&theirs).await;
     let folder = folder();
     let [from, to] = range(&past);
     let url = server.url();
     let asked = ["backtest", "shop.yaml", "--prometheus", &url, "--from", &from, "--to", &to];
-    let matchers = "{sloth_service=\"shop\"}";
+    let matchers = "{alertname=~\"ShopErrors|DiskFull\"}";
     let json = slo(folder.path(), &[&asked[..], &["--against-alerts", matchers, "--format", "json"]].concat()).await;
     assert_eq!(json.code, 0, "{}", json.err);
     let said: Value = serde_json::from_str(&json.out).unwrap();
@@ -276,6 +278,28 @@ async fn both_histories_stand_beside_each_other_and_every_difference_says_why() 
 
     the_outage_is_paged_at_the_oracles_slice_ends(&said, &past);
     the_differences_say_why(&said);
+    let unmatched = said["unmatched"].as_array().unwrap();
+    assert_eq!(unmatched.len(), 1, "{unmatched:?}");
+    assert_eq!(
+        (&unmatched[0]["labels"]["alertname"], &unmatched[0]["severity"]),
+        (&"DiskFull".into(), &"ticket".into())
+    );
+    let (fired, ended) = (millis(&unmatched[0]["fired_at"]), millis(&unmatched[0]["resolved_at"]));
+    assert_eq!((fired, ended), (zero + HOUR, zero + HOUR + 9 * MINUTE), "its samples just stop");
+
+    let policies = ["--slo", "shop/sparse", "--policy", "balanced", "--policy", "workbook", "--format", "json"];
+    let both = slo(folder.path(), &[&asked[..], &policies].concat()).await;
+    assert_eq!(both.code, 0, "{}", both.err);
+    let said: Value = serde_json::from_str(&both.out).unwrap();
+    let pages: Vec<_> = said["slos"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|slo| {
+            (slo["id"].as_str().unwrap(), slo["policy"].as_str().unwrap(), slo["pages"].as_array().unwrap().len())
+        })
+        .collect();
+    assert_eq!(pages, [("shop/sparse", "balanced", 0), ("shop/sparse", "workbook", 1)]);
 
     let table = slo(folder.path(), &[&asked[..], &["--against-alerts", matchers]].concat()).await;
     assert_eq!(table.code, 0);
@@ -340,6 +364,45 @@ fn the_differences_say_why(said: &Value) {
     assert!(there > 2 * here && here > 0, "{there} there, {here} here");
     let flaps = differences(noisy, "page");
     assert!(flaps.iter().any(|(kind, why, _)| *kind == "both" && why.contains("alerts there, 1 here")), "{flaps:?}");
+}
+
+/// A store that was down has no samples of anybody; a target that is gone is missed while others are seen.
+#[tokio::test]
+async fn a_store_that_was_down_is_no_target_that_is_gone() {
+    let Some(server) = Prometheus::start(&Options::default()).await else { return };
+    let zero = Clock::system().now().millis() / HOUR * HOUR - 6 * HOUR;
+    let times: Vec<i64> =
+        (zero - HOUR..zero + 5 * HOUR).step_by(STEP.unsigned_abs() as usize).map(|at| at + 7 * SECOND).collect();
+    let minute = |at: i64| (at - zero).div_euclid(MINUTE);
+    let store_up = |at: &i64| !(60..80).contains(&minute(*at));
+    let shop_up = |at: &i64| store_up(at) && !(200..220).contains(&minute(*at));
+    let mut loaded = Vec::new();
+    for (metric, per_step) in [("requests_total", 300), ("failures_total", 0)] {
+        let labels = [("__name__", metric), ("job", "shop"), ("instance", "a")];
+        let samples = times.iter().enumerate().filter(|(_, at)| shop_up(at));
+        loaded.push(Loaded::new(&labels, samples.map(|(n, at)| (*at, (n as i64 * per_step) as f64)).collect()));
+    }
+    for (job, sees) in [("shop", &shop_up as &dyn Fn(&i64) -> bool), ("other", &store_up)] {
+        let labels = [("__name__", "up"), ("job", job), ("instance", "a")];
+        loaded.push(Loaded::new(&labels, times.iter().filter(|at| sees(at)).map(|at| (*at, 1.0)).collect()));
+    }
+    server.write(&loaded).await;
+    let folder = folder();
+    let at = |millis: i64| Timestamp::from_millis(millis).to_string();
+    let (from, to, url) = (at(zero), at(zero + 5 * HOUR), server.url());
+    let asked = ["backtest", "shop.yaml", "shop/outage", "--prometheus", &url, "--from", &from, "--to", &to];
+    let said = slo(folder.path(), &[&asked[..], &["--format", "json"]].concat()).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let said: Value = serde_json::from_str(&said.out).unwrap();
+    let pages = of(&said, "outage")["pages"].as_array().unwrap();
+    assert_eq!(pages.len(), 1, "{pages:?}");
+    assert_eq!(pages[0]["kind"], "down");
+    // `G` after the last sample, and 3 min more; over with the first sample.
+    let last = zero + 199 * MINUTE + 37 * SECOND;
+    let fired = millis(&pages[0]["fired_at"]);
+    assert!((last + 8 * MINUTE..last + 9 * MINUTE).contains(&fired), "{}", pages[0]);
+    assert_eq!(millis(&pages[0]["resolved_at"]), zero + 220 * MINUTE + 30 * SECOND);
+    assert_eq!(said["slos"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -236,6 +236,15 @@ fn without_a_configuration_names_are_not_resolved_and_with_one_they_are() {
 }
 
 #[test]
+fn a_heartbeat_to_a_sink_that_is_not_there_is_found() {
+    let config = "version: config/v1\nsinks: {hook: {type: stdout}}\nwatchdog: [{to: [hook, hok]}]\n";
+    let folder = folder(&[("slos/shop.yaml", GOOD), ("slo.yaml", config)]);
+    let output = run(folder.path(), &["check", "--format", "concise"]);
+    assert!(out(&output).contains("slo.yaml:3:24: error[SLO040]: unknown sink `hok`"), "{}", out(&output));
+    assert_eq!(out(&output).matches("SLO040").count(), 1, "{}", out(&output));
+}
+
+#[test]
 fn without_paths_the_configuration_and_its_files_are_checked() {
     let config = "version: config/v1\nfiles: {slos: [promises/]}\n";
     let folder = folder(&[("slo.yaml", config), ("promises/shop.yaml", GOOD), ("slos/bad.yaml", "rubbish: [")]);

@@ -7,6 +7,7 @@ mod kit;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use kit::prometheus::{Options, Prometheus};
 use kit::remote_write::Loaded;
@@ -31,9 +32,10 @@ async fn slo(folder: &Path, arguments: &[&str]) -> Said {
     }
 }
 
-/// A series of two days that ends now, with the value of each step.
+/// A series of two days, with the value of each step. It ends in a slice that is complete, so that every step counts.
 fn series(labels: &[(&str, &str)], value: impl Fn(i64) -> f64) -> Loaded {
-    let newest = Clock::system().now().millis() / STEP * STEP - STEP + 7_000;
+    static NEWEST: LazyLock<i64> = LazyLock::new(|| Clock::system().now().millis() / STEP * STEP - 2 * STEP + 7_000);
+    let newest = *NEWEST;
     Loaded::new(labels, (0..=STEPS).map(|step| (newest - (STEPS - step) * STEP, value(step))).collect())
 }
 

@@ -1,4 +1,4 @@
-//! The tables of SEMANTICS 1 to 6 and 9, as far as they are built: input on the left, answer on the right, first
+//! The tables of SEMANTICS 1 to 7 and 9, as far as they are built: input on the left, answer on the right, first
 //! through the oracle (is the model right?), then through the engine (does it do the same?).
 
 #[cfg(test)]
@@ -7,6 +7,7 @@ mod oracle;
 
 #[cfg(test)]
 mod tables {
+    mod ahead;
     mod alerts;
     mod budgets;
     mod silences;

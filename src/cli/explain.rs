@@ -15,10 +15,12 @@ use crate::units::{Length, Objective};
 
 /// Explain an SLO from query to decision, a policy by when it fires, or the code of a finding
 ///
-/// An SLO (`checkout/availability`) is asked of a running service. A policy is a preset, or one of the files.
+/// An SLO (`checkout/availability`) is asked of a running service, or, with `--prometheus`, computed once from the files.
+/// A policy is a preset, or one of the files.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   slo explain checkout/availability
+  slo explain checkout/availability slos/ --prometheus http://127.0.0.1:9090
   slo explain balanced --objective 99.5% --window 7d
   slo explain house rules/
   slo explain SLO012")]
@@ -26,12 +28,15 @@ pub struct Arguments {
     /// An SLO or one of its groups, a policy, or a code
     #[arg(value_name = "SLO|POLICY|CODE")]
     pub what: String,
-    /// Files and folders to look for the policy in, beside the presets [default: the configuration's `files`]
+    /// Files and folders that hold the SLO or the policy [default: the configuration's `files`]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// The configuration [default: ./slo.yaml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Compute an SLO once from this Prometheus, without a service
+    #[arg(long, value_name = "URL")]
+    pub prometheus: Option<String>,
     /// The objective that a policy is explained for
     #[arg(long, value_name = "PERCENT", default_value = "99.9%")]
     pub objective: Objective,

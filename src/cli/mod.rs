@@ -13,6 +13,7 @@ pub mod demo;
 pub mod explain;
 pub mod generate;
 pub mod init;
+pub mod once;
 pub mod printer;
 pub mod progress;
 pub mod run;

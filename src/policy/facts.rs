@@ -37,7 +37,7 @@ pub enum Facts<'a> {
     Source {
         /// Its name.
         name: &'a str,
-        /// Wall clock.
+        /// The slice end that was asked for.
         at: Timestamp,
         /// What it failed with, without secrets; empty where it answers.
         error: &'a str,
@@ -52,7 +52,7 @@ pub enum Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// The slice end; for a source the wall clock.
+    /// The slice end.
     #[must_use]
     pub const fn at(&self) -> Timestamp {
         match self {

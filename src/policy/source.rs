@@ -1,9 +1,9 @@
 //! The alert of a source that does not answer: `source/NAME`, under which `no_data` of its SLOs is held back.
 //!
-//! The only alert that goes by the wall clock, which comes in as an argument: while a source fails there are no slice
-//! ends. It runs through the same machine as every other alert, so ids, transitions and hold-back rules are the same.
-//! Invariant: equal (first failure, now, after) give the same state; it fires at `first failure + after`, whenever that
-//! is noticed, and ends with the first answer.
+//! It goes by the slice ends that were asked for, answered or not: so the ids are made of data time as all others are,
+//! and two copies of the service tell the same. It runs through the same machine as every other alert, so ids,
+//! transitions and hold-back rules are the same. Invariant: equal (first slice end without an answer, the newest one,
+//! after) give the same state; it fires at `first + after`, whenever that is noticed, and ends with the first answer.
 
 use crate::policy::alert::Alert;
 use crate::policy::facts::Facts;
@@ -14,14 +14,14 @@ use crate::policy::tier::{ActiveTier, Condition, Phase, TierKey, TierOutcome};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Length, Timestamp};
 
-/// How a source stands at `now`.
+/// How a source stands at a slice end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing<'a> {
     /// It answered.
     Answers,
     /// It has not answered since.
     Fails {
-        /// The first failure after the last answer (wall clock).
+        /// The first slice end that was asked for in vain.
         since: Timestamp,
         /// The newest error, without secrets.
         error: &'a str,
@@ -75,7 +75,7 @@ impl SourceAlert {
             .flatten()
     }
 
-    /// Brings the alert to `now`; called on every tick of the source.
+    /// Brings the alert to the slice end `now`; called on every tick of the source.
     pub fn step(&mut self, rule: &SourceRule<'_>, standing: Standing<'_>, now: Timestamp) -> Step {
         if standing == Standing::Answers && self.state.is_quiet() {
             return Step::default();

@@ -117,17 +117,29 @@ pub fn alerts(series: &[(Labels, Vec<(Timestamp, Timestamp)>)], steps: Steps) ->
     alerts
 }
 
-/// The times in which a rule there was pending and did not come to fire, with its labels.
+/// The times in which a rule there was pending and never fired, as if they were alerts.
 #[must_use]
-pub fn only_pending(series: &[(Labels, Vec<(Timestamp, Timestamp)>)], steps: Steps) -> Vec<(Labels, Interval)> {
-    let pending = series.iter().filter(|(labels, _)| labels.get("alertstate") == Some("pending"));
-    let all = pending.flat_map(|(labels, points)| {
+pub fn only_pending(series: &[(Labels, Vec<(Timestamp, Timestamp)>)], steps: Steps) -> Vec<ForeignAlert> {
+    let fired = alerts(series, steps);
+    let mut waits = Vec::new();
+    for (labels, points) in series.iter().filter(|(labels, _)| labels.get("alertstate") == Some("pending")) {
         let mut bare = labels.clone();
         bare.remove("__name__");
         bare.remove("alertstate");
-        intervals(points, steps).into_iter().map(move |interval| (bare.clone(), interval))
-    });
-    all.collect()
+        for interval in intervals(points, steps) {
+            if !fired.iter().any(|alert| alert.labels == bare && alert.pending_since == Some(interval.from)) {
+                waits.push(ForeignAlert {
+                    severity: severity(&bare),
+                    labels: bare.clone(),
+                    fired_at: interval.from,
+                    resolved_at: interval.to,
+                    pending_since: Some(interval.from),
+                    cut: interval.cut,
+                });
+            }
+        }
+    }
+    waits
 }
 
 /// The severity that the labels say: Sloth's, ours, or the usual one.
@@ -257,6 +269,9 @@ mod tests {
         assert_eq!((alert.pending_since, alert.fired_at, alert.resolved_at), (Some(at(60)), at(180), Some(at(300))));
         assert_eq!(alert.severity, Some(AlertSeverity::Page));
         assert_eq!(alert.labels, Labels::from([("alertname", "X"), ("severity", "critical")]));
+        assert!(only_pending(&series, steps(900)).is_empty());
+        let waits = only_pending(&series[..1], steps(900));
+        assert_eq!((waits[0].fired_at, waits[0].resolved_at), (at(60), Some(at(180))));
     }
 
     #[test]

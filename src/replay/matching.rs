@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn severities_are_apart_unless_the_labels_say_none() {
         let here = [ours(AlertSeverity::Page, 10, Some(20)), ours(AlertSeverity::Ticket, 10, Some(20))];
-        assert_eq!(paired(&[theirs("ticket", 10, 12)], &here), [(vec![], vec![0]), (vec![0], vec![1])]);
+        assert_eq!(paired(&[theirs("ticket", 10, 12)], &here), [(vec![0], vec![1]), (vec![], vec![0])]);
         assert_eq!(paired(&[theirs("", 10, 12)], &here), [(vec![0], vec![0, 1])]);
     }
 

@@ -5,6 +5,7 @@
 //! service that ran all the time missed nothing. Invariant: one call of [`AlertBook::evaluate`] for each slice end, in
 //! order; slice ends at which the store itself has no samples of anybody are told to the engine as such.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::engine::definition::Definition;
@@ -29,6 +30,8 @@ pub struct Player {
     book: AlertBook,
     told: Vec<Told>,
     watches: Vec<Watch>,
+    /// Times in which the store itself has nothing, not reached yet; ascending.
+    silences: VecDeque<(Timestamp, Timestamp)>,
     /// Reused from slice end to slice end.
     verdict: Verdict,
 }
@@ -48,6 +51,7 @@ impl Player {
             book: AlertBook::new(definition.id.clone()),
             told: Vec::new(),
             watches: Vec::new(),
+            silences: VecDeque::new(),
             verdict: Verdict::default(),
         }
     }
@@ -60,6 +64,12 @@ impl Player {
     /// Takes a stretch of the past, directly before what is known.
     pub fn prepend(&mut self, history: &History) {
         self.state.prepend(history);
+    }
+
+    /// The store has no samples of anybody in `(from, to]`: it was down, and the service was blind. That nothing is there
+    /// of a target says nothing of the target then.
+    pub fn store_was_silent(&mut self, from: Timestamp, to: Timestamp) {
+        self.silences.push_back((from, to));
     }
 
     /// Lives through every slice end up to `to` that `observation` reaches.
@@ -119,6 +129,10 @@ impl Player {
     }
 
     fn slice_end(&mut self, observation: &Observation, at: Timestamp) {
+        while let Some((from, to)) = self.silences.pop_front_if(|(from, _)| *from < at) {
+            self.state.asked_late(to);
+            self.state.not_answered(from, to);
+        }
         let setting = Setting { subject: &self.subject, page_can_be_told: self.page_can_be_told, source_alert: None };
         let effects = self.book.evaluate(&setting, &mut self.state, observation, at);
         for effect in effects {

@@ -95,6 +95,8 @@ pub struct Histories<'a> {
     pub there: &'a [ForeignAlert],
     /// What was noted of them, in the same places.
     pub watches: &'a [Watch],
+    /// Times in which rules there were pending and did not fire.
+    pub pending: &'a [ForeignAlert],
     /// Alerts here, those that were never sent too.
     pub here: &'a [Told],
     /// End of the replay.
@@ -138,7 +140,7 @@ impl Histories<'_> {
             }
             ([theirs, ..], []) => (DifferenceKind::OnlyThere, None, self.only_there(theirs, watch, figures)),
             (_, ours) => {
-                let why = ours.first().map(|ours| only_here(ours, self.definition, figures)).unwrap_or_default();
+                let why = ours.first().map(|ours| self.only_here(ours, figures)).unwrap_or_default();
                 (DifferenceKind::OnlyHere, None, why)
             }
         };
@@ -232,12 +234,26 @@ impl Histories<'_> {
         let mut why = match (held, watch) {
             (Some(held), _) => self.held(held),
             (None, Some(watch)) => self.not_met(theirs, watch),
-            (None, None) => "nothing was looked at here".to_owned(),
+            (None, None) => String::new(),
         };
         for figure in figures.iter().filter_map(|figure| rule_figure(figure, self.definition)) {
             why = format!("{why}; {figure}");
         }
         why
+    }
+
+    /// Why nothing fired there, as far as the series there tell.
+    fn only_here(&self, ours: &Told, figures: &[RuleFigure]) -> String {
+        let waits = self.pending.iter().filter(|wait| overlap(wait, ours, &self.definition.by, self.end));
+        let mut there: Vec<String> = waits
+            .map(|wait| {
+                let until = wait.resolved_at.map_or_else(|| "the end".to_owned(), clock);
+                format!("there it was pending from {} to {until} and did not fire (`for`)", clock(wait.fired_at))
+            })
+            .collect();
+        there.extend(figures.iter().filter_map(|figure| rule_figure(figure, self.definition)));
+        let there = if there.is_empty() { "no alert there overlaps it".to_owned() } else { there.join("; ") };
+        format!("{}; {there}", ours.reason)
     }
 
     fn held(&self, held: &Told) -> String {
@@ -286,13 +302,6 @@ impl Histories<'_> {
 fn lead(theirs: &ForeignAlert, ours: &Told) -> Option<f64> {
     let told = ours.told_at.unwrap_or(ours.fired_at);
     (!theirs.cut).then(|| theirs.fired_at.seconds_f64() - told.seconds_f64())
-}
-
-/// Why nothing fired there, as far as the series there tell.
-fn only_here(ours: &Told, definition: &Definition, figures: &[RuleFigure]) -> String {
-    let figures: Vec<String> = figures.iter().filter_map(|figure| rule_figure(figure, definition)).collect();
-    let there = if figures.is_empty() { "no alert there overlaps it".to_owned() } else { figures.join("; ") };
-    format!("{}; {there}", ours.reason)
 }
 
 /// `there slo:sli_error:ratio_rate1h was 0.0121 (burn 12.1)`.
@@ -397,4 +406,185 @@ fn clock(at: Timestamp) -> String {
 
 fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::alert::AlertKind;
+    use crate::policy::machine::kit::{burn, definition};
+    use crate::spec::policy::Gates;
+
+    const fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(36_000 + seconds)
+    }
+
+    fn window(length: &str, bad: f64, total: f64, coverage: f64) -> WindowFigures {
+        let length: Length = length.parse().unwrap();
+        let share = bad / total;
+        let (from, measured) = (at(0) - length, Length::from_seconds(60));
+        WindowFigures { length, from, to: at(0), bad, total, measured, coverage, share, rate: share / 0.001 }
+    }
+
+    fn look(seconds: i64, over: WindowFigures, confirm: WindowFigures) -> Look {
+        Look {
+            at: at(seconds),
+            group: Labels::new(),
+            tier: 0,
+            threshold: Some(0.0144),
+            condition: Condition::Measured,
+            over: Some(over),
+            confirm: Some(confirm),
+            matches: false,
+            gates_hold: true,
+        }
+    }
+
+    fn theirs(from: i64, to: i64) -> ForeignAlert {
+        ForeignAlert {
+            labels: Labels::from([("alertname", "X")]),
+            severity: Some(AlertSeverity::Page),
+            fired_at: at(from),
+            resolved_at: Some(at(to)),
+            pending_since: None,
+            cut: false,
+        }
+    }
+
+    fn ours(severity: AlertSeverity, from: i64, to: i64) -> Told {
+        Told {
+            id: "shop/a/page/burn/1".to_owned(),
+            group: Labels::new(),
+            severity,
+            kind: AlertKind::Burn,
+            started_at: at(from),
+            fired_at: at(from),
+            told_at: Some(at(from)),
+            resolved_at: Some(at(to)),
+            ended_by: None,
+            reason: "it burns".to_owned(),
+            end_reason: None,
+            peak_burn: None,
+            held_back_by: None,
+            windows: vec!["1h".to_owned(), "5m".to_owned()],
+        }
+    }
+
+    /// The one difference of these, `watch` being of the first alert there.
+    fn why(there: &[ForeignAlert], here: &[Told], watch: impl Fn(&mut Watch), figures: &[RuleFigure]) -> Difference {
+        let gates = Gates { min_bad: 3.0, for_: Length::from_minutes(2), hold: 0.5, ..Gates::default() };
+        let definition = definition(vec![burn(AlertSeverity::Page, 14.4, "1h", "5m", gates)], &[]);
+        let mut watches: Vec<Watch> = there.iter().map(|alert| alert.watch(&[], at(9_000))).collect();
+        watches.iter_mut().take(1).for_each(watch);
+        let (there, here, end) = (there, here, at(9_000));
+        let histories = Histories { definition: &definition, there, watches: &watches, pending: &[], here, end };
+        let pairings = crate::replay::matching::pair(there, here, &[], end);
+        assert_eq!(pairings.len(), 1);
+        histories.difference(&pairings[0], figures)
+    }
+
+    #[test]
+    fn what_fired_there_only_says_what_was_short_here() {
+        let low = look(30, window("1h", 9.8, 1_000.0, 1.0), window("5m", 2.0, 100.0, 1.0));
+        let near = |look: Look| move |watch: &mut Watch| watch.closest = Some(look.clone());
+        let said = why(&[theirs(0, 600)], &[], near(low.clone()), &[]);
+        assert_eq!((said.kind, said.lead_seconds), (DifferenceKind::OnlyThere, None));
+        assert_eq!(
+            said.why,
+            "threshold not met: burn 9.8 over 1h (9.8 of 1000) and 14.4 over 5m (2 of 100) of 14.4 at 10:00:30, \
+             the closest it came"
+                .replace("14.4 over", "20 over")
+        );
+        let gated =
+            Look { matches: true, gates_hold: false, ..look(30, window("1h", 1.0, 50.0, 1.0), low.over.unwrap()) };
+        let said = why(
+            &[theirs(0, 600)],
+            &[],
+            |watch| (watch.gated, watch.first) = (Some(gated.clone()), Some(gated.clone())),
+            &[],
+        );
+        assert_eq!(said.why, "`min_bad` 3: 1 bad event in 1h");
+        let waits = Look { gates_hold: true, ..gated.clone() };
+        let said = why(&[theirs(0, 60)], &[], |watch| watch.waited = Some(waits.clone()), &[]);
+        assert!(said.why.starts_with("it matched and waited for 2m: burn 20 over 1h (1 of 50)"), "{}", said.why);
+        let young = look(30, window("1h", 20.0, 1_000.0, 0.18), window("5m", 20.0, 100.0, 1.0));
+        let said = why(&[theirs(0, 60)], &[], |watch| watch.unmeasured = Some(young.clone()), &[]);
+        assert!(
+            said.why.starts_with("unmeasured time counts as clean: 18% of 1h measured, burn 3.6 over 1h (20 of 1000)"),
+            "{}",
+            said.why
+        );
+        assert_eq!(why(&[theirs(0, 60)], &[], |_| {}, &[]).why, "nothing of it was known here: no instance had data");
+        let mut ticket = theirs(0, 60);
+        ticket.severity = Some(AlertSeverity::Ticket);
+        assert_eq!(why(&[ticket], &[], |_| {}, &[]).why, "the policy here has no tier of severity `ticket`");
+    }
+
+    #[test]
+    fn a_figure_of_a_rule_there_is_told_beside() {
+        let low = look(30, window("1h", 14.3, 1_000.0, 1.0), window("5m", 2.0, 100.0, 1.0));
+        let of = |value: Option<f64>, exists: bool| RuleFigure {
+            series: "slo:sli_error:ratio_rate1h".to_owned(),
+            at: at(0),
+            value,
+            exists,
+        };
+        let said =
+            |figure: RuleFigure| why(&[theirs(0, 600)], &[], |watch| watch.first = Some(low.clone()), &[figure]).why;
+        assert!(
+            said(of(Some(0.0145), true))
+                .ends_with("there `slo:sli_error:ratio_rate1h` was 0.0145 at 10:00:00, burn 14.5")
+        );
+        assert!(said(of(None, true)).ends_with("had no value (NaN or no series) at 10:00:00"));
+        assert!(!said(of(None, false)).contains("ratio_rate"));
+    }
+
+    #[test]
+    fn what_fired_on_both_sides_says_who_was_first_and_why() {
+        let page = ours(AlertSeverity::Page, 0, 1_200);
+        let mut there = theirs(90, 600);
+        there.pending_since = Some(at(30));
+        let said = why(&[there], std::slice::from_ref(&page), |_| {}, &[]);
+        assert_eq!((said.kind, said.lead_seconds), (DifferenceKind::Both, Some(90.0)));
+        assert_eq!(said.why, "earlier here by 1m30s: it burns; there it was pending for 1m (`for`), since 10:00:30");
+
+        let low = look(-60, window("1h", 10.0, 1_000.0, 1.0), window("5m", 2.0, 100.0, 1.0));
+        let flaps = [theirs(-75, 0), theirs(60, 120), theirs(300, 360)];
+        let said = why(&flaps, std::slice::from_ref(&page), |watch| watch.first = Some(low.clone()), &[]);
+        assert_eq!(said.lead_seconds, Some(-75.0));
+        assert_eq!(
+            said.why,
+            "later here by 1m15s: at 09:59:00 threshold not met: burn 10 over 1h (10 of 1000) and 20 over 5m (2 of 100) \
+             of 14.4; 3 alerts there, 1 here: here it ends once it is known false at 50% of the threshold, not with the \
+             first quiet confirm window"
+        );
+
+        let mut cut = theirs(-75, 600);
+        cut.cut = true;
+        assert_eq!(why(&[cut], &[page], |_| {}, &[]).lead_seconds, None);
+    }
+
+    #[test]
+    fn what_was_held_back_is_a_reason() {
+        let mut held = ours(AlertSeverity::Page, 0, 1_200);
+        (held.told_at, held.held_back_by) = (None, Some("shop/parent/page/burn/1".to_owned()));
+        let said = why(&[theirs(30, 600)], &[held.clone()], |_| {}, &[]);
+        assert_eq!(
+            said.why,
+            "held back here under `shop/parent/page/burn/1`: it matched from 10:00:00 and ended at 10:20:00 unsent"
+        );
+        held.told_at = Some(at(900));
+        let said = why(&[theirs(30, 600)], &[held], |_| {}, &[]);
+        assert_eq!(said.lead_seconds, Some(-870.0));
+        assert_eq!(
+            said.why,
+            "later here by 14m30s: matched since 10:00:00, held back under `shop/parent/page/burn/1` until 10:15:00"
+        );
+    }
+
+    #[test]
+    fn what_fired_here_only_says_what_is_known_of_there() {
+        let said = why(&[], &[ours(AlertSeverity::Page, 0, 1_200)], |_| {}, &[]);
+        assert_eq!((said.kind, said.why.as_str()), (DifferenceKind::OnlyHere, "it burns; no alert there overlaps it"));
+    }
 }

@@ -19,7 +19,7 @@ use crate::engine::state::Birth;
 use crate::plan::{Plan, overlap};
 use crate::policy::compile::{Terms, definition};
 use crate::policy::route::{Addressee, sinks};
-use crate::replay::foreign::{ForeignAlert, Steps, alerts};
+use crate::replay::foreign::{ForeignAlert, Steps, alerts, only_pending, slo_of};
 use crate::replay::matching::pair;
 use crate::replay::player::Player;
 use crate::replay::told::Told;
@@ -32,7 +32,7 @@ use crate::runtime::core::held;
 use crate::runtime::poller::CATCH_UP;
 use crate::runtime::recorded;
 use crate::source::{Source, SourceError, SourceErrorKind};
-use crate::spec::meant::Slo;
+use crate::spec::meant::{Absent, Alive, Sli, Slo};
 use crate::spec::policy::{AlertSeverity, Policy};
 use crate::spec::selector::Selector;
 use crate::units::{Labels, Length, SloId, Step, Timestamp};
@@ -224,12 +224,12 @@ impl Stage<'_> {
                 kind: SourceErrorKind::Unsupported,
             });
         }
-        let all = match &request.against {
+        let (all, waits) = match &request.against {
             Some(selector) => self.foreign_alerts(selector).await?,
-            None => Vec::new(),
+            None => (Vec::new(), Vec::new()),
         };
         let ids: Vec<SloId> = plans.iter().map(|plan| plan.slo.id.clone()).collect();
-        let (mine, unmatched) = sorted(all, &ids);
+        let ((mine, unmatched), (pending, _)) = (sorted(all, &ids), sorted(waits, &ids));
         let of = |plan: &SloPlan| mine.get(&plan.slo.id).map(Vec::as_slice).unwrap_or_default();
         let pasts: Vec<Arc<Past>> = plans
             .iter()
@@ -246,7 +246,8 @@ impl Stage<'_> {
         let mut outcomes = Vec::with_capacity(plans.len());
         for (plan, past) in plans.iter().zip(pasts) {
             let (told, watches) = held(&past.player).clone().finish();
-            outcomes.push(self.outcome(request, plan, of(plan), told, &watches).await?);
+            let pending = pending.get(&plan.slo.id).map(Vec::as_slice).unwrap_or_default();
+            outcomes.push(self.outcome(request, plan, (of(plan), pending), told, &watches).await?);
         }
         let unmatched = unmatched.into_iter().filter(|alert| reaches(alert.resolved_at, request.from)).collect();
         Ok((outcomes, unmatched))
@@ -296,8 +297,13 @@ impl Stage<'_> {
                 return Err(error);
             }
             stretch = next_stretch(stretch, asked.samples, SAMPLES_AN_ANSWER, FIRST_STRETCH).min(LONGEST_STRETCH);
-            let shared = pasts.to_vec();
             let observations = asked.observations;
+            if observations.iter().any(|(place, observation)| self.has_hole(pasts, *place, observation, to)) {
+                for (since, until) in self.silences(from, to).await? {
+                    pasts.iter().for_each(|past| held(&past.player).store_was_silent(since, until));
+                }
+            }
+            let shared = pasts.to_vec();
             off_the_tasks(move || {
                 observations.par_iter().for_each(|(place, observation)| {
                     if let Some(past) = shared.get(*place) {
@@ -311,8 +317,37 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// The alerts that `selector` selects, from a little before the time asked for.
-    async fn foreign_alerts(&self, selector: &Selector) -> Result<Vec<ForeignAlert>, SourceError> {
+    /// Whether an SLO's answer leaves open if the store itself was down: its targets are not seen for longer than `G`, or
+    /// what is missing counts as bad.
+    fn has_hole(&self, pasts: &[Arc<Past>], place: usize, observation: &Observation, to: Timestamp) -> bool {
+        let Some(past) = pasts.get(place) else { return false };
+        let asks = past.slo.alive != Alive::None;
+        let mut seen: Vec<Timestamp> = vec![observation.from, to];
+        let alive = observation.series.iter().filter(|series| series.roles.alive);
+        seen.extend(alive.flat_map(|series| series.samples.iter().map(|sample| sample.at)));
+        seen.sort_unstable();
+        let hole = seen.windows(2).any(|pair| matches!(pair, [a, b] if b.since(*a) > self.config.gap));
+        (asks && hole) || matches!(past.slo.sli, Sli::Gauge { absent: Absent::Bad, .. })
+    }
+
+    /// The times within `(from, to]` in which the store has no sample of `up` for longer than `G`: it was down itself.
+    async fn silences(&self, from: Timestamp, to: Timestamp) -> Result<Vec<(Timestamp, Timestamp)>, SourceError> {
+        let slice = self.slice.length();
+        let begin = from - self.config.gap;
+        let values = self.source.evaluate("max(timestamp(up))", begin, to.floor_to(slice), slice).await?;
+        let newest = values.iter().flat_map(|value| &value.points).map(|(_, at)| Timestamp::from_seconds_f64(*at));
+        let mut seen: Vec<Timestamp> = newest.chain([begin, to]).collect();
+        seen.sort_unstable();
+        let gap = self.config.gap;
+        let silent = seen.windows(2).filter_map(|pair| match pair {
+            [a, b] if b.since(*a) > gap => Some((*a, *b)),
+            _ => None,
+        });
+        Ok(silent.collect())
+    }
+
+    /// The alerts that `selector` selects, and the times in which it selects pending ones that never fired.
+    async fn foreign_alerts(&self, selector: &Selector) -> Result<(Vec<ForeignAlert>, Vec<ForeignAlert>), SourceError> {
         let wanted = Length::from_millis(self.end.since(self.begin).millis() / LOOKS);
         let step = Length::from_seconds(wanted.millis() / 1_000 + 1).clamp(STEPS.0, STEPS.1);
         let steps = Steps { from: self.begin.ceil_to(step), to: self.end, step };
@@ -325,18 +360,19 @@ impl Stage<'_> {
                 (value.labels, points.collect())
             })
             .collect();
-        Ok(alerts(&series, steps))
+        Ok((alerts(&series, steps), only_pending(&series, steps)))
     }
 
     async fn outcome(
         &self,
         request: &Request<'_>,
         plan: &SloPlan,
-        against: &[ForeignAlert],
+        (against, pending): (&[ForeignAlert], &[ForeignAlert]),
         told: Vec<Told>,
         watches: &[Watch],
     ) -> Result<SloOutcome, SourceError> {
-        let histories = Histories { definition: &plan.definition, there: against, watches, here: &told, end: self.end };
+        let histories =
+            Histories { definition: &plan.definition, there: against, watches, pending, here: &told, end: self.end };
         let mut differences = Vec::new();
         if request.against.is_some() {
             for pairing in pair(against, &told, &plan.definition.by, self.end) {
@@ -373,7 +409,7 @@ fn sorted(all: Vec<ForeignAlert>, ids: &[SloId]) -> (BTreeMap<SloId, Vec<Foreign
     let mut mine: BTreeMap<SloId, Vec<ForeignAlert>> = BTreeMap::new();
     let mut unmatched = Vec::new();
     for alert in all {
-        match crate::replay::foreign::slo_of(&alert.labels, ids) {
+        match slo_of(&alert.labels, ids) {
             Some(id) => mine.entry(id.clone()).or_default().push(alert),
             None => unmatched.push(alert),
         }

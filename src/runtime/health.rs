@@ -18,6 +18,8 @@ pub struct SourceHealth {
     pub watermark: Option<Timestamp>,
     /// First failure since the last success.
     pub failing_since: Option<Timestamp>,
+    /// The slice end that the tick of that failure asked for: what the source's alert begins at, on every copy alike.
+    pub failing_slice: Option<Timestamp>,
     last_success_at: Option<Timestamp>,
     last_error: Option<(Timestamp, String)>,
     requests_failed: u64,
@@ -37,6 +39,7 @@ impl SourceHealth {
             kind,
             watermark: None,
             failing_since: None,
+            failing_slice: None,
             last_success_at: None,
             last_error: None,
             requests_failed: 0,
@@ -50,7 +53,14 @@ impl SourceHealth {
     pub fn succeeded(&mut self, now: Timestamp, watermark: Timestamp) -> bool {
         self.last_success_at = Some(now);
         self.watermark = self.watermark.max(Some(watermark));
+        self.failing_slice = None;
         self.failing_since.take().is_some()
+    }
+
+    /// A tick for slices up to `newest` was not answered.
+    pub fn unanswered(&mut self, now: Timestamp, newest: Timestamp) {
+        self.failing_since = self.failing_since.or(Some(now));
+        self.failing_slice = self.failing_slice.or(Some(newest));
     }
 
     /// A tick had failures.

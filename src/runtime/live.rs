@@ -476,7 +476,12 @@ impl Service for Live {
         self.core.clock.now()
     }
 
+    /// The lag is that of now: told by the ticks, it would stand still with them.
     fn own_metrics(&self) -> String {
+        let (loaded, now) = (self.loaded(), self.core.clock.now());
+        let reached = loaded.entries.values().map(|entry| entry.as_of().unwrap_or(loaded.at)).min();
+        let seconds = now.since(reached.unwrap_or(now)).seconds_f64();
+        self.core.telemetry.tell(&event::EvaluationLag { seconds });
         self.core.telemetry.render()
     }
 

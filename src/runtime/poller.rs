@@ -303,7 +303,7 @@ impl Poller {
             if answers {
                 health.succeeded(now, newest);
             } else {
-                health.failing_since = health.failing_since.or(Some(now));
+                health.unanswered(now, newest);
             }
         });
         if !errors.is_empty() {
@@ -320,17 +320,16 @@ impl Poller {
         }
         let (since, problem) = self
             .core
-            .health(&self.name, |health| (health.failing_since, health.problem().unwrap_or_default().to_owned()));
+            .health(&self.name, |health| (health.failing_slice, health.problem().unwrap_or_default().to_owned()));
         let error = (!problem.is_empty()).then_some(problem.as_str());
         self.core.telemetry.tell(&event::SourceHealth { source: &self.name, up: since.is_none(), error });
-        let lag = now.since(self.entries.iter().filter_map(|entry| entry.as_of()).min().unwrap_or(now)).seconds_f64();
-        self.core.telemetry.tell(&event::EvaluationLag { seconds: lag });
         let config = self.core.config();
         let subject = source_subject(&self.name, &config);
         let rule =
             SourceRule { subject: &subject, after: self.config.alert_after, severity: self.config.alert_severity };
         let standing = since.map_or(Standing::Answers, |since| Standing::Fails { since, error: &problem });
-        let step = self.alert.step(&rule, standing, now);
+        // By slice ends and not by the wall clock: two copies of the service tell the same, under the same ids.
+        let step = self.alert.step(&rule, standing, newest);
         if step.changed {
             self.core.record(step.effects, self.alert_state()).await;
         }

@@ -16,10 +16,14 @@ pub struct Options {
     pub external_labels: Vec<(String, String)>,
     /// Job and `host:port`; scraped at `/metrics`.
     pub scrape: Vec<(String, String)>,
+    /// `host:port` of services of ours whose `/metrics/slos` is scraped, as job `slos`.
+    pub pages_of_slos: Vec<String>,
     /// `scrape_interval`, empty for `1s`.
     pub interval: String,
     /// Rule files, as text.
     pub rules: Vec<String>,
+    /// `host:port` of an Alertmanager that gets the alerts of the rules.
+    pub alertmanager: Option<String>,
     /// Further command line flags.
     pub flags: Vec<String>,
 }
@@ -44,11 +48,19 @@ impl Options {
         if !self.rules.is_empty() {
             text.push_str("rule_files: ['rules*.yml']\n");
         }
+        if let Some(alertmanager) = &self.alertmanager {
+            writeln!(text, "alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}")
+                .unwrap();
+        }
         text.push_str("storage:\n  tsdb:\n    out_of_order_time_window: 40d\nscrape_configs:\n");
         for (job, target) in &self.scrape {
             writeln!(text, "- job_name: '{job}'\n  static_configs: [{{targets: ['{target}']}}]").unwrap();
         }
-        if self.scrape.is_empty() {
+        for target in &self.pages_of_slos {
+            let job = "- job_name: 'slos'\n  metrics_path: /metrics/slos\n";
+            writeln!(text, "{job}  static_configs: [{{targets: ['{target}']}}]").unwrap();
+        }
+        if self.scrape.is_empty() && self.pages_of_slos.is_empty() {
             text.truncate(text.len() - "scrape_configs:\n".len());
         }
         text

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use num_traits::Signed;
 use slo::engine::definition::{self, Definition};
 use slo::engine::observation::{self, History, Observation, Roles, SeriesHistory, SeriesSamples, Start};
 use slo::engine::state::SloState;
@@ -14,8 +15,10 @@ use slo::spec::policy::Gates;
 use slo::units::{Labels, Length, SloId, Step, Timestamp};
 
 use super::alert::Said;
-use super::exact::{Rational, close, float, same_count};
+use super::exact::{Rational, close, float, from_float, same_count, whole};
+use super::forecast;
 use super::judge::{Condition, Judged, Trend, Verdict};
+use super::ledger::Ledger;
 use super::window::{Budget, Window};
 use super::world::{Kind, Series, Setting, World};
 
@@ -30,6 +33,22 @@ pub fn definition(setting: &Setting) -> Arc<Definition> {
                 factor: float(factor),
                 threshold: float(&(factor * &setting.budget)),
             },
+            Kind::Exhausts { within, lookback, min_burn } => definition::Kind::Exhausts {
+                within: length(*within),
+                lookback: length(*lookback),
+                min_burn: float(min_burn),
+                threshold: float(&(min_burn * &setting.budget)),
+            },
+            Kind::BudgetLeft { below } => definition::Kind::BudgetLeft { below: float(below) },
+            Kind::BudgetDrop { drop, over } => definition::Kind::BudgetDrop { drop: float(drop), over: length(*over) },
+            Kind::SliBelow { target, over } => definition::Kind::SliBelow {
+                target: float(target),
+                threshold: float(&(whole(1) - target)),
+                over: length(*over),
+            },
+            Kind::NoTraffic { over, min_total } => {
+                definition::Kind::NoTraffic { over: length(*over), min_total: *min_total as f64 }
+            }
             Kind::Down { after } => definition::Kind::Down { after: length(*after) },
             Kind::NoData { after } => definition::Kind::NoData { after: length(*after) },
         },
@@ -228,12 +247,46 @@ impl Differences {
         self.same(&format!("{what} gates"), engine.gates_hold, oracle.gates);
         self.same(&format!("{what} known_false"), engine.known_false, oracle.known_false);
         self.same(&format!("{what} trend"), trend, oracle.trend);
+        let ends = engine.exhausts_in.map(Length::millis);
+        self.ahead(&format!("{what} exhausts_in"), ends, oracle.exhausts_in.as_ref());
+        match (engine.budget_share, &oracle.budget_share) {
+            (Some(engine), Some(oracle)) => self.figure(&format!("{what} budget_share"), engine, oracle),
+            (engine, oracle) => self.same(&format!("{what} budget_share"), engine.is_some(), oracle.is_some()),
+        }
         let windows = [("L", &engine.over, &oracle.over), ("S", &engine.confirm, &oracle.confirm)];
         for (name, engine, oracle) in windows.into_iter().chain([("X", &engine.resolve, &oracle.resolve)]) {
             match (engine, oracle) {
                 (Some(engine), Some(oracle)) => self.window(&format!("{what} {name}"), engine, oracle, budget),
                 (engine, oracle) => self.same(&format!("{what} {name}"), engine.is_some(), oracle.is_some()),
             }
+        }
+    }
+
+    /// Compares the forecast that is shown.
+    pub fn forecast(&mut self, engine: &slo::engine::forecast::Forecast, book: &Ledger, setting: &Setting) {
+        let exhausted = forecast::is_exhausted(&super::window::budget(book, setting));
+        self.same("lookback", engine.lookback.millis(), forecast::lookback(setting));
+        self.same("exhausted", engine.exhausted, exhausted);
+        let rates = forecast::rates(book, setting, forecast::lookback(setting));
+        self.same("known", engine.known, rates.is_some());
+        let (gone, back) = match &rates {
+            None => (None, None),
+            Some(rates) if exhausted => (None, forecast::recovery(book, setting, rates)),
+            Some(rates) => (forecast::exhaustion(book, setting, rates, setting.window), None),
+        };
+        let ahead = |at: Option<Timestamp>| at.map(|at| at.millis() - book.w);
+        self.ahead("exhausts_at", ahead(engine.exhausts_at), gone.as_ref());
+        self.ahead("recovers_at", ahead(engine.recovers_at), back.as_ref());
+    }
+
+    /// Compares a time ahead: to a millisecond, and what a float cannot know of a month of them.
+    pub fn ahead(&mut self, what: &str, engine: Option<i64>, oracle: Option<&Rational>) {
+        let near = match (engine, oracle) {
+            (Some(engine), Some(oracle)) => (from_float(engine as f64) - oracle).abs() <= whole(2),
+            (engine, oracle) => engine.is_some() == oracle.is_some(),
+        };
+        if !near {
+            self.0.push(format!("{what}: engine {engine:?}, oracle {:?}", oracle.map(float)));
         }
     }
 

@@ -8,11 +8,13 @@ use super::world::{Kind, Setting};
 /// What an alert is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
-    /// Burn rate.
+    /// Burn rate, or a target of its own.
     Burn,
+    /// What becomes of the budget.
+    Budget,
     /// Down.
     Down,
-    /// No data.
+    /// No data, or no traffic.
     NoData,
 }
 
@@ -79,14 +81,15 @@ struct Rule {
 impl Alerts {
     /// Nothing fires.
     pub fn new(setting: &Setting) -> Self {
-        let rule = |tier: &super::world::Tier| match tier.kind {
-            Kind::Burn { .. } => Rule { severity: tier.severity, about: About::Burn, wait: tier.wait, keep: tier.keep },
-            Kind::Down { after } => {
-                Rule { severity: tier.severity, about: About::Down, wait: after.max(tier.wait), keep: tier.keep }
-            }
-            Kind::NoData { after } => {
-                Rule { severity: tier.severity, about: About::NoData, wait: after.max(tier.wait), keep: tier.keep }
-            }
+        let rule = |tier: &super::world::Tier| {
+            let (about, after) = match tier.kind {
+                Kind::Burn { .. } | Kind::SliBelow { .. } => (About::Burn, 0),
+                Kind::Exhausts { .. } | Kind::BudgetLeft { .. } | Kind::BudgetDrop { .. } => (About::Budget, 0),
+                Kind::NoTraffic { .. } => (About::NoData, 0),
+                Kind::Down { after } => (About::Down, after),
+                Kind::NoData { after } => (About::NoData, after),
+            };
+            Rule { severity: tier.severity, about, wait: tier.wait.max(after), keep: tier.keep }
         };
         let rules: Vec<Rule> = setting.tiers.iter().map(rule).collect();
         Self { tiers: vec![TierState::default(); rules.len()], rules, all: Vec::new() }

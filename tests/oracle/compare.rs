@@ -12,6 +12,9 @@ use super::world::{DAY, HOUR, MINUTE, Setting, World};
 /// The windows of the bars.
 pub const LENGTHS: [i64; 5] = [5 * MINUTE, HOUR, 6 * HOUR, 3 * DAY, 30 * DAY];
 
+/// Forecasts are compared at one of so many slice ends.
+const FORECASTS: i64 = 10;
+
 /// Compares everything that is known of every group at `w`: `LENGTHS` and `more` windows, the budget and the tiers.
 /// `seen` is what the engine has been told.
 pub fn compare(state: &SloState, seen: &World, setting: &Setting, w: i64, more: &[i64]) -> Result<(), String> {
@@ -38,6 +41,10 @@ fn compare_group(
         let engine = state.instance(group).unwrap().window(length(asked));
         let what = format!("window {}", length(asked));
         differences.window(&what, &engine, &window(&book, setting, asked), &setting.budget);
+    }
+    // A month of hours in exact numbers takes its time: now and then is enough.
+    if (w / setting.slice) % FORECASTS == 0 {
+        differences.forecast(&state.instance(group).unwrap().forecast(), &book, setting);
     }
     differences.verdict(&verdict, &judge_ledger(&book, setting), setting);
     differences.result(&context)

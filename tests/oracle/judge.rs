@@ -3,6 +3,7 @@
 use slo::units::Labels;
 
 use super::exact::{Rational, count, exceeds, fixed, ratio, whole};
+use super::forecast;
 use super::ledger::{Alive, Ledger, ledger, slice_of};
 use super::window::{Budget, Window, begin_of, budget, divide, sums, window, window_from};
 use super::world::{DAY, HOUR, Kind, MINUTE, Setting, Tier, World};
@@ -50,6 +51,10 @@ pub struct Judged {
     pub resolve: Option<Window>,
     /// Burn tiers.
     pub trend: Trend,
+    /// `exhausts` that match: how soon, in ms.
+    pub exhausts_in: Option<Rational>,
+    /// `budget_left`: left; `budget_drop`: spent.
+    pub budget_share: Option<Rational>,
 }
 
 /// Everything about one group at one watermark.
@@ -74,8 +79,9 @@ pub fn judge(world: &World, setting: &Setting, group: &Labels, w: i64) -> Verdic
 /// Judges a ledger.
 pub fn judge_ledger(book: &Ledger, setting: &Setting) -> Verdict {
     let condition = condition(book, setting);
-    let tiers = setting.tiers.iter().map(|tier| judge_tier(book, setting, tier, condition)).collect();
-    Verdict { w: book.w, condition, budget: budget(book, setting), tiers }
+    let budget = budget(book, setting);
+    let tiers = setting.tiers.iter().map(|tier| judge_tier(book, setting, tier, (condition, &budget))).collect();
+    Verdict { w: book.w, condition, tiers, budget }
 }
 
 /// The four silences (blind is not here: then there is no watermark).
@@ -96,7 +102,7 @@ pub fn condition(book: &Ledger, setting: &Setting) -> Condition {
     }
 }
 
-fn judge_tier(book: &Ledger, setting: &Setting, tier: &Tier, condition: Condition) -> Judged {
+fn judge_tier(book: &Ledger, setting: &Setting, tier: &Tier, (condition, budget): (Condition, &Budget)) -> Judged {
     let plain = |matches, known_false| Judged {
         matches,
         gates: true,
@@ -105,15 +111,76 @@ fn judge_tier(book: &Ledger, setting: &Setting, tier: &Tier, condition: Conditio
         confirm: None,
         resolve: None,
         trend: Trend::Ok,
+        exhausts_in: None,
+        budget_share: None,
+    };
+    // Kinds other than burn are known false when their window is covered, and the condition is without the coverage.
+    let told = |long: Window, matches: bool, really: bool| Judged {
+        matches,
+        gates: long.bad >= whole(tier.min_bad) && long.total >= whole(tier.min_total),
+        known_false: long.coverage >= ratio(9, 10) && !really,
+        over: Some(long),
+        ..plain(false, false)
     };
     let measured = matches!(condition, Condition::Measured | Condition::NoTraffic);
     match &tier.kind {
         Kind::Burn { over, confirm, factor } => {
             judge_burn(book, setting, tier, (*over, *confirm), &(factor * &setting.budget))
         }
+        Kind::SliBelow { target, over } => {
+            let (long, bound) = (window(book, setting, *over), whole(1) - target);
+            let matches = exceeds(&(&long.share * &long.coverage), &bound);
+            let really = exceeds(&long.share, &bound);
+            told(long, matches, really)
+        }
+        Kind::BudgetLeft { below } => {
+            let remaining = budget.remaining.clone();
+            let matches = exceeds(below, &remaining);
+            Judged { budget_share: Some(remaining), ..told(window(book, setting, HOUR), matches, matches) }
+        }
+        Kind::BudgetDrop { drop, over } => {
+            let (long, allowed) = (window(book, setting, *over), &budget.allowed);
+            let matches = exceeds(&long.bad, &(drop * allowed));
+            Judged { budget_share: Some(divide(&long.bad, allowed)), ..told(long, matches, matches) }
+        }
+        Kind::NoTraffic { over, min_total } => {
+            let long = window(book, setting, *over);
+            let few = !exceeds(&long.total, &whole(*min_total));
+            let matches = few && long.coverage >= ratio(9, 10);
+            told(long, matches, few)
+        }
+        Kind::Exhausts { within, lookback, min_burn } => {
+            let long = window(book, setting, *lookback);
+            let soon =
+                |coverage: &Rational| ends_soon(book, (setting, budget), (*within, *lookback), min_burn, coverage);
+            let found = soon(&long.coverage);
+            let really = found.is_some() || (long.coverage < whole(1) && soon(&whole(1)).is_some());
+            Judged { exhausts_in: found.clone(), ..told(long, found.is_some(), really) }
+        }
         Kind::Down { .. } => plain(condition == Condition::Down, measured || book.alive == Alive::Up),
         Kind::NoData { .. } => plain(condition == Condition::Idle && usual_hour(book), measured),
     }
+}
+
+/// How soon the budget is gone at the burn of the lookback times `coverage`, where that is soon enough and the burn above
+/// `min_burn`; zero where it is gone.
+fn ends_soon(
+    book: &Ledger,
+    (setting, budget): (&Setting, &Budget),
+    (within, lookback): (i64, i64),
+    min_burn: &Rational,
+    coverage: &Rational,
+) -> Option<Rational> {
+    let long = window(book, setting, lookback);
+    let rates = forecast::rates(book, setting, lookback)?;
+    if !exceeds(&(&long.share * coverage), &(min_burn * &setting.budget)) {
+        return None;
+    }
+    if forecast::is_exhausted(budget) {
+        return Some(whole(0));
+    }
+    let rates = forecast::Rates { bad: rates.bad * coverage, ..rates };
+    forecast::exhaustion(book, setting, &rates, within).filter(|time| exceeds(&whole(within), time))
 }
 
 fn judge_burn(
@@ -146,6 +213,8 @@ fn judge_burn(
         confirm: short,
         resolve: Some(resolve),
         trend,
+        exhausts_in: None,
+        budget_share: None,
     }
 }
 

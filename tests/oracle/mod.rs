@@ -1,4 +1,4 @@
-//! An independent oracle: a slow, obvious model of SEMANTICS 1 to 6, written apart from the engine.
+//! An independent oracle: a slow, obvious model of SEMANTICS 1 to 7, written apart from the engine.
 //!
 //! It keeps nothing between two slice ends. For each watermark it reads all raw samples again, books every increase on
 //! its slice, marks every slice measured or not, and sums whole windows slice by slice. Counts are fixed-point integers,
@@ -12,6 +12,7 @@ pub mod alert;
 pub mod compare;
 pub mod drive;
 pub mod exact;
+pub mod forecast;
 pub mod judge;
 pub mod ledger;
 pub mod policy;

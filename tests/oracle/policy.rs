@@ -54,7 +54,8 @@ fn seen(alert: &alert::Alert) -> Alert {
     Alert {
         severity: alert.severity,
         about: match alert.kind {
-            AlertKind::Burn | AlertKind::Budget => About::Burn,
+            AlertKind::Burn => About::Burn,
+            AlertKind::Budget => About::Budget,
             AlertKind::Down => About::Down,
             AlertKind::NoData | AlertKind::Source | AlertKind::Watchdog => About::NoData,
         },

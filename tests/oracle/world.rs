@@ -85,7 +85,7 @@ impl Tier {
     }
 }
 
-/// The tier kinds built so far.
+/// The tier kinds.
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// Burn rate over `over`, confirmed over `confirm`.
@@ -96,6 +96,41 @@ pub enum Kind {
         confirm: Option<i64>,
         /// `k`.
         factor: Rational,
+    },
+    /// Gone within `within` at the burn of the lookback, which is above `min_burn`.
+    Exhausts {
+        /// How soon.
+        within: i64,
+        /// The lookback.
+        lookback: i64,
+        /// Least burn, exclusive.
+        min_burn: Rational,
+    },
+    /// Less of the budget left than this.
+    BudgetLeft {
+        /// Share.
+        below: Rational,
+    },
+    /// More of the budget than `drop` spent in `over`.
+    BudgetDrop {
+        /// Share.
+        drop: Rational,
+        /// `L`.
+        over: i64,
+    },
+    /// A good share below a target of its own.
+    SliBelow {
+        /// Least good share.
+        target: Rational,
+        /// `L`.
+        over: i64,
+    },
+    /// Hardly any event.
+    NoTraffic {
+        /// `L`.
+        over: i64,
+        /// At most so many.
+        min_total: i64,
     },
     /// Down for `after`.
     Down {

@@ -20,8 +20,35 @@ pub fn setting(traffic: &Traffic, random: &mut Random) -> Setting {
     tiers.push(Tier::bare(Ticket, burn(40 * MINUTE, None, "1")));
     tiers.push(Tier { min_total: 100, ..Tier::bare(Ticket, burn(20 * MINUTE, Some(2 * MINUTE), "2")) });
     tiers.push(Tier::bare(Ticket, burn(HOUR, Some(90_000), "0.7")));
+    tiers.extend(others());
     let budget = decimal(random.pick(&["0.1%", "1%", "5%", "10%"]));
     Setting { budget, tiers, ..traffic.setting.clone() }
+}
+
+/// Every kind beside burn and silence, over windows of a few minutes to a month.
+fn others() -> Vec<Tier> {
+    let exhausts = |within, lookback, min_burn: &str| Kind::Exhausts { within, lookback, min_burn: decimal(min_burn) };
+    let below = |share: &str| Kind::BudgetLeft { below: decimal(share) };
+    let drop = |share: &str, over| Kind::BudgetDrop { drop: decimal(share), over };
+    let missed = |target: &str, over| Kind::SliBelow { target: decimal(target), over };
+    let quiet = |over, min_total| Kind::NoTraffic { over, min_total };
+    let bare = [
+        exhausts(4 * HOUR, 30 * MINUTE, "6"),
+        exhausts(12 * HOUR, 6 * HOUR, "1"),
+        exhausts(DAY, 10 * MINUTE, "0.2"),
+        below("25%"),
+        below("99%"),
+        drop("25%", 7 * DAY),
+        drop("0.5%", 40 * MINUTE),
+        missed("99.95%", 30 * MINUTE),
+        missed("97%", 5 * MINUTE),
+        quiet(10 * MINUTE, 0),
+        quiet(30 * MINUTE, 500),
+    ];
+    let mut tiers: Vec<Tier> = bare.into_iter().map(|kind| Tier::bare(Ticket, kind)).collect();
+    tiers.push(Tier { min_bad: 3, min_total: 20, ..Tier::bare(Ticket, exhausts(2 * HOUR, HOUR, "1")) });
+    tiers.push(Tier { min_bad: 3, ..Tier::bare(Ticket, below("90%")) });
+    tiers
 }
 
 /// Lives through the recipe and compares now and then, and at the end.

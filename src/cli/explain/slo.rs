@@ -5,23 +5,25 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::cli::FINDINGS;
 use crate::cli::client::{Client, Refused, decoded};
 use crate::cli::explain::{Arguments, Format};
+use crate::cli::once::{computed, prepared};
 use crate::cli::printer::{Paint, Printer};
+use crate::cli::run::runtime;
 use crate::cli::table::{self, printable};
+use crate::cli::{FAILED, FINDINGS};
 use crate::http::dashboard::format;
 use crate::http::dto::alert::{Tier, TierWindow};
 use crate::http::dto::instance::Detail;
+use crate::runtime::files::Request;
 use crate::units::{InstanceId, exceeds};
 
-/// Asks the running service for the instance and prints it.
+/// Asks the running service for the instance, or computes it once, and prints it.
 ///
 /// # Errors
-/// Where the service does not answer.
+/// Where neither the service nor the store answers.
 pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
     let id: InstanceId = match arguments.what.parse() {
         Ok(id) => id,
@@ -30,28 +32,60 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
             return Ok(ExitCode::from(FINDINGS));
         }
     };
-    let client = Client::new(&arguments.server)?;
+    let Some(prometheus) = &arguments.prometheus else {
+        let client = Client::new(&arguments.server)?;
+        return told(Client::block_on(asked(&client, &id)), arguments.format, printer);
+    };
+    let request = Request { paths: arguments.paths.clone(), config: arguments.config.clone() };
+    let (launch, mut blueprint) = match prepared(request, Some(prometheus.clone()), printer)? {
+        Ok(prepared) => prepared,
+        Err(code) => return Ok(code),
+    };
+    blueprint.slos.retain(|plan| plan.slo.id == id.slo);
+    if blueprint.slos.is_empty() {
+        printer.say(&format!("the files have no SLO `{}`", id.slo));
+        return Ok(ExitCode::from(FINDINGS));
+    }
+    runtime()?.block_on(async {
+        let (client, missing) = computed(launch, blueprint, printer).await?;
+        let answer = asked(&client, &id).await;
+        if !missing.is_nothing() {
+            let sources = client.get(&["api", "v1", "sources"], &[]).await?;
+            let said =
+                |source: &Value| source.pointer("/last_error/message").and_then(Value::as_str).map(str::to_owned);
+            let items = sources.get("items").and_then(Value::as_array).into_iter().flatten();
+            let problem = items.filter_map(said).next().unwrap_or_else(|| "its source did not answer".to_owned());
+            printer.say(&format!("not everything could be computed: {problem}"));
+            told(answer, arguments.format, printer)?;
+            return Ok(ExitCode::from(FAILED));
+        }
+        told(answer, arguments.format, printer)
+    })
+}
+
+/// The detail of an instance.
+async fn asked(client: &Client, id: &InstanceId) -> anyhow::Result<Value> {
     let group = id.group.to_string();
     let query: Vec<(&str, &str)> = if group.is_empty() { Vec::new() } else { vec![("group", group.as_str())] };
-    let path = ["api", "v1", "slos", id.slo.service.as_str(), id.slo.name.as_str()];
-    let answer = match Client::block_on(client.get(&path, &query)) {
-        Ok(answer) => answer,
+    client.get(&["api", "v1", "slos", &id.slo.service, &id.slo.name], &query).await
+}
+
+/// Prints the answer, or why there is none.
+fn told(answer: anyhow::Result<Value>, format: Format, printer: &Printer) -> anyhow::Result<ExitCode> {
+    match answer {
+        Ok(answer) => print(answer, format, printer),
         Err(error) => match error.downcast_ref::<Refused>() {
-            Some(refused) if refused.status != StatusCode::INTERNAL_SERVER_ERROR => {
+            Some(refused) if !refused.status.is_server_error() => {
                 printer.say(&format!("{refused}; `slo status` lists all"));
-                return Ok(ExitCode::from(FINDINGS));
+                Ok(ExitCode::from(FINDINGS))
             }
-            _ => return Err(error),
+            _ => Err(error),
         },
-    };
-    print(answer, arguments.format, printer)
+    }
 }
 
 /// Prints a detail of the API.
-///
-/// # Errors
-/// Where it is none, or cannot be printed.
-pub fn print(answer: Value, format: Format, printer: &Printer) -> anyhow::Result<ExitCode> {
+fn print(answer: Value, format: Format, printer: &Printer) -> anyhow::Result<ExitCode> {
     if format == Format::Json {
         printer.data(&(serde_json::to_string_pretty(&answer)? + "\n"))?;
         return Ok(ExitCode::SUCCESS);

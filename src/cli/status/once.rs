@@ -4,25 +4,17 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::bail;
 
 use crate::cli::FAILED;
-use crate::cli::client::Client;
+use crate::cli::once::{computed, prepared};
 use crate::cli::printer::Printer;
-use crate::cli::progress::Bar;
-use crate::cli::run::{refused, runtime};
+use crate::cli::run::runtime;
 use crate::cli::status::{Arguments, Format, Said, names, show};
-use crate::clock::Clock;
-use crate::diag::codes;
-use crate::http::direct::Direct;
-use crate::runtime::blueprint::{Blueprint, Launch, Overrides};
+use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::files::Request;
-use crate::runtime::once::{Missing, Once};
-use crate::secret::Secrets;
-use crate::telemetry::Telemetry;
-use crate::telemetry::log::{self, LogFormat};
+use crate::runtime::once::Missing;
 use crate::units::SloId;
 
 /// SLOs named in a line about several of them.
@@ -35,22 +27,10 @@ pub fn run(
     patterns: &[String],
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
-    // Problems of the sources are told below the table; what goes wrong inside is still told.
-    log::init(LogFormat::Text, Some("error"), printer.err.has_colour())?;
-    let overrides = Overrides { prometheus: arguments.prometheus.clone(), without_sinks: true, ..Overrides::default() };
-    let launch = Launch {
-        request: Request { paths, config: arguments.config.clone() },
-        overrides,
-        secrets: Arc::new(Secrets::of_process()),
-        telemetry: Telemetry::default(),
-    };
-    let mut blueprint = match launch.blueprint() {
-        Ok(blueprint) => blueprint,
-        Err(refusal) => {
-            let unreadable = refusal.findings.iter().any(|finding| finding.code == codes::UNREADABLE);
-            let code = refused(refusal, "nothing computed", printer)?;
-            return Ok(if unreadable { ExitCode::from(FAILED) } else { code });
-        }
+    let request = Request { paths, config: arguments.config.clone() };
+    let (launch, mut blueprint) = match prepared(request, arguments.prometheus.clone(), printer)? {
+        Ok(prepared) => prepared,
+        Err(code) => return Ok(code),
     };
     if blueprint.slos.is_empty() {
         bail!("no SLOs {}; name files or folders, or run `slo init` to get some", place(&launch.request.paths));
@@ -68,13 +48,8 @@ async fn compute(
     patterns: &[String],
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
-    let telemetry = launch.telemetry.clone();
     let (slos, without_past) = (blueprint.slos.len(), without_past(&blueprint));
-    let once = Once::start(launch, blueprint, Clock::system()).await?;
-    let bar = Bar::new(printer);
-    let missing = once.finish(|progress| bar.computing(progress)).await;
-    drop(bar);
-    let client = Client::direct(Direct::new(once.service(), telemetry))?;
+    let (client, missing) = computed(launch, blueprint, printer).await?;
     let mut said = Said::ask(&client, Format::Table).await?;
     said.next = "`slo run` with the same arguments would send it";
     if slos > 0 && missing.unjudged.len() == slos {

@@ -16,10 +16,14 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The service's own health.
 #[utoipa::path(
     get, path = "/metrics", tag = "metrics",
-    responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain"),
+        (status = 500, description = "the page could not be worked out", body = ErrorBody),
+    )
 )]
-pub async fn own(State(app): State<App>) -> Response {
-    ([(header::CONTENT_TYPE, TEXT_FORMAT)], app.service.own_metrics()).into_response()
+pub async fn own(State(app): State<App>) -> Result<Response, ApiError> {
+    let page = app.compute(|service| service.own_metrics()).await?;
+    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], page).into_response())
 }
 
 /// The SLOs: error ratios, burn rates, budgets, alert states; with `compat: sloth` under Sloth's names too.
