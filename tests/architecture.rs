@@ -33,7 +33,7 @@ const fn layer(
 
 /// The table of ARCHITECTURE.md, bottom up.
 const LAYERS: &[Layer] = &[
-    layer("units", &[], &["chrono"], true),
+    layer("units", &[], &["chrono", "chrono_tz", "cron"], true),
     layer("diag", &["units"], &["annotate_snippets"], true),
     layer("yaml", &["units", "diag"], &["serde_yaml", "saphyr_parser", "strsim"], true),
     layer("spec", &["units", "diag", "yaml"], &["promql_parser", "regex", "strsim", "sha2"], true),

@@ -63,7 +63,7 @@ fn case(tool: &str, path: PathBuf) -> Case {
     });
     let mut finds: Vec<String> = said("finds").into_iter().map(str::to_owned).collect();
     finds.sort();
-    Case { accepts, ours, finds, path, text }
+    Case { path, text, accepts, ours, finds }
 }
 
 fn cases(tool: &str) -> Vec<Case> {

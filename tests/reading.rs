@@ -154,10 +154,31 @@ policies:
     tiers:
       - {severity: page,   burn: {spend: 2%, over: 1h, confirm: 5m}, min_total: 10, for: 2m}
       - {severity: notice, burn: {factor: 2, over: 30m}}
+  - name: every-kind
+    tiers:
+      - {severity: page,   burn: {spend: 2%, over: 1h, confirm: 5m}}   # factor or spend; confirm is optional
+      - {severity: page,   exhausts: {within: 4h, lookback: 30m, min_burn: 6}}
+      - {severity: ticket, budget_left: {below: 25%}}
+      - {severity: notice, budget_drop: {drop: 25%, over: 7d}}
+      - {severity: page,   sli_below: {target: 99.95%, over: 30m}, for: 2m, keep_firing_for: 10m}
+      - {severity: ticket, no_traffic: {over: 30m, min_total: 1}, active: {cron: \"0 9 * * Mon-Fri\", for: 9h, zone: Europe/Berlin}}
+      - {severity: page,   down: {after: 3m}}
+      - {severity: ticket, no_data: {after: 10m}, max_false_pages: 0.1/30d}
+  - name: by-the-period
+    periods:
+      - windows: [30d, 28d]
+        tiers: [{severity: page, burn: {spend: 2%, over: 1h, confirm: 5m}}]
+      - windows: [7d]
+        tiers: [{severity: page, burn: {spend: 8%, over: 1h, confirm: 5m}}]
+  - name: parts
+    tiers: [{severity: page, burn: {factor: 14, over: W/672, confirm: W/8064}, for: W/20160}]
 ",
     );
     assert_eq!(loaded.policies["house"].tiers, loaded.policies["balanced"].tiers);
-    assert_eq!(loaded.policies.len(), 4);
+    assert_eq!(loaded.policies["every-kind"].tiers.len(), 8);
+    assert_eq!(loaded.policies["by-the-period"].windows().count(), 3);
+    assert_eq!(loaded.policies["parts"].tiers[0], loaded.policies["pyrra"].tiers[0]);
+    assert_eq!(loaded.policies.len(), 12, "seven presets and five of the file");
     assert_eq!(loaded.policy_origins["more"].path, "/policies/1");
 }
 
@@ -263,7 +284,9 @@ fn wrong_slos_are_found_at_their_line_and_column() {
         (slo("    links: {runbook: ftp://x/y}\n"), vec![(codes::BAD_LINK, 7, 22)]),
         (slo("    alive: sum(rate(up[$window]))\n"), vec![(codes::BAD_SLI, 7, 12)]),
         (slo("    policy: houze\n"), vec![(codes::UNKNOWN_POLICY, 7, 13)]),
-        (slo("    policy: sloth\n"), vec![(codes::NOT_BUILT, 7, 13)]),
+        (slo("    policy: sloht\n"), vec![(codes::UNKNOWN_POLICY, 7, 13)]),
+        (slo("    window: 14d\n    alerting: {policy: sloth}\n"), vec![(codes::POLICY_MISFIT, 8, 15)]),
+        (slo("    window: 2d\n    alerting: {policy: pyrra}\n"), vec![(codes::POLICY_MISFIT, 8, 15)]),
         (slo("    policy: workbook\n    alerting: {policy: balanced}\n"), vec![(codes::BAD_CHOICE, 8, 24)]),
         (slo("    alerting: {mode: loud}\n"), vec![(codes::BAD_CHOICE, 7, 22)]),
         (slo("    alerting: {modus: live}\n"), vec![(codes::UNKNOWN_KEY, 7, 16)]),
@@ -445,7 +468,7 @@ fn wrong_documents_are_found_at_their_line_and_column() {
         ),
         (
             "version: config/v1\nwatchdog: [{every: 1m}, {to: [hook], every: 10ms}, {to: [hook], often: 1m}]\n",
-            vec![(codes::MISSING_KEY, 2, 12), (codes::BAD_DURATION, 2, 39), (codes::UNKNOWN_KEY, 2, 60)],
+            vec![(codes::MISSING_KEY, 2, 12), (codes::BAD_DURATION, 2, 45), (codes::UNKNOWN_KEY, 2, 65)],
         ),
         (
             "version: config/v1\nlimits: {instances: 0, storm: 20}\nstorage: {postgres: {}}\nfiles: {exclusions: [x]}\n",

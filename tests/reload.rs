@@ -266,6 +266,7 @@ async fn an_slo_renamed_by_a_reload_while_it_pages_keeps_its_history_and_its_pag
     let mut shop = Shop::open().await;
     let page = shop.break_until_paged().await;
     let before = shop.of("availability").await;
+    assert_eq!((&page["owner"], &page["contact"], &before["contact"]), (&"web".into(), &"#web".into(), &"#web".into()));
     shop.write("slos/shop.yaml", &renamed("success", "checkout/availability"));
     assert_eq!(shop.reload().await.0, 200);
     goes_on_under_another_name(&shop, "success", &page, &before).await;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kit::alertmanager::Alertmanager as Real;
-use kit::{DEADLINE, free_port, local};
+use kit::{DEADLINE, free_port, http, local};
 use sample::Sample;
 use serde_json::{Value, json};
 use server::{Reply, Server};
@@ -125,7 +125,7 @@ async fn of_two_peers_one_may_be_down() {
 /// apart by its name in the body.
 fn routes_of_sloth(url: &str) -> String {
     let receivers = ["nobody", "checkout", "payments-page", "tickets", "critical"];
-    let receivers: String = receivers
+    let receivers: Vec<String> = receivers
         .iter()
         .map(|name| format!("- name: {name}\n  webhook_configs:\n  - {{url: '{url}', send_resolved: true}}\n"))
         .collect();
@@ -136,7 +136,8 @@ fn routes_of_sloth(url: &str) -> String {
          - {{receiver: payments-page, matchers: ['sloth_severity=\"page\"', 'team=\"payments\"']}}\n  \
          - {{receiver: tickets, matchers: ['sloth_severity=\"ticket\"']}}\n  \
          - {{receiver: critical, matchers: ['severity=\"critical\"']}}\n\
-         receivers:\n{receivers}"
+         receivers:\n{}",
+        receivers.concat()
     )
 }
 
@@ -172,7 +173,7 @@ fn told_by_us(clock: &Clock, alertname: &str, slo: &str, severity: AlertSeverity
     let group = Labels::new();
     let mut alert = Sample::new(&format!("checkout/{slo}"), severity, 1).alert(AlertState::Firing);
     let fired_at = (clock.now() - Length::from_minutes(2)).floor_to(Length::from_minutes(5));
-    alert.origin = subject.origin().to_owned();
+    subject.origin().clone_into(&mut alert.origin);
     alert.fired_at = Some(fired_at);
     let episode = Episode::begin(fired_at, subject.shared_labels(&group), subject.foreign_labels(&group));
     let facts = Facts::Act { at: clock.now(), verdict: None };
@@ -214,7 +215,7 @@ async fn alerts_of_sloth_files_take_the_routes_that_their_users_have() {
         labels.extend(words(&[("alertname", alertname), ("copy", "prometheus")]));
         json!({"labels": labels, "annotations": {}, "startsAt": clock.now() - Length::from_minutes(2)})
     });
-    let answer = reqwest::Client::new().post(format!("{}/api/v2/alerts", real.url())).json(&posted).send().await;
+    let answer = http().post(format!("{}/api/v2/alerts", real.url())).json(&posted).send().await;
     assert_eq!(answer.unwrap().status(), 200);
 
     let ours = three.map(|(alertname, slo, severity, _)| told_by_us(&clock, alertname, slo, severity));

@@ -33,7 +33,8 @@ use slo::clock::Clock;
 async fn with_heartbeats(more: &[(&str, String)]) -> Shop {
     let shop = Shop::closed().await;
     let config = fs::read_to_string(shop.path("slo.yaml")).unwrap();
-    let sinks: String = more.iter().map(|(name, sink)| format!("  {name}: {sink}\n")).collect();
+    let sinks: Vec<String> = more.iter().map(|(name, sink)| format!("  {name}: {sink}\n")).collect();
+    let sinks = sinks.concat();
     let names: Vec<&str> = std::iter::once("hook").chain(more.iter().map(|(name, _)| *name)).collect();
     let config = config
         .replace("routes:", &format!("{sinks}watchdog: [{{to: [{}], every: 1s}}]\nroutes:", names.join(", ")))
@@ -286,8 +287,8 @@ async fn two_copies_tell_of_a_source_under_the_same_ids() {
     let mut told = Vec::new();
     for copy in &copies {
         let page = copy.hook.wait_for("the source's page", 60, |body| body["kind"] == "source").await;
-        let begin: slo::units::Timestamp = page["started_at"].as_str().unwrap().parse().unwrap();
-        assert_eq!(begin.millis() % 5_000, 0, "a slice end: {page}");
+        let since: slo::units::Timestamp = page["started_at"].as_str().unwrap().parse().unwrap();
+        assert_eq!(since.millis() % 5_000, 0, "a slice end: {page}");
         told.push(["id", "alert_id", "dedup_key", "started_at", "fired_at"].map(|key| page[key].clone()));
     }
     assert_eq!(told[0], told[1]);

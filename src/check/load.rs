@@ -53,6 +53,8 @@ pub struct Loaded {
     pub findings: Vec<Diagnostic>,
     /// The documents of ours, with the places of everything in them.
     pub documents: Vec<Document>,
+    /// Documents of SLOs, read or not, with the node at which each begins: one for what the uses of templates made too.
+    pub slo_files: Vec<(usize, NodeId)>,
     /// Where each SLO stands.
     pub slo_origins: BTreeMap<SloId, Origin>,
     /// Where each policy stands; a preset that no file repeats has none.
@@ -308,6 +310,7 @@ impl Loader {
     }
 
     fn slos(&mut self, policy_names: &BTreeSet<String>) {
+        self.loaded.slo_files = self.of(Kind::Slos);
         let config = self.loaded.config.clone();
         let catalogue = self.sloth_windows(config.as_ref().map_or(windows::PERIOD, |config| config.sloth_period));
         let source = config.as_ref().map_or(Some(config::DEFAULT_SOURCE), Config::default_source);
@@ -687,5 +690,24 @@ slos:
         assert_eq!(lines.len(), 1, "{lines:#?}");
         let expected = "a:10:89: warning[SLO033]: tier 1 of `balanced` (page, 14.4 over 1h) can never fire: at 90%";
         assert!(lines[0].starts_with(expected), "{lines:#?}");
+    }
+
+    #[test]
+    fn an_unknown_owner_is_told_together_with_everything_else() {
+        let config = "---\nversion: config/v1\nowners: {web: {}}\n";
+        let text = SHOP
+            .replace("owner: web", "owner: wbe")
+            .replace("99.9%", "0.999")
+            .replace("    by: [region, zone]", "    owner: mobile");
+        let lines = found(&[("a", &format!("{text}{config}"))]);
+        let starts = [
+            "a:3:8: error[SLO042]: unknown owner `wbe`",
+            "a:7:16: error[SLO012]",
+            "a:8:12: error[SLO042]: unknown owner `mobile`",
+        ];
+        assert!(
+            lines.len() == 3 && lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)),
+            "{lines:#?}"
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::config::meant::Config;
 use crate::diag::{Diagnostic, Place};
 use crate::spec::meant::{self, Mode, Slo};
 use crate::spec::policy::{AlertSeverity, Policy, PolicyTier};
-use crate::units::{Day, Length, Step};
+use crate::units::{Day, Length, SloId, Step};
 use crate::yaml::{Document, NodeId, Shape};
 
 /// A node of a document.
@@ -108,6 +108,22 @@ impl<'a> At<'a> {
         });
         self.mark_at(finding, place.unwrap_or_else(|| self.place()))
     }
+}
+
+fn owners(loaded: &Loaded) -> Vec<(At<'_>, Option<SloId>)> {
+    let mut owners = Vec::new();
+    for (index, node) in &loaded.slo_files {
+        let Some(root) = loaded.documents.get(*index).map(|document| At { document, node: *node }) else { continue };
+        let text = |at: At<'_>, key: &str| at.find(&[key]).and_then(At::text).map(str::to_owned);
+        let service = text(root, "service");
+        owners.extend(root.find(&["owner"]).map(|owner| (owner, None)));
+        let slos = root.find(&["slos"]).into_iter().flat_map(At::items);
+        owners.extend(slos.filter_map(|slo| {
+            let id = service.clone().zip(text(slo, "name")).map(|(service, name)| SloId::new(service, name));
+            Some((slo.find(&["owner"])?, id))
+        }));
+    }
+    owners
 }
 
 /// Characters before the first occurrence of `word` that is not part of a longer metric name.
@@ -287,6 +303,8 @@ pub struct Set<'a> {
     pub slos: Vec<SloAt<'a>>,
     /// Those of the files; presets are not among them.
     pub policies: Vec<PolicyAt<'a>>,
+    /// Every `owner` of our SLO files, of the documents and of SLOs, also of those that could not be understood.
+    pub owners: Vec<(At<'a>, Option<SloId>)>,
     /// Where there is one.
     pub config: Option<ConfigAt<'a>>,
     /// The day of the check.
@@ -312,6 +330,7 @@ impl<'a> Set<'a> {
         Self {
             slos: slos.collect(),
             policies: policies.collect(),
+            owners: owners(loaded),
             config: config.map(|(config, at)| ConfigAt { config, at }),
             today,
         }

@@ -57,12 +57,11 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
     if converted.is_empty() {
         bail!("there is no file of Sloth or Pyrra among these; native files need no conversion");
     }
-    match &arguments.out {
-        Some(folder) => write_all(folder, &converted, printer)?,
-        None => {
-            let texts: Vec<String> = converted.iter().filter(|one| !one.text.is_empty()).map(with_origin).collect();
-            printer.data(&texts.join("---\n"))?;
-        }
+    if let Some(folder) = &arguments.out {
+        write_all(folder, &converted, printer)?;
+    } else {
+        let texts: Vec<String> = converted.iter().filter(|one| !one.text.is_empty()).map(with_origin).collect();
+        printer.data(&texts.join("---\n"))?;
     }
     printer.say(&notes(&converted, printer));
     printer.say(&last_line(&converted, printer));
@@ -104,7 +103,7 @@ fn write_all(folder: &Path, converted: &[Converted], printer: &Printer) -> anyho
 fn notes(converted: &[Converted], printer: &Printer) -> String {
     let mut text = String::new();
     for one in converted {
-        text += &format!("{}\n", table::printable(&one.file));
+        text.extend([table::printable(&one.file), "\n".to_owned()]);
         let mut rows = table::table(printer, &["line", "field", "what became of it"], 2);
         for note in &one.notes {
             let cells = [&note.line.to_string(), &note.field, &note.fate].map(|cell| Cell::new(table::printable(cell)));

@@ -23,7 +23,7 @@ use crate::spec::foreign::windows;
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
 use crate::spec::policy::SEVERITIES;
-use crate::spec::slos::{MODES, check_window};
+use crate::spec::slos::{MODES, window_finding};
 use crate::spec::value;
 use crate::units::{Length, Step, is_name};
 use crate::yaml::{NodeId, Reader, Shape, Written};
@@ -111,9 +111,9 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
     if let Some((node, item)) = section::<SlothItem>(reader, root, "sloth")
         && let Some(period) = value::positive_length(reader, node, "period", item.period.as_deref())
     {
-        match check_window(period) {
-            Ok(()) => config.sloth_period = period,
-            Err(finding) => reader.report_in(node, "period", finding),
+        match window_finding(period) {
+            None => config.sloth_period = period,
+            Some(finding) => reader.report_in(node, "period", finding),
         }
     }
     Some(config)

@@ -58,20 +58,20 @@ fn series(shape: f64, x: f64) -> f64 {
     sum
 }
 
-/// Lentz's way to the continued fraction.
+/// Lentz's way to the continued fraction: `forward` and `backward` are its two running quotients.
 fn fraction(shape: f64, x: f64) -> f64 {
     const TINY: f64 = 1e-300;
-    let mut b = x + 1.0 - shape;
-    let (mut c, mut d) = (1.0 / TINY, 1.0 / b);
-    let mut product = d;
+    let mut partial = x + 1.0 - shape;
+    let (mut forward, mut backward) = (1.0 / TINY, 1.0 / partial);
+    let mut product = backward;
     for number in 1..TERMS {
-        let i = number as f64;
-        let a = -i * (i - shape);
-        b += 2.0;
-        d = 1.0 / not_zero(a * d + b, TINY);
-        c = not_zero(b + a / c, TINY);
-        product *= d * c;
-        if (d * c - 1.0).abs() < f64::EPSILON {
+        let number = number as f64;
+        let numerator = -number * (number - shape);
+        partial += 2.0;
+        backward = 1.0 / not_zero(numerator * backward + partial, TINY);
+        forward = not_zero(partial + numerator / forward, TINY);
+        product *= backward * forward;
+        if (backward * forward - 1.0).abs() < f64::EPSILON {
             break;
         }
     }

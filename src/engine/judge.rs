@@ -83,16 +83,16 @@ impl Around<'_> {
             (Kind::Exhausts { within, threshold, .. }, Some(long)) => self.exhausts(long, threshold, within),
             (Kind::BudgetLeft { below }, Some(hour)) => {
                 let matches = exceeds(below, self.budget.remaining);
-                self.unless_covered(Some(self.budget.remaining), plain(matches, hour))
+                self.whole(matches, hour, Some(self.budget.remaining))
             }
             (Kind::BudgetDrop { drop, .. }, Some(long)) => {
                 let allowed = self.budget.allowed;
                 let spent = if allowed > 0.0 { long.bad / allowed } else { 0.0 };
-                self.unless_covered(Some(spent), plain(exceeds(long.bad, drop * allowed), long))
+                self.whole(exceeds(long.bad, drop * allowed), long, Some(spent))
             }
             (Kind::NoTraffic { min_total, .. }, Some(long)) => {
                 let matches = long.coverage >= COVERED && !exceeds(long.total, min_total);
-                self.unless_covered(None, plain(matches, long))
+                self.whole(matches, long, None)
             }
             (Kind::Down { .. }, _) => TierVerdict {
                 matches: self.condition == Condition::Down,
@@ -110,9 +110,9 @@ impl Around<'_> {
     }
 
     /// A condition in which coverage has no part: known false where it is false and its window is covered.
-    fn unless_covered(self, budget_share: Option<f64>, judged: TierVerdict) -> TierVerdict {
-        let covered = judged.over.as_ref().is_some_and(|window| window.coverage >= COVERED);
-        TierVerdict { known_false: self.fires && covered && !judged.matches, budget_share, ..judged }
+    fn whole(self, matches: bool, window: WindowFigures, budget_share: Option<f64>) -> TierVerdict {
+        let known_false = self.fires && window.coverage >= COVERED && !matches;
+        TierVerdict { known_false, budget_share, ..plain(matches, window) }
     }
 
     /// At the burn of the lookback, for matching taken times its coverage.

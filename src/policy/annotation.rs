@@ -1,7 +1,7 @@
 //! The placeholders that Prometheus fills in annotations and labels of alerts, for the files of other tools.
 //!
 //! Rendered are `{{ $labels.x }}` (`{{ .Labels.x }}`) and `{{ $value }}` (`{{ .Value }}`), with any space inside the
-//! braces; a label that is not there renders as nothing, as it does in Prometheus. Every other template stays as written:
+//! braces, and with Go's trim markers (`{{- $value -}}` takes the space beside it along); a label that is not there renders as nothing, as it does in Prometheus. Every other template stays as written:
 //! `slo check` warns of it, and a half-rendered one would be worse than one that can be recognised.
 
 use std::collections::BTreeMap;
@@ -24,11 +24,21 @@ pub fn render(text: &str, labels: &BTreeMap<String, String>, value: Option<f64>)
             rest = after;
             continue;
         };
-        match filled(inside.trim(), labels, value) {
-            Some(filled) => rendered.push_str(&filled),
-            None => rendered.extend(["{{", inside, "}}"]),
-        }
         rest = tail;
+        // The markers want a blank between them and the action.
+        let (begun, trims_before) = inside.strip_prefix("- ").map_or((inside, false), |rest| (rest, true));
+        let (action, trims_after) = begun.strip_suffix(" -").map_or((begun, false), |rest| (rest, true));
+        let Some(filled) = filled(action.trim(), labels, value) else {
+            rendered.extend(["{{", inside, "}}"]);
+            continue;
+        };
+        if trims_before {
+            rendered.truncate(rendered.trim_end().len());
+        }
+        rendered.push_str(&filled);
+        if trims_after {
+            rest = rest.trim_start();
+        }
     }
     rendered.push_str(rest);
     rendered
@@ -82,12 +92,13 @@ mod tests {
             "requests0.0312|requests0.0312"
         );
         assert_eq!(rendered("a {{ $labels.gone }} b"), "a  b");
+        assert_eq!(rendered("a  {{- $value -}}  b {{- $value }} c"), "a0.0312b0.0312 c");
         for other in [
             "{{ $value | humanizePercentage }}",
             "{{ with $labels }}{{ end }}",
             "{{ $labels.a.b }}",
             "{{ $labels. }}",
-            "{{- $value -}}",
+            "{{-$value-}}",
             "{{ $labels.sloth_slo",
             "{ $value }",
             "}} {{",

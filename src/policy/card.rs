@@ -21,11 +21,10 @@ const COMPLETE: f64 = 0.999;
 /// The link that comes first.
 const RUNBOOK: &str = "runbook";
 
-/// The card, without a newline at its end. `contact` is where the owner is found (`owners` in the configuration).
+/// The card, without a newline at its end.
 #[must_use]
-pub fn render(notification: &Notification, contact: Option<&str>) -> String {
-    let lines =
-        [Some(headline(notification)), Some(figures(notification)), around(notification, contact), links(notification)];
+pub fn render(notification: &Notification) -> String {
+    let lines = [Some(headline(notification)), Some(figures(notification)), around(notification), links(notification)];
     let lines: Vec<String> = lines.into_iter().flatten().map(|line| line.replace(char::is_control, " ")).collect();
     lines.join("\n")
 }
@@ -111,14 +110,14 @@ fn ahead(forecast: &ForecastView, now: Timestamp) -> String {
 }
 
 /// Alerts held back under this one, and who answers for it.
-fn around(notification: &Notification, contact: Option<&str>) -> Option<String> {
+fn around(notification: &Notification) -> Option<String> {
     let mut parts = Vec::new();
     if !notification.context.is_empty() {
         let held: Vec<&str> = notification.context.iter().map(|id| without_episode(id)).collect();
         parts.push(format!("held back: {}", held.join(", ")));
     }
     if let Some(owner) = &notification.owner {
-        let contact = contact.map_or_else(String::new, |contact| format!(" {contact}"));
+        let contact = notification.contact.as_ref().map_or_else(String::new, |contact| format!(" {contact}"));
         parts.push(format!("owner {owner}{contact}"));
     }
     (!parts.is_empty()).then(|| parts.join(" | "))
@@ -232,6 +231,7 @@ mod tests {
             name: "availability".to_owned(),
             group: Labels::from([("region", "eu")]),
             owner: Some("payments".to_owned()),
+            contact: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             links: BTreeMap::from([
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_page_says_what_burns_since_when_and_what_to_do() {
         assert_eq!(
-            render(&page(), Some("#payments")),
+            render(&Notification { contact: Some("#payments".to_owned()), ..page() }),
             "[PAGE] checkout/availability region=eu: 3.1% of requests fail (objective 99.9%)\n\
              since 02:54 UTC, 6 min | 1204 of 38830 in 5m | 41% of budget left, gone in 9h30m | data complete\n\
              held back: search/availability/ticket/burn | owner payments #payments\n\
@@ -289,7 +289,7 @@ mod tests {
         ended.coverage = 0.97;
         ended.context.clear();
         assert_eq!(
-            render(&ended, None),
+            render(&ended),
             "[RESOLVED] checkout/availability region=eu: 0% of requests fail (objective 99.9%)\n\
              from 02:54 to 03:39 UTC, 45 min | 0 of 38830 in 5m | 41% of budget left | data 97% complete\n\
              owner payments\n\
@@ -298,7 +298,7 @@ mod tests {
         ended.ended_by = Some(EndedBy::Withdrawn);
         ended.started_at = "2026-11-19T02:54:00Z".parse().unwrap();
         assert_eq!(
-            render(&ended, None).lines().take(2).collect::<Vec<_>>(),
+            render(&ended).lines().take(2).collect::<Vec<_>>(),
             [
                 "[RESOLVED] checkout/availability region=eu: withdrawn, it left the files (objective 99.9%)",
                 "from 2026-11-19 02:54 to 2026-11-21 03:39 UTC, 2d | 0 of 38830 in 5m | 41% of budget left | data 97% complete",
@@ -310,7 +310,7 @@ mod tests {
     fn an_alert_of_the_budget_says_what_became_of_it() {
         let mut card = page();
         card.kind = AlertKind::Budget;
-        let line = |card: &Notification| render(card, None).lines().take(2).map(str::to_owned).collect::<Vec<_>>();
+        let line = |card: &Notification| render(card).lines().take(2).map(str::to_owned).collect::<Vec<_>>();
         card.tiers[0].kind = "exhausts".to_owned();
         card.tiers[0].confirm = None;
         assert_eq!(
@@ -353,14 +353,14 @@ mod tests {
             context: Vec::new(),
             ..page()
         };
-        assert_eq!(render(&source, None), "[PAGE] source/prometheus: does not answer\nsince 02:54 UTC, 6 min");
+        assert_eq!(render(&source), "[PAGE] source/prometheus: does not answer\nsince 02:54 UTC, 6 min");
     }
 
     #[test]
     fn what_is_weighted_by_time_speaks_of_time() {
         let mut gauge = Notification { time_weighted: true, ..page() };
         gauge.tiers[0].confirm = Some(window("5m", 8.0, 10.0, 1.0));
-        let card = render(&gauge, None);
+        let card = render(&gauge);
         assert!(
             card.starts_with(
                 "[PAGE] checkout/availability region=eu: 80% of the time is bad (objective 99.9%)\n\
@@ -375,7 +375,7 @@ mod tests {
         let mut odd = page();
         odd.group = Labels::from([("region", "eu\n[PAGE] fake\u{1b}[31m")]);
         odd.tiers[0].confirm = Some(window("5m", 38_829.0, 38_830.0, 1.0));
-        let card = render(&odd, None);
+        let card = render(&odd);
         assert_eq!(card.lines().count(), 4);
         assert!(
             card.starts_with("[PAGE] checkout/availability region=eu [PAGE] fake [31m: 99.997% of requests fail"),

@@ -46,6 +46,7 @@ pub fn heartbeat(external_labels: &BTreeMap<String, String>, slot: Timestamp) ->
         name: subject.id.name,
         group,
         owner: None,
+        contact: None,
         labels,
         annotations: BTreeMap::new(),
         links: BTreeMap::new(),

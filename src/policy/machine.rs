@@ -473,6 +473,7 @@ pub(crate) mod kit {
         Subject {
             id: SloId::new("checkout", "availability"),
             owner: Some("payments".to_owned()),
+            contact: None,
             objective: Some("99.9%".parse().unwrap()),
             overrides: Vec::new(),
             labels: BTreeMap::from([("tier".to_owned(), "1".to_owned())]),

@@ -43,6 +43,9 @@ pub struct Notification {
     pub group: Labels,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// Where the owner is found, as the configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
     /// Constant for the episode: `alertname`, `slo_severity`, `slo_service`, `slo_name`, `owner`, group, files', external.
     /// `severity` is added by each sink's map ([`Self::takes_severity`]). Of another tool's file: that tool's.
     pub labels: BTreeMap<String, String>,
@@ -158,6 +161,7 @@ impl Notification {
             name: subject.id.name.clone(),
             group: (*group).clone(),
             owner: subject.owner.clone(),
+            contact: subject.contact.clone(),
             labels,
             annotations: annotations.unwrap_or_else(|| subject.annotations.clone()),
             links: subject.links.clone(),

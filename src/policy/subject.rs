@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::config::meant::Owner;
 use crate::policy::alert::AlertKind;
 use crate::policy::naming::{self, ForeignLabels};
 use crate::spec::meant::{Foreign, Mode, Override, Sli, Slo};
@@ -25,6 +26,8 @@ pub struct Subject {
     pub id: SloId,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// Where the owner is found (`owners` in the configuration).
+    pub contact: Option<String>,
     /// `T`; `None` for a source.
     pub objective: Option<Objective>,
     /// Other objectives for some of its groups; the first that matches holds.
@@ -54,6 +57,7 @@ impl Subject {
         Self {
             id: slo.id.clone(),
             owner: slo.owner.clone(),
+            contact: None,
             objective: Some(slo.objective),
             overrides: slo.overrides.clone(),
             labels,
@@ -66,12 +70,20 @@ impl Subject {
         }
     }
 
+    /// With where its owner is found.
+    #[must_use]
+    pub fn found_at(mut self, owners: &BTreeMap<String, Owner>) -> Self {
+        self.contact = self.owner.as_ref().and_then(|owner| owners.get(owner)?.contact.clone());
+        self
+    }
+
     /// Of the source `name`.
     #[must_use]
     pub fn source(name: &str, external_labels: &BTreeMap<String, String>) -> Self {
         Self {
             id: SloId::new(SOURCE_SERVICE, name),
             owner: None,
+            contact: None,
             objective: None,
             overrides: Vec::new(),
             labels: BTreeMap::new(),

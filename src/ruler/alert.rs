@@ -5,12 +5,10 @@
 //! vmalert before 1.91 does not know it, so there it is asked within the expression, too: that it held at a slice end
 //! within that time.
 
-use std::collections::BTreeMap;
-
 use crate::engine::definition::{Kind, Tier};
 use crate::policy::alert::AlertKind;
 use crate::ruler::document::{Makes, Rule};
-use crate::ruler::label::naming;
+use crate::ruler::label::{Naming, naming};
 use crate::ruler::note::Notes;
 use crate::ruler::record::{ERROR_RATIO, REMAINING, bad, measured, total};
 use crate::ruler::scope::{Part, Parts};
@@ -30,38 +28,54 @@ struct Condition {
     keep: Length,
 }
 
+/// An alert as it is put together: tiers that the files give one name and equal labels are one alert.
+struct Draft {
+    order: (AlertKind, AlertSeverity),
+    naming: Naming,
+    conditions: Vec<Condition>,
+    comments: Vec<String>,
+}
+
 type Expressed = (AlertKind, Condition);
 
 /// The alerting rules of an SLO.
 pub(super) fn alerts(item: &Item<'_>, terms: Terms<'_>, parts: &Parts<'_>, notes: &mut Notes) -> Vec<Rule> {
-    let mut alerts: BTreeMap<(AlertKind, AlertSeverity), (Vec<Condition>, Vec<String>)> = BTreeMap::new();
+    let mut drafts: Vec<Draft> = Vec::new();
     for (index, tier) in item.definition.tiers.iter().enumerate() {
         let Some((kind, condition)) = condition(item, parts, index, tier, notes) else { continue };
-        let (conditions, comments) = alerts.entry((kind, tier.severity)).or_default();
-        conditions.push(condition);
-        for sentence in unexpressed(tier) {
-            notes.add(&item.slo.id, sentence.clone());
-            if !comments.contains(&sentence) {
-                comments.push(sentence);
-            }
+        let naming = naming(item, terms, tier.severity, kind);
+        for name in &naming.unsound {
+            let sentence = format!("the template of `{name}` is none that rulers take: it is written as text");
+            notes.add(&item.slo.id, sentence);
+        }
+        let is_same = |draft: &&mut Draft| (&draft.naming.name, &draft.naming.labels) == (&naming.name, &naming.labels);
+        let comments = unexpressed(tier);
+        for sentence in &comments {
+            notes.add(&item.slo.id, sentence);
+        }
+        if let Some(draft) = drafts.iter_mut().find(is_same) {
+            draft.conditions.push(condition);
+            let fresh: Vec<String> = comments.into_iter().filter(|one| !draft.comments.contains(one)).collect();
+            draft.comments.extend(fresh);
+        } else {
+            drafts.push(Draft { order: (kind, tier.severity), naming, conditions: vec![condition], comments });
         }
     }
-    alerts
-        .into_iter()
-        .map(|((kind, severity), (conditions, comments))| {
-            let naming = naming(item, terms, severity, kind);
-            let slice = item.definition.slice.length();
-            let keep = conditions.iter().map(|condition| condition.keep).max().unwrap_or(Length::ZERO);
-            let within = terms.ruler == Ruler::VictoriaMetrics && keep > Length::ZERO;
-            let least = conditions.iter().map(|condition| condition.wait).min().unwrap_or(Length::ZERO);
-            let for_ = if within { Length::ZERO } else { least };
-            let expression = expression(&conditions, for_, slice, naming.dropped);
-            let (expression, keep_firing_for) =
-                if within { (kept(&expression, keep, slice), Length::ZERO) } else { (expression, keep) };
-            let makes = Makes::Alert { name: naming.name, for_, keep_firing_for, annotations: naming.annotations };
-            Rule { makes, expression, labels: naming.labels, comments }
-        })
-        .collect()
+    drafts.sort_by_key(|draft| draft.order);
+    drafts.into_iter().map(|draft| rule(draft, terms.ruler, item.definition.slice.length())).collect()
+}
+
+fn rule(draft: Draft, ruler: Ruler, slice: Length) -> Rule {
+    let Draft { naming, conditions, comments, .. } = draft;
+    let keep = conditions.iter().map(|condition| condition.keep).max().unwrap_or(Length::ZERO);
+    let within = ruler == Ruler::VictoriaMetrics && keep > Length::ZERO;
+    let least = conditions.iter().map(|condition| condition.wait).min().unwrap_or(Length::ZERO);
+    let for_ = if within { Length::ZERO } else { least };
+    let expression = expression(&conditions, for_, slice, naming.dropped);
+    let (expression, keep_firing_for) =
+        if within { (kept(&expression, keep, slice), Length::ZERO) } else { (expression, keep) };
+    let makes = Makes::Alert { name: naming.name, for_, keep_firing_for, annotations: naming.annotations };
+    Rule { makes, expression, labels: naming.labels, comments }
 }
 
 /// Gates of a tier that a rule does not have.

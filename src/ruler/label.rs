@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::policy::alert::AlertKind;
 use crate::policy::subject::{Subject, labels_of};
+use crate::ruler::template::is_sound;
 use crate::ruler::{Item, Terms};
 use crate::spec::meant::ForeignAlert;
 use crate::spec::policy::AlertSeverity;
@@ -23,6 +24,8 @@ pub(super) struct Naming {
     pub(super) annotations: BTreeMap<String, String>,
     /// Labels of the recorded series that the alert must not have.
     pub(super) dropped: &'static str,
+    /// Labels and annotations of the file whose templates no ruler would take: written as text.
+    pub(super) unsound: Vec<String>,
 }
 
 /// The names of the alert of this severity and kind.
@@ -35,11 +38,20 @@ pub(super) fn naming(item: &Item<'_>, terms: Terms<'_>, severity: AlertSeverity,
 }
 
 fn of_another_tool(alert: &ForeignAlert) -> Naming {
+    let both = alert.labels.iter().chain(&alert.annotations);
+    let unsound = both.filter(|(_, text)| !is_sound(text)).map(|(name, _)| name.clone()).collect();
+    let written = |map: &BTreeMap<String, String>| {
+        let (sound, other) = map.clone().into_iter().partition(|(_, text)| is_sound(text));
+        let mut all: BTreeMap<String, String> = sound;
+        all.extend(escaped(other));
+        valid(all)
+    };
     Naming {
         name: alert.name.clone(),
-        labels: valid(alert.labels.clone()),
-        annotations: valid(alert.annotations.clone()),
+        labels: written(&alert.labels),
+        annotations: written(&alert.annotations),
         dropped: "window, slo_service, slo_name",
+        unsound,
     }
 }
 
@@ -50,7 +62,13 @@ fn native(item: &Item<'_>, terms: Terms<'_>, severity: AlertSeverity, kind: Aler
     let written = terms.severity.get(&severity).map_or(severity.name(), String::as_str);
     labels.insert("severity".to_owned(), written.to_owned());
     let annotations = annotations(item, kind);
-    Naming { name, labels: valid(escaped(labels)), annotations: valid(annotations), dropped: "window" }
+    Naming {
+        name,
+        labels: valid(escaped(labels)),
+        annotations: valid(annotations),
+        dropped: "window",
+        unsound: Vec::new(),
+    }
 }
 
 /// Ours first, then links and what the files say, which win.

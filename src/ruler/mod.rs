@@ -16,6 +16,7 @@ mod note;
 mod record;
 mod scope;
 mod silence;
+mod template;
 pub mod watch;
 mod window;
 

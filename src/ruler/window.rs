@@ -71,14 +71,9 @@ impl Windows {
         let mut shown = BTreeSet::from([definition.window]);
         let mut recorded = BTreeSet::new();
         for tier in &definition.tiers {
-            match tier.kind {
-                Kind::Burn { over, confirm, .. } => shown.extend([Some(over), confirm].into_iter().flatten()),
-                Kind::SliBelow { over, .. }
-                | Kind::BudgetDrop { over, .. }
-                | Kind::NoTraffic { over, .. }
-                | Kind::Exhausts { lookback: over, .. } => drop(shown.insert(over)),
-                Kind::NoData { .. } => drop(recorded.insert(HOUR)),
-                Kind::BudgetLeft { .. } | Kind::Down { .. } => {}
+            shown.extend([tier.kind.window(), tier.kind.confirm()].into_iter().flatten());
+            if matches!(tier.kind, Kind::NoData { .. }) {
+                recorded.insert(HOUR);
             }
         }
         recorded.extend(&shown);

@@ -173,7 +173,7 @@ impl Launch {
             Ok(definition) => Some(SloPlan {
                 definition: Arc::new(definition),
                 generation: slo.generation(),
-                subject: Subject::of(&slo, &config.server.external_labels),
+                subject: Subject::of(&slo, &config.server.external_labels).found_at(&config.owners),
                 slo,
             }),
             Err(misfit) => {

@@ -168,7 +168,7 @@ impl Entry {
         Self {
             id: plan.slo.id.clone(),
             generation: plan.generation.clone(),
-            period: plan.definition.window,
+            period: plan.definition.reach(),
             slice: plan.definition.slice.length(),
             inner: Mutex::new(inner),
         }
@@ -181,7 +181,7 @@ impl Entry {
         let inner = held(&self.inner);
         let old = inner.state.definition();
         let fits = self.generation == plan.generation
-            && plan.definition.window <= self.period
+            && plan.definition.reach() <= self.period
             && (old.slice, old.gap, old.instances_limit)
                 == (plan.definition.slice, plan.definition.gap, plan.definition.instances_limit);
         let decided = inner.state.as_of().max(inner.decided).max(Some(now - CATCH_UP));
@@ -237,7 +237,7 @@ impl Entry {
         &self.generation
     }
 
-    /// `W`.
+    /// How much of the past it needs: `W`, or the longest window of its tiers.
     #[must_use]
     pub const fn period(&self) -> Length {
         self.period

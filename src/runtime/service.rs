@@ -19,6 +19,8 @@ pub struct InstanceView {
     pub id: InstanceId,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// Where the owner is found.
+    pub contact: Option<String>,
     /// In words.
     pub description: String,
     /// As written.

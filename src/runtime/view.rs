@@ -44,6 +44,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
     InstanceView {
         id: InstanceId { slo: slo.id.clone(), group: group.clone() },
         owner: slo.owner.clone(),
+        contact: inner.subject.contact.clone(),
         description: slo.description.clone(),
         labels: slo.labels.clone(),
         links: slo.links.clone(),

@@ -177,20 +177,21 @@ fn read_window(reader: &mut Reader<'_>, node: NodeId) -> Option<Length> {
         return None;
     }
     let length = value::positive_length(reader, node, "window", document.text(window))?;
-    check_window(length).map_err(|finding| reader.report(window, finding)).ok()?;
+    if let Some(finding) = window_finding(length) {
+        reader.report(window, finding);
+        return None;
+    }
     Some(length)
 }
 
-/// Whether a period is neither too short nor too long.
-///
-/// # Errors
-/// With the finding, where it is not.
-pub fn check_window(length: Length) -> Result<(), Diagnostic> {
+/// What is wrong with a period that is too short or too long.
+#[must_use]
+pub fn window_finding(length: Length) -> Option<Diagnostic> {
     if length >= WINDOWS.0 && length <= WINDOWS.1 {
-        return Ok(());
+        return None;
     }
     let message = format!("a period of {length} is not between {} and {}", WINDOWS.0, WINDOWS.1);
-    Err(Diagnostic::error(codes::BAD_DURATION, message))
+    Some(Diagnostic::error(codes::BAD_DURATION, message))
 }
 
 /// The objective: written, or stated by `p95`; `complete` where the SLI could be read, so that it is known to state none.

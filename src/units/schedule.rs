@@ -94,9 +94,9 @@ impl Schedule {
         while high - low > TimeDelta::seconds(1) {
             let middle = low + (high - low) / 2;
             if self.zone.offset_from_utc_datetime(&middle.naive_utc()).fix() == old {
-                low = middle
+                low = middle;
             } else {
-                high = middle
+                high = middle;
             }
         }
         DateTime::from_timestamp(high.timestamp(), 0)

@@ -64,6 +64,28 @@ fn promtool_accepts_every_file_in_every_form_that_it_reads() {
     }
 }
 
+/// Files of other tools that pass the check, whatever is in their labels and annotations.
+#[test]
+fn promtool_accepts_what_files_of_other_tools_give() {
+    if find("promtool").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut accepted = 0;
+    for tool in ["sloth", "pyrra"] {
+        for entry in fs::read_dir(root().join("tests/foreign").join(tool)).unwrap() {
+            let path = entry.unwrap().path();
+            let run = generate(folder.path(), &[path.to_str().unwrap(), "--out", "rules.yaml"]);
+            if run.code == 0 {
+                let verdict = promtool(&["check", "rules"], &folder.path().join("rules.yaml"));
+                assert_eq!(verdict, Ok(()), "{}", path.display());
+                accepted += 1;
+            }
+        }
+    }
+    assert!(accepted > 60, "{accepted}");
+}
+
 #[test]
 fn vmalert_accepts_its_form() {
     let Some(vmalert) = find("vmalert") else { return };

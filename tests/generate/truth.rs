@@ -134,14 +134,7 @@ pub fn begins_alike(length: Length, at: Timestamp) -> bool {
 }
 
 fn windows(kind: &Kind) -> impl Iterator<Item = Length> {
-    let (over, confirm) = match *kind {
-        Kind::Burn { over, confirm, .. } => (Some(over), confirm),
-        Kind::SliBelow { over, .. } | Kind::BudgetDrop { over, .. } | Kind::NoTraffic { over, .. } => {
-            (Some(over), None)
-        }
-        _ => (None, None),
-    };
-    over.into_iter().chain(confirm)
+    [kind.window(), kind.confirm()].into_iter().flatten()
 }
 
 const fn alert_name(kind: &Kind) -> &'static str {

@@ -79,6 +79,7 @@ async fn an_instance_has_the_keys_and_figures_of_the_interface() {
     assert_eq!(one["id"], r#"checkout/availability{region="eu"}"#);
     assert_eq!((&one["service"], &one["name"]), (&json!("checkout"), &json!("availability")));
     assert_eq!(one["group"], json!({"region": "eu"}));
+    assert_eq!(one["contact"], "#payments");
     assert_eq!((&one["owner"], &one["objective"], &one["window"]), (&json!("payments"), &json!(0.999), &json!("30d")));
     assert_eq!((&one["status"], &one["mode"]), (&json!("page"), &json!("exact")));
     for mark in ["frozen", "shadow", "estimated", "unweighted"] {
@@ -257,6 +258,9 @@ async fn the_detail_has_every_tier_with_both_windows() {
     assert_eq!(one["links"], json!({"runbook": "https://wiki.example/checkout"}));
     assert_eq!((&one["description"], &one["labels"]), (&json!("Checkout requests succeed."), &json!({"tier": "1"})));
     assert!(one["reason"].as_str().unwrap().contains("31.2 times"));
+    // A list goes without the quantiles.
+    assert_eq!(keys(&one["forecast"]), ["exhausted", "exhausts_at", "lookback", "p10", "p50", "p90", "recovers_at"]);
+    assert_eq!((&one["forecast"]["p10"], &one["forecast"]["p90"]), (&json!("2026-11-21T12:00:00Z"), &Value::Null));
     let tiers = one["tiers"].as_array().unwrap();
     assert_eq!(tiers.len(), 6);
     let first = &tiers[0];

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use serde_json::json;
 use slo::diag::{Diagnostic, Place};
-use slo::engine::forecast::Forecast;
+use slo::engine::forecast::{Forecast, LikelyEnds};
 use slo::engine::verdict::{Budget, Condition, WindowFigures};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::notification::Notification;
@@ -171,6 +171,7 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
     InstanceView {
         id,
         owner: Some("payments".into()),
+        contact: Some("#payments".to_owned()),
         description: "Checkout requests succeed.".into(),
         labels: BTreeMap::from([("tier".into(), "1".into())]),
         links: BTreeMap::from([("runbook".into(), "https://wiki.example/checkout".into())]),
@@ -190,7 +191,11 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
             lookback: Length::from_hours(6),
             known: true,
         },
-        likely_ends: None,
+        likely_ends: Some(LikelyEnds {
+            p10: Some(time("2026-11-21T12:00:00Z")),
+            p50: Some(time("2026-11-21T12:30:00Z")),
+            p90: None,
+        }),
         counted: Counted { good: w1h.total - w1h.bad, bad: w1h.bad },
         burn: vec![w1h, w6h, w1d, w3d],
         tiers: vec![
@@ -279,6 +284,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         name: "availability".into(),
         group: Labels::new(),
         owner: None,
+        contact: None,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         links: BTreeMap::new(),

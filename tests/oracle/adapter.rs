@@ -264,7 +264,7 @@ impl Differences {
 
     /// Compares the forecast that is shown.
     pub fn forecast(&mut self, engine: &slo::engine::forecast::Forecast, book: &Ledger, setting: &Setting) {
-        let exhausted = forecast::is_exhausted(book, setting);
+        let exhausted = forecast::is_exhausted(&super::window::budget(book, setting));
         self.same("lookback", engine.lookback.millis(), forecast::lookback(setting));
         self.same("exhausted", engine.exhausted, exhausted);
         let rates = forecast::rates(book, setting, forecast::lookback(setting));

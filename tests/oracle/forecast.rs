@@ -7,7 +7,7 @@ use num_traits::Zero;
 
 use super::exact::{Rational, count, exceeds, whole};
 use super::ledger::Ledger;
-use super::window::{begin_of, budget, divide, sums, window};
+use super::window::{Budget, begin_of, divide, sums, window};
 use super::world::{DAY, HOUR, Setting};
 
 /// Events per millisecond of measured time.
@@ -40,8 +40,7 @@ pub fn lookback(setting: &Setting) -> i64 {
 }
 
 /// Whether `bad >= B * N(W)` now.
-pub fn is_exhausted(book: &Ledger, setting: &Setting) -> bool {
-    let budget = budget(book, setting);
+pub fn is_exhausted(budget: &Budget) -> bool {
     is_gone(&budget.window.bad, &budget.allowed)
 }
 

@@ -79,8 +79,9 @@ pub fn judge(world: &World, setting: &Setting, group: &Labels, w: i64) -> Verdic
 /// Judges a ledger.
 pub fn judge_ledger(book: &Ledger, setting: &Setting) -> Verdict {
     let condition = condition(book, setting);
-    let tiers = setting.tiers.iter().map(|tier| judge_tier(book, setting, tier, condition)).collect();
-    Verdict { w: book.w, condition, budget: budget(book, setting), tiers }
+    let budget = budget(book, setting);
+    let tiers = setting.tiers.iter().map(|tier| judge_tier(book, setting, tier, (condition, &budget))).collect();
+    Verdict { w: book.w, condition, tiers, budget }
 }
 
 /// The four silences (blind is not here: then there is no watermark).
@@ -101,7 +102,7 @@ pub fn condition(book: &Ledger, setting: &Setting) -> Condition {
     }
 }
 
-fn judge_tier(book: &Ledger, setting: &Setting, tier: &Tier, condition: Condition) -> Judged {
+fn judge_tier(book: &Ledger, setting: &Setting, tier: &Tier, (condition, budget): (Condition, &Budget)) -> Judged {
     let plain = |matches, known_false| Judged {
         matches,
         gates: true,
@@ -133,14 +134,14 @@ fn judge_tier(book: &Ledger, setting: &Setting, tier: &Tier, condition: Conditio
             told(long, matches, really)
         }
         Kind::BudgetLeft { below } => {
-            let remaining = budget(book, setting).remaining;
+            let remaining = budget.remaining.clone();
             let matches = exceeds(below, &remaining);
             Judged { budget_share: Some(remaining), ..told(window(book, setting, HOUR), matches, matches) }
         }
         Kind::BudgetDrop { drop, over } => {
-            let (long, allowed) = (window(book, setting, *over), budget(book, setting).allowed);
-            let matches = exceeds(&long.bad, &(drop * &allowed));
-            Judged { budget_share: Some(divide(&long.bad, &allowed)), ..told(long, matches, matches) }
+            let (long, allowed) = (window(book, setting, *over), &budget.allowed);
+            let matches = exceeds(&long.bad, &(drop * allowed));
+            Judged { budget_share: Some(divide(&long.bad, allowed)), ..told(long, matches, matches) }
         }
         Kind::NoTraffic { over, min_total } => {
             let long = window(book, setting, *over);
@@ -150,7 +151,8 @@ fn judge_tier(book: &Ledger, setting: &Setting, tier: &Tier, condition: Conditio
         }
         Kind::Exhausts { within, lookback, min_burn } => {
             let long = window(book, setting, *lookback);
-            let soon = |coverage: &Rational| ends_soon(book, setting, (*within, *lookback), min_burn, coverage);
+            let soon =
+                |coverage: &Rational| ends_soon(book, (setting, budget), (*within, *lookback), min_burn, coverage);
             let found = soon(&long.coverage);
             let really = found.is_some() || (long.coverage < whole(1) && soon(&whole(1)).is_some());
             Judged { exhausts_in: found.clone(), ..told(long, found.is_some(), really) }
@@ -164,7 +166,7 @@ fn judge_tier(book: &Ledger, setting: &Setting, tier: &Tier, condition: Conditio
 /// `min_burn`; zero where it is gone.
 fn ends_soon(
     book: &Ledger,
-    setting: &Setting,
+    (setting, budget): (&Setting, &Budget),
     (within, lookback): (i64, i64),
     min_burn: &Rational,
     coverage: &Rational,
@@ -174,7 +176,7 @@ fn ends_soon(
     if !exceeds(&(&long.share * coverage), &(min_burn * &setting.budget)) {
         return None;
     }
-    if forecast::is_exhausted(book, setting) {
+    if forecast::is_exhausted(budget) {
         return Some(whole(0));
     }
     let rates = forecast::Rates { bad: rates.bad * coverage, ..rates };

@@ -99,6 +99,7 @@ impl Sample {
             name: name.to_owned(),
             group: group.parse::<Labels>().unwrap(),
             owner: Some("payments".into()),
+            contact: None,
             labels: words(&labels),
             annotations: words(&[("description", "Checkout requests fail.")]),
             links: words(&[("runbook", "https://wiki.example/checkout")]),

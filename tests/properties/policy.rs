@@ -10,6 +10,7 @@ use crate::oracle::world::{HOUR, Kind, MINUTE, SECOND, Setting, Tier};
 
 fn setting() -> Setting {
     let burn = |over, factor: &str| Kind::Burn { over, confirm: Some(5 * MINUTE), factor: decimal(factor) };
+    let exhausts = Kind::Exhausts { within: 4 * HOUR, lookback: HOUR, min_burn: decimal("6") };
     let tiers = vec![
         Tier { keep: MINUTE, ..Tier::bare(Page, burn(HOUR, "14.4")) },
         Tier { wait: MINUTE, keep: 2 * MINUTE, ..Tier::bare(Page, burn(6 * HOUR, "6")) },
@@ -17,6 +18,11 @@ fn setting() -> Setting {
         Tier { wait: 90 * SECOND, ..Tier::bare(Ticket, burn(72 * HOUR, "1")) },
         Tier { keep: MINUTE, ..Tier::bare(Page, Kind::Down { after: MINUTE }) },
         Tier { wait: 2 * MINUTE, ..Tier::bare(Ticket, Kind::Down { after: MINUTE }) },
+        Tier { keep: MINUTE, ..Tier::bare(Page, exhausts) },
+        Tier::bare(Ticket, Kind::BudgetLeft { below: decimal("25%") }),
+        Tier { wait: MINUTE, ..Tier::bare(Ticket, Kind::BudgetDrop { drop: decimal("25%"), over: 72 * HOUR }) },
+        Tier::bare(Ticket, Kind::SliBelow { target: decimal("99.95%"), over: HOUR }),
+        Tier::bare(Ticket, Kind::NoTraffic { over: HOUR, min_total: 0 }),
     ];
     Setting { tiers, ..Setting::plain() }
 }

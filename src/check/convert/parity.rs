@@ -35,7 +35,21 @@ pub(super) fn notes(part: &Part<'_>, loaded: &Loaded, policies: &Policies) -> Ve
         let fate = around.fate(&segments.iter().map(String::as_str).collect::<Vec<_>>(), document.text(leaf));
         Note { line: document.key_place(leaf).line, field, fate }
     };
-    leaves.into_iter().map(note).collect()
+    let mut notes: Vec<Note> = leaves.into_iter().map(note).collect();
+    notes.extend(default_name(part, &notes));
+    notes
+}
+
+/// Pyrra's alerts have a name where the file gives none, and lose that one too.
+fn default_name(part: &Part<'_>, notes: &[Note]) -> Option<Note> {
+    let field = "spec/alerting/name";
+    let slo = part.slos.first().filter(|slo| part.kind == Kind::Pyrra && slo.alerting.mode != Mode::Off)?;
+    if notes.iter().any(|note| note.field == field) {
+        return None;
+    }
+    let alert = slo.alerting.foreign.as_ref()?.alerts.first()?;
+    let fate = format!("{} (it is `{}` by default)", name(slo), alert.name);
+    Some(Note { line: part.document.place(part.node).line, field: field.to_owned(), fate })
 }
 
 /// Scalars, and whatever is empty.
@@ -44,7 +58,9 @@ fn collect(document: &Document, node: NodeId, leaves: &mut Vec<NodeId>) {
     if children.is_empty() && document.shape(node) != Shape::Nothing {
         leaves.push(node);
     }
-    children.iter().for_each(|child| collect(document, *child, leaves));
+    for child in children {
+        collect(document, *child, leaves);
+    }
 }
 
 fn same() -> String {
@@ -115,7 +131,7 @@ impl Around<'_> {
             ["sli", "events", key] if *key == dialect.key("error_query") => side(&slo.sli),
             ["sli", "events", key] if *key == dialect.key("total_query") => as_("`sli.events.total`"),
             ["sli", "raw", key] if *key == dialect.key("error_ratio_query") => as_("`sli.ratio`"),
-            ["alerting", "name"] => self.name(slo),
+            ["alerting", "name"] => name(slo),
             ["alerting", "labels", name] => self.label(name, slo, "alerting.labels"),
             ["alerting", "annotations", name] => annotation(name, slo, text),
             ["alerting", key, "disable"] if *key == page || *key == ticket => self.policy(slo),
@@ -147,10 +163,9 @@ impl Around<'_> {
             ["spec", "description" | "window"] => same(),
             ["spec", "target"] => as_("`objective`"),
             ["spec", "indicator", kind, path @ ..] => indicator(slo, kind, path),
-            ["spec", "alerting", "disabled" | "burnrates" | "absent"] => self.policy(slo),
-            ["spec", "alerting", "name" | "absentName"] => self.name(slo),
+            ["spec", "alerting"] | ["spec", "alerting", "disabled" | "burnrates" | "absent"] => self.policy(slo),
+            ["spec", "alerting", "name" | "absentName"] => name(slo),
             ["spec", "alerting", "severities", ..] => lost("`severity` comes from the sink's map of severities"),
-            ["spec", "alerting"] => self.policy(slo),
             ["spec", "partial_response_strategy"] => lost("a partial answer is no answer here"),
             ["spec", "performanceOverAccuracy"] => lost("every event is counted, at no more cost"),
             ["spec", "ruleOutput", ..] => lost("no rules are written"),
@@ -169,23 +184,24 @@ impl Around<'_> {
         }
     }
 
-    fn name(&self, slo: &Slo) -> String {
-        if slo.alerting.mode == Mode::Off {
-            return lost("there are no alerts");
-        }
-        let labels = match slo.alerting.foreign.as_ref().map(|foreign| foreign.origin) {
-            Some(Origin::Sloth) => "`sloth_` labels",
-            _ => "the label `slo`",
-        };
-        lost(&format!("native alerts are `SLOBurn` and the like, with `slo_service` and `slo_name` for {labels}"))
-    }
-
     fn policy(&self, slo: &Slo) -> String {
         if slo.alerting.mode == Mode::Off {
             return as_("`alerting.mode: off`");
         }
         as_(&format!("`alerting.policy: {}`", self.policies.known(slo)))
     }
+}
+
+/// What became of the name of its alerts.
+fn name(slo: &Slo) -> String {
+    if slo.alerting.mode == Mode::Off {
+        return lost("there are no alerts");
+    }
+    let labels = match slo.alerting.foreign.as_ref().map(|foreign| foreign.origin) {
+        Some(Origin::Sloth) => "`sloth_` labels",
+        _ => "the label `slo`",
+    };
+    lost(&format!("native alerts are `SLOBurn` and the like, with `slo_service` and `slo_name` for {labels}"))
 }
 
 /// Where the numerator went.

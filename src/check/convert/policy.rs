@@ -88,12 +88,13 @@ fn described(base: &str, tiers: &[PolicyTier]) -> String {
 
 fn written(policy: &Policy) -> String {
     let mut text = format!("  - name: {}\n    description: {}\n", policy.name, scalar(&policy.description));
+    // Writing to a string cannot fail.
     if let Some(below) = policy.scale_below {
-        text += &format!("    scale_below: {below}\n");
+        let _ = writeln!(text, "    scale_below: {below}");
     }
     text += "    tiers:\n";
     for tier in &policy.tiers {
-        text += &format!("      - {{severity: {}, {}{}}}\n", tier.severity.name(), kind(&tier.kind), gates(tier));
+        let _ = writeln!(text, "      - {{severity: {}, {}{}}}", tier.severity.name(), kind(&tier.kind), gates(tier));
     }
     text
 }
@@ -127,7 +128,7 @@ fn kind(kind: &TierKind) -> String {
 /// The gates that are not open.
 fn gates(tier: &PolicyTier) -> String {
     let (gates, open) = (&tier.gates, Gates::default());
-    let mut parts = Vec::new();
+    let mut parts = vec![String::new()];
     let mut length = |key: &str, length: Length| {
         if length > Length::ZERO {
             parts.push(format!("{key}: {length}"));
@@ -139,5 +140,5 @@ fn gates(tier: &PolicyTier) -> String {
     parts.extend((gates.min_bad > open.min_bad).then(|| format!("min_bad: {}", gates.min_bad)));
     parts.extend((gates.min_total > open.min_total).then(|| format!("min_total: {}", gates.min_total)));
     parts.extend((gates.hold < open.hold).then(|| format!("hold: {}%", gates.hold * 100.0)));
-    parts.into_iter().map(|part| format!(", {part}")).collect()
+    parts.join(", ")
 }

@@ -1,6 +1,7 @@
 //! A native document from what a foreign one means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use rust_decimal::Decimal;
 
@@ -8,7 +9,7 @@ use crate::check::convert::Part;
 use crate::check::convert::policy::Policies;
 use crate::check::load::Loaded;
 use crate::check::rules::clashing_label;
-use crate::spec::meant::{Absent, Bound, Mode, Numerator, PushdownQuery, Sli, Slo, Unit};
+use crate::spec::meant::{Absent, Bound, Numerator, PushdownQuery, Sli, Slo, Unit};
 use crate::spec::policy::AlertSeverity;
 use crate::spec::query::Query;
 use crate::spec::selector::{Matcher, Selector};
@@ -25,7 +26,7 @@ pub(super) fn document(part: &Part<'_>, loaded: &Loaded, policies: &mut Policies
     let same = |of: fn(&Slo) -> &Option<String>| part.slos.iter().all(|slo| of(slo) == of(first));
     let shared_owner = same(|slo| &slo.owner).then(|| first.owner.clone()).flatten();
     if let Some(owner) = &shared_owner {
-        text += &format!("owner: {}\n", scalar(owner));
+        text += &line("owner", owner, 0);
     }
     let labels: Vec<BTreeMap<String, String>> = part.slos.iter().map(|slo| kept_labels(slo, loaded)).collect();
     let shared: BTreeMap<String, String> = labels
@@ -39,21 +40,22 @@ pub(super) fn document(part: &Part<'_>, loaded: &Loaded, policies: &mut Policies
     text += "slos:\n";
     for (slo, mut labels) in part.slos.iter().zip(labels) {
         labels.retain(|name, _| !shared.contains_key(name));
-        text += &format!("  - name: {}\n", scalar(&slo.id.name));
+        text += &plain("- name", scalar(&slo.id.name), 2);
         if !slo.description.is_empty() {
             text += &line("description", &slo.description, 4);
         }
         if let Some(owner) = slo.owner.as_ref().filter(|_| shared_owner.is_none()) {
-            text += &format!("    owner: {}\n", scalar(owner));
+            text += &line("owner", owner, 4);
         }
         text += &mapping("labels", &labels, 4);
         if let Some(runbook) = page_runbook(slo).filter(|runbook| is_http(runbook)) {
-            text += &format!("    links: {{runbook: {}}}\n", scalar(runbook));
+            text += &plain("links", format!("{{runbook: {}}}", scalar(runbook)), 4);
         }
-        text += &format!("    objective: {}\n    window: {}\n", slo.objective, slo.window);
+        text += &plain("objective", slo.objective, 4);
+        text += &plain("window", slo.window, 4);
         text += &sli(&slo.sli);
         if !slo.by.is_empty() {
-            text += &format!("    by: [{}]\n", slo.by.join(", "));
+            text += &plain("by", format!("[{}]", slo.by.join(", ")), 4);
         }
         text += &alerting(slo, loaded, policies);
     }
@@ -95,18 +97,13 @@ fn page_runbook(slo: &Slo) -> Option<&str> {
 
 fn alerting(slo: &Slo, loaded: &Loaded, policies: &mut Policies) -> String {
     let mut text = "    alerting:\n".to_owned();
-    match policies.name_of(slo, loaded) {
-        Some(policy) => text += &format!("      policy: {}\n", scalar(&policy)),
-        None => {
-            if slo.window < BALANCED_FROM {
-                text += "      policy: workbook\n";
-            }
-            text += "      mode: off\n";
+    let Some(policy) = policies.name_of(slo, loaded) else {
+        if slo.window < BALANCED_FROM {
+            text += "      policy: workbook\n";
         }
-    }
-    if slo.alerting.mode == Mode::Off {
-        return text;
-    }
+        return text + "      mode: off\n";
+    };
+    text += &line("policy", &policy, 6);
     let keep = |name: &&String| why_not(name, slo, loaded).is_none();
     let labels = slo.alerting.labels.iter().filter(|(name, _)| keep(name));
     text += &mapping("labels", &labels.map(|(name, value)| (name.clone(), value.clone())).collect(), 6);
@@ -163,7 +160,7 @@ fn latency(bound: f64, events: &Selector, total: &Selector) -> Option<String> {
         number.to_string()
     };
     let mut text = "      latency:\n".to_owned() + &line("histogram", &histogram.to_string(), 8);
-    text += &format!("        below: {below}\n");
+    text += &plain("below", below, 8);
     if !extra.is_empty() {
         text += &line("good", &extra.join(","), 8);
     }
@@ -201,6 +198,11 @@ fn mapping(key: &str, texts: &BTreeMap<String, String>, indent: usize) -> String
     }
     let begin = format!("{}{key}:\n", " ".repeat(indent));
     texts.iter().fold(begin, |text, (name, value)| text + &line(name, value, indent + 2))
+}
+
+/// A key with what needs no quotes.
+fn plain(key: &str, value: impl fmt::Display, indent: usize) -> String {
+    format!("{}{key}: {value}\n", " ".repeat(indent))
 }
 
 /// A key with a text: several lines are a block.

@@ -17,7 +17,7 @@ events. After a bad week it is as hasty as it was slow before.
 Keep it beside a page on the burn rate (`burn`, or `sli_below`), never instead of one. The preset `predictive` has both.",
     failing: Some(Failing {
         line: 5,
-        column: 26,
+        column: 28,
         text: r"version: policy/v1
 policies:
   - name: house

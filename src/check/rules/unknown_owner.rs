@@ -5,6 +5,7 @@ use crate::check::set::{At, Set};
 use crate::check::suggestion;
 use crate::config::meant::Config;
 use crate::diag::{Diagnostic, Severity, codes};
+use crate::units::is_name;
 
 /// An owner that the configuration does not have.
 pub const RULE: Rule = Rule {
@@ -64,13 +65,16 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     if config.config.owners.is_empty() {
         return;
     }
-    for slo in &set.slos {
-        if let Some(name) = slo.slo.owner.as_deref()
-            && let Some(finding) = unknown(config.config, name)
-        {
+    for (at, slo) in &set.owners {
+        // What is no name at all was told by the reader.
+        if let Some(finding) = at.text().filter(|name| is_name(name)).and_then(|name| unknown(config.config, name)) {
+            found.push(at.mark(Diagnostic { slo: slo.clone(), ..finding }));
+        }
+    }
+    for slo in set.slos.iter().filter(|slo| slo.origin().is_some()) {
+        if let Some(finding) = slo.slo.owner.as_deref().and_then(|name| unknown(config.config, name)) {
             // A label `owner` of a foreign file may mean somebody else.
-            let severity = if slo.origin().is_some() { Severity::Warning } else { Severity::Error };
-            found.push(slo.blame("owner", Diagnostic { severity, ..finding }));
+            found.push(slo.blame("owner", Diagnostic { severity: Severity::Warning, ..finding }));
         }
     }
     for route in config.at.find(&["routes"]).into_iter().flat_map(At::items) {

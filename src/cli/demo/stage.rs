@@ -77,7 +77,7 @@ impl Stage {
                         (_, AlertSeverity::Page) => ("PAGE", Paint::Red),
                         (_, AlertSeverity::Ticket | AlertSeverity::Notice) => ("ticket", Paint::Yellow),
                     };
-                    screen.event(now, who, paint, &card::render(&notification, contact(&notification)));
+                    screen.event(now, who, paint, &card::render(&notification));
                     let page = notification.severity == AlertSeverity::Page;
                     if page && notification.state == AlertState::Resolved {
                         resolved_at = Some(now);
@@ -85,14 +85,5 @@ impl Stage {
                 }
             }
         }
-    }
-}
-
-/// Where the owner of a notification is found, as the demo's own files say.
-fn contact(notification: &Notification) -> Option<&'static str> {
-    match notification.owner.as_deref() {
-        Some("payments") => Some("#payments"),
-        Some("discovery") => Some("#discovery"),
-        _ => None,
     }
 }

@@ -122,8 +122,7 @@ fn refused(findings: Vec<Diagnostic>, gathered: &Gathered, printer: &Printer) ->
     let report = crate::diag::Report::new(findings, counts);
     let errors = report.count(Severity::Error);
     printer.say(human::render(&report, &gathered.texts, &gathered.loaded.masked, printer.err.has_colour()).trim_end());
-    let what = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
-    printer.say(&format!("nothing generated: {what}; next: slo check"));
+    printer.say(&format!("nothing generated: {}; next: slo check", counted(errors, "error")));
     ExitCode::from(FINDINGS)
 }
 
@@ -174,7 +173,7 @@ fn scraped(items: &[Item<'_>], config: &Config) -> Vec<String> {
 
 /// Counts the result and says what to run next.
 fn last_line(output: &Output, slos: Option<usize>, ruler: Ruler, out: Option<&Path>) -> String {
-    let slos = slos.map(|slos| format!("{slos} SLOs, ")).unwrap_or_default();
+    let slos = slos.map(|slos| counted(slos, "SLO") + ", ").unwrap_or_default();
     let file = out.map_or_else(|| "FILE".to_owned(), |path| path.display().to_string());
     let next = match ruler {
         Ruler::Prometheus => format!("promtool check rules {file}"),
@@ -182,5 +181,10 @@ fn last_line(output: &Output, slos: Option<usize>, ruler: Ruler, out: Option<&Pa
         Ruler::Mimir => format!("mimirtool rules check {file}"),
         Ruler::VictoriaMetrics => format!("vmalert -dryRun -rule={file}"),
     };
-    format!("{slos}{} rules in {} groups for {}; next: {next}", output.rules, output.groups, ruler.name())
+    let (rules, groups) = (counted(output.rules, "rule"), counted(output.groups, "group"));
+    format!("{slos}{rules} in {groups} for {}; next: {next}", ruler.name())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -290,7 +290,7 @@ fn facts(frame: &Frame, view: &InstanceView) -> Markup {
             h2 { "About" }
             dl {
                 div { dt { "Id" } dd { code { (view.id) } } }
-                @if let Some(owner) = &view.owner { div { dt { "Owner" } dd { (owner) } } }
+                @if let Some(owner) = &view.owner { div { dt { "Owner" } dd { (owner) @if let Some(contact) = &view.contact { span.quiet { " " (contact) } } } } }
                 @for (name, address) in &view.links {
                     div { dt { (name) } dd {
                         @match web_address(address) {

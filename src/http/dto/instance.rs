@@ -26,6 +26,9 @@ pub struct Instance {
     pub group: BTreeMap<String, String>,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// Where the owner is found, as the configuration says.
+    #[serde(default)]
+    pub contact: Option<String>,
     /// Share of events that must be good.
     pub objective: Figure,
     /// What the objective is judged over, as written.
@@ -284,6 +287,7 @@ impl From<&InstanceView> for Instance {
             name: view.id.slo.name.clone(),
             group: group(&view.id.group),
             owner: view.owner.clone(),
+            contact: view.contact.clone(),
             objective: Figure(view.objective),
             window: written(view.window),
             status: view.status.clone(),

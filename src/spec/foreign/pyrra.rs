@@ -4,7 +4,7 @@
 //! (nothing to decide, no budget), names that no id can have, and windows that no policy fits (a period of zero; below
 //! 2d19h12m Pyrra itself writes a page that can never fire). Unknown keys are errors, as Pyrra decodes strictly.
 //!
-//! Where several indicators stand, the first of ratio, latency, latencyNative and bool_gauge holds, as in Pyrra; the
+//! Where several indicators stand, the first of ratio, latency, `latencyNative` and `bool_gauge` holds, as in Pyrra; the
 //! others are told. The id is `namespace/name`, or `pyrra/name` without a namespace. All documents of a file are read,
 //! where Pyrra takes the first.
 
@@ -18,7 +18,7 @@ use crate::spec::foreign::{
     Unknown, entries, flag, keys, mapping, not_honoured, prometheus_duration, required, source, template, text,
 };
 use crate::spec::meant::Slo;
-use crate::spec::slos::{Surroundings, check_window, derived_alive};
+use crate::spec::slos::{Surroundings, derived_alive, window_finding};
 use crate::spec::value;
 use crate::units::{Length, SloId, is_name};
 use crate::yaml::{NodeId, Reader};
@@ -157,9 +157,9 @@ fn read_window(reader: &mut Reader<'_>, spec: NodeId) -> Option<Length> {
             let message = format!("`{written}` is not a duration such as 30d or 4w");
             Diagnostic::error(codes::BAD_DURATION, message)
         }
-        Some(length) => match check_window(length) {
-            Ok(()) => return Some(length),
-            Err(finding) => finding,
+        Some(length) => match window_finding(length) {
+            None => return Some(length),
+            Some(finding) => finding,
         },
     };
     reader.report_in(spec, "window", finding);

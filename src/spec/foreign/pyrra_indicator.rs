@@ -1,4 +1,4 @@
-//! `indicator` of a Pyrra SLO: ratio, latency, latencyNative, bool_gauge.
+//! `indicator` of a Pyrra SLO: `ratio`, `latency`, `latencyNative`, `bool_gauge`.
 //!
 //! `ratio` and `latency` name plain selectors, so they are counted exactly. `latencyNative` reads a native histogram,
 //! which the store has to evaluate. `bool_gauge` is a gauge that is good at 1.

@@ -1,5 +1,5 @@
-//! Reads Sloth's `prometheus/v1` and its custom resource `PrometheusServiceLevel`: the same model, in snake_case and in
-//! camelCase.
+//! Reads Sloth's `prometheus/v1` and its custom resource `PrometheusServiceLevel`: the same model, in `snake_case` and in
+//! `camelCase`.
 //!
 //! A file is accepted where Sloth accepts it. The exceptions, each with a reason in its finding: an objective of 100%
 //! (no budget), plugins (Go code), template actions other than `{{ .window }}`, names beyond 128 characters, and error

@@ -54,7 +54,7 @@ pub(super) fn read_alerting(
     for (key, severity) in [(page_key, AlertSeverity::Page), (ticket_key, AlertSeverity::Ticket)] {
         let alert =
             node.and_then(|node| mapping(reader, node, key, &["disable", "labels", "annotations"], dialect.unknown()));
-        if !alert.is_some_and(|alert| flag(reader, alert, "disable") == Some(true)) {
+        if alert.is_none_or(|alert| flag(reader, alert, "disable") != Some(true)) {
             enabled.push((severity, alert));
         }
     }

@@ -113,7 +113,8 @@ fn is_rendered(inner: &str) -> bool {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
-    inner == "$value" || inner.strip_prefix("$labels.").is_some_and(is_name)
+    let label = inner.strip_prefix("$labels.").or_else(|| inner.strip_prefix(".Labels."));
+    matches!(inner, "$value" | ".Value") || label.is_some_and(is_name)
 }
 
 #[cfg(test)]
