@@ -6,8 +6,13 @@
 //! our delay 2.5 s (15 s). Each of several services is a target of its own, scraped at its own phase, has six hours of
 //! history, and breaks at another moment, so that nobody is lucky.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement prints, and fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "it reads whole answers and the time")]
-#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts and times are small")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "counts and times are small"
+)]
+#![expect(clippy::format_collect, reason = "a handful of short texts")]
 
 mod kit;
 mod service;
@@ -28,6 +33,8 @@ use slo::units::Timestamp;
 const SERVICES: usize = 8;
 /// Between two of them: no multiple of the intervals.
 const APART: Duration = Duration::from_millis(3_700);
+/// Clean traffic before the first one breaks.
+const CLEAN: Duration = Duration::from_mins(1);
 /// Events a second of each.
 const RATE: u64 = 20;
 /// Scrapes, rules, slices.
@@ -189,7 +196,7 @@ async fn who_pages_first() {
         let elapsed = clock.now().since(start).to_std();
         let due = (elapsed.as_millis() as u64 * RATE) / 1_000;
         for (service, exporter) in exporters.iter().enumerate() {
-            let breaks = Duration::from_secs(60) + APART * service as u32;
+            let breaks = CLEAN + APART * service as u32;
             if elapsed >= breaks {
                 broken.entry(service).or_insert_with(|| clock.now());
             }
