@@ -60,12 +60,15 @@ fn not_among(name: &str, by: &[String]) -> Diagnostic {
     Diagnostic::error(codes::BAD_OVERRIDE, format!("`{name}` is not in `by`")).with_help(help)
 }
 
+/// An override and its item.
+type Read = (Override, NodeId);
+
 /// Notes an override that changes nothing.
 fn useless(
     reader: &mut Reader<'_>,
     override_: &Override,
     node: NodeId,
-    (earlier, later): (&[(Override, NodeId)], &[(Override, NodeId)]),
+    (earlier, later): (&[Read], &[Read]),
     objective: Option<Objective>,
 ) {
     let document = reader.document();

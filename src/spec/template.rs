@@ -183,12 +183,12 @@ fn quoted<'n>(names: impl Iterator<Item = &'n String>) -> String {
 pub fn instantiate<'t>(
     reader: &mut Reader<'_>,
     root: NodeId,
-    uses: &[Use],
+    written: &[Use],
     found: impl Fn(&str) -> Option<(&'t Document, &'t Template)>,
 ) -> Option<Document> {
     let base = reader.document();
     let mut assembly = Assembly::new(base, root, "slos", &["slos", "use"]);
-    for item in uses {
+    for item in written {
         let used = base.place(item.node);
         let Some((document, template)) = found(&item.template) else { continue };
         for slo in &template.slos {
