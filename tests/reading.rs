@@ -292,9 +292,15 @@ fn wrong_slos_are_found_at_their_line_and_column() {
         (slo("    alerting: {modus: live}\n"), vec![(codes::UNKNOWN_KEY, 7, 16)]),
         (
             slo(
-                "    budgeting: {slices: 1m}\n    overrides: []\n    depends_on: [a/b]\n    formerly: [a/b]\n    review: {}\n",
+                "    budgeting: {slices: 1m}\n    depends_on: [a/b]\n    overrides: [{objective: 99%}]\n    formerly: [a]\n    review: {}\n",
             ),
-            (7..12).map(|line| (codes::NOT_BUILT, line, 5)).collect(),
+            vec![
+                (codes::NOT_BUILT, 7, 5),
+                (codes::NOT_BUILT, 8, 5),
+                (codes::MISSING_KEY, 9, 17),
+                (codes::BAD_NAME, 10, 16),
+                (codes::MISSING_KEY, 11, 13),
+            ],
         ),
         ("  - just text\n".into(), vec![(codes::SHAPE, 4, 5)]),
         ("  - name: a\n    objective: 99.9%\n".into(), vec![(codes::MISSING_KEY, 4, 5)]),

@@ -79,7 +79,6 @@ async fn an_instance_has_the_keys_and_figures_of_the_interface() {
     assert_eq!(one["id"], r#"checkout/availability{region="eu"}"#);
     assert_eq!((&one["service"], &one["name"]), (&json!("checkout"), &json!("availability")));
     assert_eq!(one["group"], json!({"region": "eu"}));
-    assert_eq!(one["contact"], "#payments");
     assert_eq!((&one["owner"], &one["objective"], &one["window"]), (&json!("payments"), &json!(0.999), &json!("30d")));
     assert_eq!((&one["status"], &one["mode"]), (&json!("page"), &json!("exact")));
     for mark in ["frozen", "shadow", "estimated", "unweighted"] {
@@ -256,6 +255,7 @@ async fn the_detail_has_every_tier_with_both_windows() {
         assert!(one.as_object().unwrap().contains_key(key), "{key}");
     }
     assert_eq!(one["links"], json!({"runbook": "https://wiki.example/checkout"}));
+    assert_eq!(one["contact"], "#payments");
     assert_eq!((&one["description"], &one["labels"]), (&json!("Checkout requests succeed."), &json!({"tier": "1"})));
     assert!(one["reason"].as_str().unwrap().contains("31.2 times"));
     // A list goes without the quantiles.

@@ -26,9 +26,6 @@ pub struct Instance {
     pub group: BTreeMap<String, String>,
     /// Who answers for it.
     pub owner: Option<String>,
-    /// Where the owner is found, as the configuration says.
-    #[serde(default)]
-    pub contact: Option<String>,
     /// Share of events that must be good.
     pub objective: Figure,
     /// What the objective is judged over, as written.
@@ -156,6 +153,8 @@ pub struct Detail {
     pub reason: String,
     /// In words, as written.
     pub description: String,
+    /// Where the owner is found, as the configuration says.
+    pub contact: Option<String>,
     /// As written.
     pub labels: BTreeMap<String, String>,
     /// As written.
@@ -287,7 +286,6 @@ impl From<&InstanceView> for Instance {
             name: view.id.slo.name.clone(),
             group: group(&view.id.group),
             owner: view.owner.clone(),
-            contact: view.contact.clone(),
             objective: Figure(view.objective),
             window: written(view.window),
             status: view.status.clone(),
@@ -319,6 +317,7 @@ impl Detail {
             },
             reason: view.reason.clone(),
             description: view.description.clone(),
+            contact: view.contact.clone(),
             labels: view.labels.clone(),
             links: view.links.clone(),
             condition: condition_name(view.condition).to_owned(),
