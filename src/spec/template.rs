@@ -189,10 +189,10 @@ pub fn instantiate<'t>(
     let base = reader.document();
     let mut assembly = Assembly::new(base, root, "slos", &["slos", "use"]);
     for item in uses {
-        let used = base.place(item.node);
+        let at = base.place(item.node);
         let Some((document, template)) = found(&item.template) else { continue };
         for slo in &template.slos {
-            assembly.borrow(document, *slo, &used, &mut |text| filled(text, &item.with));
+            assembly.borrow(document, *slo, &at, &mut |text| filled(text, &item.with));
         }
         let (values, text) = assembly.size();
         if values > LIMITS.0 || text > LIMITS.1 {
