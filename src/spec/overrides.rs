@@ -12,6 +12,9 @@ use crate::spec::written::OverrideItem;
 use crate::units::Objective;
 use crate::yaml::{NodeId, Reader, Shape, suggestion};
 
+/// An override with its item.
+type Read = (Override, NodeId);
+
 /// Reads `overrides`; what is wrong is noted, and such an override is left out.
 pub fn read_overrides(
     reader: &mut Reader<'_>,
@@ -20,8 +23,7 @@ pub fn read_overrides(
     objective: Option<Objective>,
 ) -> Vec<Override> {
     let items = reader.items(node, "overrides");
-    let read: Vec<(Override, NodeId)> =
-        items.iter().filter_map(|item| Some((read_override(reader, *item, by)?, *item))).collect();
+    let read: Vec<Read> = items.iter().filter_map(|item| Some((read_override(reader, *item, by)?, *item))).collect();
     for (index, (override_, item)) in read.iter().enumerate() {
         let (earlier, later) = (read.get(..index).unwrap_or_default(), read.get(index + 1..).unwrap_or_default());
         useless(reader, override_, *item, (earlier, later), objective);

@@ -1,12 +1,13 @@
 //! Who pages first: Sloth's rules on the real Prometheus through the real Alertmanager, or `slo run` on the same
-//! Prometheus, through the same Alertmanager and straight to a webhook. Measured, not asserted, so it is not run by
-//! default: `cargo test --release --test earlier -- --ignored --nocapture` on a machine that does nothing else.
+//! Prometheus, through the same Alertmanager and straight to a webhook. Measured, not asserted:
+//! `cargo bench --bench earlier` on a machine that does nothing else.
 //!
 //! Scaled alike, to a sixth of what is usual: scrapes, rule evaluations, slices and Alertmanager's `group_wait` of 5 s (30 s),
 //! our delay 2.5 s (15 s). Each of several services is a target of its own, scraped at its own phase, has six hours of
 //! history, and breaks at another moment, so that nobody is lucky.
 #![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "it reads whole answers")]
+#![expect(clippy::print_stdout, reason = "figures are its output")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -15,7 +16,9 @@
 )]
 #![expect(clippy::format_collect, reason = "a handful of short texts")]
 
+#[path = "../tests/kit/mod.rs"]
 mod kit;
+#[path = "../tests/service/mod.rs"]
 mod service;
 
 use std::collections::BTreeMap;
@@ -141,8 +144,14 @@ fn configure(folder: &std::path::Path, port: u16, prometheus: &str, alertmanager
     .unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "measures for minutes; wants a quiet machine"]
+fn main() {
+    // `cargo bench` hands in `--bench`; `cargo test --benches` does not, and then there is nothing to measure.
+    if std::env::args().any(|argument| argument == "--bench") {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(who_pages_first());
+    }
+}
+
 async fn who_pages_first() {
     let clock = Clock::system();
     let (hook, own) = (free_port(), free_port());
