@@ -2,12 +2,6 @@
 //! cannot be computed is said. The expected figures are sums over what was loaded, made here.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 #![expect(clippy::float_cmp, reason = "counts are exact")]
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::disallowed_methods,
-    reason = "times and counts here are small whole numbers, and the tests know the time"
-)]
 
 mod kit;
 

@@ -113,8 +113,8 @@ fn a_group_with_an_override_is_an_slo_of_its_own() {
     let (eu, us, none) = (region("eu"), region("us"), Labels::new());
     let both = slo("99.9%", "    by: [region]\n    overrides: [{match: {region: us}, objective: 99%}]\n");
     let grouped = live(&both, &[eu.clone(), us.clone()], None);
-    let strict = live(&slo("99.9%", ""), &[none.clone()], None);
-    let loose = live(&slo("99%", ""), &[none.clone()], None);
+    let strict = live(&slo("99.9%", ""), std::slice::from_ref(&none), None);
+    let loose = live(&slo("99%", ""), std::slice::from_ref(&none), None);
     assert_eq!(figures(&grouped, &eu), figures(&strict, &none));
     assert_eq!(figures(&grouped, &us), figures(&loose, &none));
     // 2% of errors burn 20 at 99.9% and 2 at 99%: only the strict one pages, and its budget is spent ten times faster.
@@ -150,6 +150,7 @@ fn an_edit_of_overrides_is_computed_from_the_slices_at_hand() {
 }
 
 #[test]
+#[expect(clippy::float_cmp, reason = "the written digits")]
 fn the_first_override_that_matches_holds() {
     let many = slo(
         "99.9%",
