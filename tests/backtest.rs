@@ -1,7 +1,11 @@
 //! `slo backtest` against a real Prometheus: pages at the oracle's slice ends, and every way in which rules as Sloth
 //! makes them differ. Their alerts are what the real PromQL gives at each rule evaluation, written back as `ALERTS`.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
-#![expect(clippy::disallowed_methods, reason = "helpers of tests read whole answers")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "times and counts here are small whole numbers"
+)]
 
 mod kit;
 #[expect(dead_code, reason = "the oracle is shared; each test uses its part")]

@@ -3,7 +3,7 @@
 //!
 //! Real Prometheus, real Alertmanager, the real binary twice. The copies are killed in turn (`kill -9`) while a page is
 //! out, at its end, and while the next one begins; Prometheus is stopped under both.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test may look at the environment and read whole answers")]
 
 mod kit;

@@ -122,8 +122,8 @@ mod tests {
         Point { at: at(seconds), group: Labels::new(), events: Some(bad), total: Some(total) }
     }
 
-    fn of(region: &str, point: Point) -> Point {
-        Point { group: Labels::from([("region", region)]), ..point }
+    fn of(region: &str, point: &Point) -> Point {
+        Point { group: Labels::from([("region", region)]), ..point.clone() }
     }
 
     fn answer(from: i64, to: i64, points: &[Point]) -> Observation {
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn each_known_group_is_bad_without_a_value_and_one_that_is_unknown_is_not_there() {
         let mut state = state(Definition { by: vec!["region".to_owned()], ..gauge() });
-        live(&mut state, &[of("eu", value(30, 0.0, 2.0)), of("us", value(60, 1.0, 1.0))], 0, 90);
+        live(&mut state, &[of("eu", &value(30, 0.0, 2.0)), of("us", &value(60, 1.0, 1.0))], 0, 90);
         let booked = |region: &str| remarkable(state.instance(&Labels::from([("region", region)])).unwrap(), 0, 90);
         assert_eq!(booked("eu"), [(30, 0.0, 2.0, 1), (60, 1.0, 1.0, 1), (90, 1.0, 1.0, 1)]);
         assert_eq!(booked("us"), [(30, 0.0, 0.0, 0), (60, 1.0, 1.0, 1), (90, 1.0, 1.0, 1)]);
@@ -205,7 +205,7 @@ mod tests {
     fn a_group_without_a_value_for_a_whole_period_may_leave() {
         let definition = Definition { by: vec!["region".to_owned()], window: Length::from_hours(1), ..gauge() };
         let mut state = state(definition);
-        live(&mut state, &[of("eu", value(30, 0.0, 1.0))], 0, 3_600);
+        live(&mut state, &[of("eu", &value(30, 0.0, 1.0))], 0, 3_600);
         assert_eq!(state.vanished().count(), 0);
         live(&mut state, &[], 3_600, 3_660);
         assert_eq!(state.vanished().count(), 1);
@@ -216,7 +216,7 @@ mod tests {
         let to = 30 * 3_600;
         let whole = |region: &str, from: i64, until: i64, every: i64| -> Vec<Point> {
             let ends = (from / 30 + 1..=until / 30).filter(|number| number % every != 1);
-            ends.map(|number| of(region, value(number * 30, f64::from(number % 7 == 0), 1.0))).collect()
+            ends.map(|number| of(region, &value(number * 30, f64::from(number % 7 == 0), 1.0))).collect()
         };
         // A group with short and long holes, one that is gone before what is loaded first, one that is young.
         let mut points = whole("eu", 40_000, to, 90);
@@ -229,7 +229,9 @@ mod tests {
             let mut points = points.clone();
             if !grouped {
                 points.retain(|point| point.group.get("region") == Some("eu"));
-                points.iter_mut().for_each(|point| point.group = Labels::new());
+                for point in &mut points {
+                    point.group = Labels::new();
+                }
             }
             let definition = Definition { by, ..gauge() };
             let mut passed = state(definition.clone());

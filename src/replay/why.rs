@@ -232,7 +232,7 @@ impl Histories<'_> {
         let held =
             self.here.iter().find(|told| !told.was_told() && overlap(theirs, told, &self.definition.by, self.end));
         let mut why = match (held, watch) {
-            (Some(held), _) => self.held(held),
+            (Some(held), _) => unsent(held),
             (None, Some(watch)) => self.not_met(theirs, watch),
             (None, None) => String::new(),
         };
@@ -254,15 +254,6 @@ impl Histories<'_> {
         there.extend(figures.iter().filter_map(|figure| rule_figure(figure, self.definition)));
         let there = if there.is_empty() { "no alert there overlaps it".to_owned() } else { there.join("; ") };
         format!("{}; {there}", ours.reason)
-    }
-
-    fn held(&self, held: &Told) -> String {
-        let until = held.resolved_at.map_or_else(|| "the end".to_owned(), clock);
-        let under = held.held_back_by.as_deref().unwrap_or("a page");
-        format!(
-            "held back here under `{under}`: it matched from {} and ended at {until} unsent",
-            clock(held.started_at)
-        )
     }
 
     /// What kept every tier from firing, the one that came furthest first.
@@ -302,6 +293,13 @@ impl Histories<'_> {
 fn lead(theirs: &ForeignAlert, ours: &Told) -> Option<f64> {
     let told = ours.told_at.unwrap_or(ours.fired_at);
     (!theirs.cut).then(|| theirs.fired_at.seconds_f64() - told.seconds_f64())
+}
+
+/// Under what an alert was held back until it ended.
+fn unsent(held: &Told) -> String {
+    let until = held.resolved_at.map_or_else(|| "the end".to_owned(), clock);
+    let under = held.held_back_by.as_deref().unwrap_or("a page");
+    format!("held back here under `{under}`: it matched from {} and ended at {until} unsent", clock(held.started_at))
 }
 
 /// `there slo:sli_error:ratio_rate1h was 0.0121 (burn 12.1)`.

@@ -292,15 +292,17 @@ impl Stage<'_> {
         let whole = self.end.since(self.begin).seconds_f64();
         while let Some(from) = asker.next_begin(self.end, self.begin) {
             let to = self.end.min(self.slice.floor(from + stretch)).max(from + self.slice.length());
-            let asked = asker.ask(to, self.begin).await;
-            if let Some(error) = asked.errors.into_iter().next() {
+            let answers = asker.ask(to, self.begin).await;
+            if let Some(error) = answers.errors.into_iter().next() {
                 return Err(error);
             }
-            stretch = next_stretch(stretch, asked.samples, SAMPLES_AN_ANSWER, FIRST_STRETCH).min(LONGEST_STRETCH);
-            let observations = asked.observations;
+            stretch = next_stretch(stretch, answers.samples, SAMPLES_AN_ANSWER, FIRST_STRETCH).min(LONGEST_STRETCH);
+            let observations = answers.observations;
             if observations.iter().any(|(place, observation)| self.has_hole(pasts, *place, observation, to)) {
                 for (since, until) in self.silences(from, to).await? {
-                    pasts.iter().for_each(|past| held(&past.player).store_was_silent(since, until));
+                    for past in pasts {
+                        held(&past.player).store_was_silent(since, until);
+                    }
                 }
             }
             let shared = pasts.to_vec();

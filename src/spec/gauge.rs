@@ -105,7 +105,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "the written digits")]
     fn bounds_are_numbers_or_durations() {
         for (text, value) in [
             ("15m", 900.0),

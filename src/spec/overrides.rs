@@ -62,6 +62,9 @@ fn not_among(name: &str, by: &[String]) -> Diagnostic {
     Diagnostic::error(codes::BAD_OVERRIDE, format!("`{name}` is not in `by`")).with_help(help)
 }
 
+/// An override and its item.
+type Read = (Override, NodeId);
+
 /// Notes an override that changes nothing.
 fn useless(
     reader: &mut Reader<'_>,

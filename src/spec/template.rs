@@ -183,16 +183,16 @@ fn quoted<'n>(names: impl Iterator<Item = &'n String>) -> String {
 pub fn instantiate<'t>(
     reader: &mut Reader<'_>,
     root: NodeId,
-    uses: &[Use],
+    written: &[Use],
     found: impl Fn(&str) -> Option<(&'t Document, &'t Template)>,
 ) -> Option<Document> {
     let base = reader.document();
     let mut assembly = Assembly::new(base, root, "slos", &["slos", "use"]);
-    for item in uses {
-        let at = base.place(item.node);
+    for item in written {
+        let used = base.place(item.node);
         let Some((document, template)) = found(&item.template) else { continue };
         for slo in &template.slos {
-            assembly.borrow(document, *slo, &at, &mut |text| filled(text, &item.with));
+            assembly.borrow(document, *slo, &used, &mut |text| filled(text, &item.with));
         }
         let (values, text) = assembly.size();
         if values > LIMITS.0 || text > LIMITS.1 {

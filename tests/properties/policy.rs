@@ -16,11 +16,12 @@ fn setting() -> Setting {
         Tier { wait: MINUTE, keep: 2 * MINUTE, ..Tier::bare(Page, burn(6 * HOUR, "6")) },
         Tier::bare(Ticket, burn(24 * HOUR, "3")),
         Tier { wait: 90 * SECOND, ..Tier::bare(Ticket, burn(72 * HOUR, "1")) },
-        Tier { keep: MINUTE, ..Tier::bare(Page, Kind::Down { after: MINUTE }) },
-        Tier { wait: 2 * MINUTE, ..Tier::bare(Ticket, Kind::Down { after: MINUTE }) },
+        // In the order of the kinds, as alerts of one slice end are told.
         Tier { keep: MINUTE, ..Tier::bare(Page, exhausts) },
         Tier::bare(Ticket, Kind::BudgetLeft { below: decimal("25%") }),
         Tier { wait: MINUTE, ..Tier::bare(Ticket, Kind::BudgetDrop { drop: decimal("25%"), over: 72 * HOUR }) },
+        Tier { keep: MINUTE, ..Tier::bare(Page, Kind::Down { after: MINUTE }) },
+        Tier { wait: 2 * MINUTE, ..Tier::bare(Ticket, Kind::Down { after: MINUTE }) },
         Tier::bare(Ticket, Kind::SliBelow { target: decimal("99.95%"), over: HOUR }),
         Tier::bare(Ticket, Kind::NoTraffic { over: HOUR, min_total: 0 }),
     ];

@@ -1,6 +1,7 @@
 //! SEMANTICS 5 and 7: tiers that look at the budget, at a target of their own or at traffic; bounds on false pages; the
 //! forecast.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use slo::engine::state::SloState;
@@ -196,7 +197,7 @@ fn outage_under_predictive() -> Vec<(f64, Notification)> {
     definition.tiers = compile::tiers(&presets()["predictive"], objective, Length::from_days(30)).unwrap();
     let id = definition.id.clone();
     let subject =
-        Subject { id, mode: Mode::Live, objective: Some(objective), ..Subject::source("unused", &Default::default()) };
+        Subject { id, mode: Mode::Live, objective: Some(objective), ..Subject::source("unused", &BTreeMap::default()) };
     let circumstances = Circumstances { subject: &subject, page_can_be_told: true, source_alert: None };
     let mut state = SloState::new(Arc::new(definition));
     state.prepend(&past(&world, BEGIN - 31 * DAY, BEGIN));

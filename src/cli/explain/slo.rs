@@ -53,8 +53,8 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
             let sources = client.get(&["api", "v1", "sources"], &[]).await?;
             let said =
                 |source: &Value| source.pointer("/last_error/message").and_then(Value::as_str).map(str::to_owned);
-            let items = sources.get("items").and_then(Value::as_array).into_iter().flatten();
-            let problem = items.filter_map(said).next().unwrap_or_else(|| "its source did not answer".to_owned());
+            let mut items = sources.get("items").and_then(Value::as_array).into_iter().flatten();
+            let problem = items.find_map(said).unwrap_or_else(|| "its source did not answer".to_owned());
             printer.say(&format!("not everything could be computed: {problem}"));
             told(answer, arguments.format, printer)?;
             return Ok(ExitCode::from(FAILED));

@@ -181,8 +181,8 @@ fn last_line(output: &Output, slos: Option<usize>, ruler: Ruler, out: Option<&Pa
         Ruler::Mimir => format!("mimirtool rules check {file}"),
         Ruler::VictoriaMetrics => format!("vmalert -dryRun -rule={file}"),
     };
-    let (rules, groups) = (counted(output.rules, "rule"), counted(output.groups, "group"));
-    format!("{slos}{rules} in {groups} for {}; next: {next}", ruler.name())
+    let written = format!("{} in {}", counted(output.rules, "rule"), counted(output.groups, "group"));
+    format!("{slos}{written} for {}; next: {next}", ruler.name())
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -45,7 +45,9 @@ pub async fn look(source: &Arc<dyn Source>, now: Timestamp, watch: impl Fn(f64))
     let mut done = 0.0;
     while let Some(answer) = answers.next().await {
         let (question, values) = answer?;
-        values.iter().for_each(|value| take(&mut found, &question, value));
+        for value in &values {
+            take(&mut found, &question, value);
+        }
         done += 1.0;
         watch(done / count);
     }

@@ -55,7 +55,7 @@ const GRPC: [&str; 17] = [
     "DataLoss",
     "Unauthenticated",
 ];
-/// Faults of the server among them: Unknown, DeadlineExceeded, Unimplemented, Internal, Unavailable, DataLoss.
+/// Faults of the server among them: `Unknown`, `DeadlineExceeded`, `Unimplemented`, `Internal`, `Unavailable`, `DataLoss`.
 const GRPC_BAD: [usize; 6] = [2, 4, 12, 13, 14, 15];
 
 const BAD: [&str; 8] = ["error", "errors", "fail", "failed", "failure", "exception", "timeout", "server_error"];

@@ -141,10 +141,10 @@ mod tests {
 
     #[test]
     fn only_labels_and_the_value_are_rendered() {
-        for inner in ["$value", "$labels.job", "$labels._x1"] {
+        for inner in ["$value", ".Value", "$labels.job", "$labels._x1", ".Labels.job"] {
             assert!(is_rendered(inner), "{inner}");
         }
-        for inner in ["$labels", "$labels.a-b", "$value | humanize", ".Labels.job", "$externalLabels.x", "$labels."] {
+        for inner in ["$labels", "$labels.a-b", "$value | humanize", ".Labels", "$externalLabels.x", "$labels."] {
             assert!(!is_rendered(inner), "{inner}");
         }
     }

@@ -1,14 +1,24 @@
 //! Who pages first: Sloth's rules on the real Prometheus through the real Alertmanager, or `slo run` on the same
-//! Prometheus, through the same Alertmanager and straight to a webhook. Measured, not asserted, so it is not run by
-//! default: `cargo test --release --test earlier -- --ignored --nocapture` on a machine that does nothing else.
+//! Prometheus, through the same Alertmanager and straight to a webhook. Measured, not asserted:
+//! `cargo bench --bench earlier` on a machine that does nothing else.
 //!
 //! Scaled alike, to a sixth of what is usual: scrapes, rule evaluations, slices and Alertmanager's `group_wait` of 5 s (30 s),
-//! our delay 2.5 s (15 s). Alertmanager counts `group_wait` from the alert's `startsAt`, whoever sends it. Each of several services has an hour of history and breaks at another phase, so that nobody is lucky.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement prints, and fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "it reads whole answers and the time")]
-#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts and times are small")]
+//! our delay 2.5 s (15 s). Each of several services is a target of its own, scraped at its own phase, has six hours of
+//! history, and breaks at another moment, so that nobody is lucky.
+#![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "it reads whole answers")]
+#![expect(clippy::print_stdout, reason = "figures are its output")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "counts and times are small"
+)]
+#![expect(clippy::format_collect, reason = "a handful of short texts")]
 
+#[path = "../tests/kit/mod.rs"]
 mod kit;
+#[path = "../tests/service/mod.rs"]
 mod service;
 
 use std::collections::BTreeMap;
@@ -27,6 +37,8 @@ use slo::units::Timestamp;
 const SERVICES: usize = 8;
 /// Between two of them: no multiple of the intervals.
 const APART: Duration = Duration::from_millis(3_700);
+/// Clean traffic before the first one breaks.
+const CLEAN: Duration = Duration::from_mins(1);
 /// Events a second of each.
 const RATE: u64 = 20;
 /// Scrapes, rules, slices.
@@ -87,14 +99,14 @@ fn sloth_rules(service: usize) -> String {
 }
 
 /// Six hours of clean traffic of every service, up to now; gives what the counters stand at.
-fn history(now: i64, instance: &str) -> (Vec<Loaded>, u64) {
+fn history(now: i64, instances: &[String]) -> (Vec<Loaded>, u64) {
     let count = HISTORY / EVERY;
     let mut loaded = Vec::new();
-    for service in 0..SERVICES {
+    for (service, instance) in instances.iter().enumerate() {
         for code in ["200", "500"] {
             let labels = [
                 ("__name__", "requests_total"),
-                ("job", "shop"),
+                ("job", &name(service)),
                 ("instance", instance),
                 ("service", &name(service)),
                 ("code", code),
@@ -132,29 +144,39 @@ fn configure(folder: &std::path::Path, port: u16, prometheus: &str, alertmanager
     .unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "measures for minutes; wants a quiet machine"]
+fn main() {
+    // `cargo bench` hands in `--bench`; `cargo test --benches` does not, and then there is nothing to measure.
+    if std::env::args().any(|argument| argument == "--bench") {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(who_pages_first());
+    }
+}
+
 async fn who_pages_first() {
     let clock = Clock::system();
-    let (page, hook, own) = (free_port(), free_port(), free_port());
-    let exporter = Exporter::serve(page).await;
+    let (hook, own) = (free_port(), free_port());
+    let (mut exporters, mut targets) = (Vec::new(), Vec::new());
+    for _ in 0..SERVICES {
+        let port = free_port();
+        exporters.push(Exporter::serve(port).await);
+        targets.push(format!("127.0.0.1:{port}"));
+    }
     let receiver = Receiver::serve(hook).await;
     let direct = Receiver::serve(own).await;
     let hook = format!("http://127.0.0.1:{hook}/hook");
     // Its default group_wait of 30 s, to the same scale.
     let configuration = Alertmanager::to_webhook(&hook).replace("group_wait: 1s", &format!("group_wait: {EVERY}s"));
     let Some(alertmanager) = Alertmanager::start(&configuration).await else { return };
-    let target = format!("127.0.0.1:{page}");
     let rules: String = "groups:\n".to_owned() + &(0..SERVICES).map(sloth_rules).collect::<String>();
     let options = Options {
-        scrape: vec![("shop".to_owned(), target.clone())],
+        scrape: targets.iter().enumerate().map(|(service, target)| (name(service), target.clone())).collect(),
         interval: format!("{EVERY}s"),
         alertmanager: Some(alertmanager.url().replace("http://", "")),
         ..Options::default()
     };
     let now = clock.now().millis() / 1_000;
-    let (loaded, stands_at) = history(now, &target);
-    for service in 0..SERVICES {
+    let (loaded, stands_at) = history(now, &targets);
+    for (service, exporter) in exporters.iter().enumerate() {
         exporter.add(&series(service, "200"), stands_at);
         exporter.add(&series(service, "500"), 0);
     }
@@ -183,8 +205,8 @@ async fn who_pages_first() {
     eventually("every page", 300, || {
         let elapsed = clock.now().since(start).to_std();
         let due = (elapsed.as_millis() as u64 * RATE) / 1_000;
-        for service in 0..SERVICES {
-            let breaks = Duration::from_secs(60) + APART * service as u32;
+        for (service, exporter) in exporters.iter().enumerate() {
+            let breaks = CLEAN + APART * service as u32;
             if elapsed >= breaks {
                 broken.entry(service).or_insert_with(|| clock.now());
             }
