@@ -162,6 +162,7 @@ fn told_by_us(clock: &Clock, alertname: &str, slo: &str, severity: AlertSeverity
     let title = "({{ $labels.sloth_severity }}) {{$labels.sloth_service}} {{$labels.sloth_slo}}: {{ $value }}";
     subject.foreign = Some(std::sync::Arc::new(Foreign {
         origin: Origin::Sloth,
+        recorded: Vec::new(),
         alerts: vec![ForeignAlert {
             severity,
             silence: false,

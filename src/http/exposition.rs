@@ -55,6 +55,15 @@ pub struct Figures {
     pub measured: bool,
 }
 
+impl Figures {
+    /// Those of a window.
+    #[must_use]
+    pub fn of(window: &WindowFigures) -> Self {
+        let WindowFigures { share, rate, coverage, .. } = *window;
+        Self { ratio: share, rate, coverage, measured: window.is_measured() }
+    }
+}
+
 impl Page {
     /// Adds an instance.
     pub fn add(&mut self, view: &InstanceView) {
@@ -125,8 +134,7 @@ pub fn windows(view: &InstanceView) -> Vec<(String, Figures)> {
         }
     }
     for window in view.burn.iter().chain([&view.budget.window]) {
-        let WindowFigures { share, rate, coverage, .. } = *window;
-        add(window.length.to_string(), Figures { ratio: share, rate, coverage, measured: window.is_measured() });
+        add(window.length.to_string(), Figures::of(window));
     }
     windows
 }

@@ -3,7 +3,8 @@
 //! Names and labels are those of Sloth's recording rules (its `sloth_slo_info` too); the numbers are ours: event-weighted,
 //! and over windows of data that is there. All SLOs have them, whatever file they come from: `sloth_id` is service and
 //! name with a hyphen. As in Sloth, the user's labels win over `sloth_*`, burn rates carry `sloth_window`, and what is left
-//! of the budget is `1 - slo:period_burn_rate:ratio`. A window without data has no series, where Sloth's is NaN.
+//! of the budget is `1 - slo:period_burn_rate:ratio`. A window without data has no series, where Sloth's is NaN. As in
+//! Sloth, an SLO of a Sloth file has all windows of its catalogue, whatever alerts are disabled; others those of their tiers.
 //! Invariant: two instances never make one series; a group's label that clashes is written as `exported_` and its name.
 
 use std::collections::BTreeMap;
@@ -47,20 +48,20 @@ impl SlothPage {
         );
         self.sample("sloth_slo_info", "What is known of the SLO, as labels.", &info, 1.0);
 
-        let mut known: Vec<(Length, Figures)> =
-            windows(view).into_iter().filter(|(_, figures)| figures.measured).filter_map(parsed).collect();
-        known.sort_unstable_by_key(|(length, _)| *length);
+        let known = measured(view);
         for (length, figures) in &known {
             let name = format!("slo:sli_error:ratio_rate{}", prometheus_text(*length));
             let help = "Share of bad events over the window.";
             self.sample(&name, help, &windowed(&labels, *length), figures.ratio);
         }
-        // Sloth's is the short window of its quick page tier, the shortest of all.
-        if let Some((length, figures)) = known.first().filter(|(length, _)| *length < view.window) {
+        // Sloth's is the short window of its quick page tier; elsewhere the shortest of all.
+        let quick = view.recorded.first().map(|window| window.length);
+        let quick = quick.or_else(|| known.keys().next().copied()).filter(|length| *length < view.window);
+        if let Some((length, figures)) = quick.and_then(|length| known.get_key_value(&length)) {
             let help = "Burn rate now: 1 spends the budget in exactly the period.";
             self.sample("slo:current_burn_rate:ratio", help, &windowed(&labels, *length), figures.rate);
         }
-        if let Some((length, figures)) = known.iter().find(|(length, _)| *length == view.window) {
+        if let Some((length, figures)) = known.get_key_value(&view.window) {
             let labels = windowed(&labels, *length);
             let (help, left) = ("Burn rate over the period.", "Share of the budget that is left.");
             self.sample("slo:period_burn_rate:ratio", help, &labels, figures.rate);
@@ -109,8 +110,11 @@ fn windowed(labels: &BTreeMap<String, String>, length: Length) -> BTreeMap<Strin
     labels
 }
 
-fn parsed((length, figures): (String, Figures)) -> Option<(Length, Figures)> {
-    Some((length.parse().ok()?, figures))
+/// All windows in which something was measured: of the tiers, whatever else Sloth records for the file, and the period.
+fn measured(view: &InstanceView) -> BTreeMap<Length, Figures> {
+    let judged = windows(view).into_iter().filter_map(|(length, figures)| Some((length.parse().ok()?, figures)));
+    let recorded = view.recorded.iter().map(|window| (window.length, Figures::of(window)));
+    recorded.chain(judged).filter(|(_, figures)| figures.measured).collect()
 }
 
 /// A length as Prometheus prints it: whole years and weeks as such (`4w`, `1w`), else days and below (`30d`, `1d12h`).

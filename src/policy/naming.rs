@@ -161,7 +161,7 @@ mod tests {
             labels: words(&labels),
             annotations: words(&annotations),
         };
-        Foreign { origin: Origin::Sloth, alerts: vec![alert] }
+        Foreign { origin: Origin::Sloth, alerts: vec![alert], recorded: Vec::new() }
     }
 
     fn life(foreign: Option<Foreign>) -> Life {

@@ -53,6 +53,8 @@ pub struct InstanceView {
     pub counted: Counted,
     /// One for each distinct `over` of the burn tiers, ascending.
     pub burn: Vec<WindowFigures>,
+    /// Windows that the tool of its file records beside those of the tiers; the first is that of its current burn rate.
+    pub recorded: Vec<WindowFigures>,
     /// Every tier, in the policy's order.
     pub tiers: Vec<TierView>,
     /// Its open alerts.

@@ -67,6 +67,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         likely_ends: None,
         counted: inner.counts.get(group).map_or_else(Counted::default, |count| count.counted),
         burn,
+        recorded: recorded_windows(slo, instance),
         tiers: inner.book.tiers_of(definition, group, &verdict),
         alerts,
         reason,
@@ -134,6 +135,13 @@ pub fn summary(inner: &Inner, instance: &Instance, judged: bool) -> Summary {
 /// The windows of the burn tiers, each length once, ascending.
 fn burn_windows(inner: &Inner, instance: &Instance) -> Vec<WindowFigures> {
     burn_lengths(inner).into_iter().map(|over| instance.window(over)).collect()
+}
+
+/// Those that the tool of the file records, as far back as the instance looks.
+fn recorded_windows(slo: &Slo, instance: &Instance) -> Vec<WindowFigures> {
+    let lengths = slo.alerting.foreign.iter().flat_map(|foreign| &foreign.recorded);
+    let reach = instance.definition().reach();
+    lengths.filter(|length| **length <= reach).map(|length| instance.window(*length)).collect()
 }
 
 fn burn_lengths(inner: &Inner) -> Vec<Length> {

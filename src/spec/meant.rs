@@ -231,6 +231,9 @@ pub struct Foreign {
     pub origin: Origin,
     /// One for each severity and sort of alert that the tool would make.
     pub alerts: Vec<ForeignAlert>,
+    /// Windows that the tool records whatever alerts are disabled: shown, not judged. The first is that of its current
+    /// burn rate.
+    pub recorded: Vec<Length>,
 }
 
 /// Where an SLO comes from: told with its alerts as `origin`.

@@ -177,6 +177,23 @@ fn disabled_alerts_have_no_tiers() {
     assert_eq!(severities("alerting-nameless-and-disabled"), (vec![], vec![], Mode::Off));
 }
 
+/// Sloth's recording rules know nothing of `disable`; the current burn rate is that of the quick page's short window.
+#[test]
+fn all_windows_are_recorded_whatever_is_disabled() {
+    let recorded = |name: &str| -> Vec<String> {
+        let slo = slo(&format!("sloth/{name}.yaml"));
+        slo.alerting.foreign.as_ref().unwrap().recorded.iter().map(ToString::to_string).collect()
+    };
+    let preset = ["5m", "1h", "30m", "6h", "2h", "1d", "3d"];
+    for name in ["events", "alerting-page-disabled", "alerting-ticket-disabled", "alerting-nameless-and-disabled"] {
+        assert_eq!(recorded(name), preset, "{name}");
+    }
+    let windows = burns(&slo("sloth/windows.yaml"));
+    let quick = windows.first().unwrap();
+    assert_eq!(recorded("windows")[..2], [quick.3.clone(), quick.2.clone()]);
+    assert!(windows.iter().all(|tier| recorded("windows").contains(&tier.2)));
+}
+
 /// `factor = percent/100 * period / longWindow`, for both windows of a pair.
 #[test]
 fn alert_windows_replace_the_tiers_of_every_slo() {

@@ -161,6 +161,20 @@ fn plain_tier(severity: AlertSeverity, kind: &str, state: AlertState) -> TierVie
     }
 }
 
+fn figures_of(view: &WindowView) -> WindowFigures {
+    WindowFigures {
+        length: view.length.parse().unwrap(),
+        from: view.from,
+        to: view.to,
+        bad: view.bad,
+        total: view.total,
+        measured: view.to.since(view.from),
+        coverage: view.coverage,
+        share: view.ratio,
+        rate: view.rate,
+    }
+}
+
 /// An instance at 99.9% over 30 d with these (bad, total) over 5m, 30m, 1h, 2h, 6h, 1d, 3d, 30d.
 fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64) -> InstanceView {
     let b = 0.001;
@@ -198,6 +212,7 @@ fn instance(id: InstanceId, status: &str, counts: [(f64, f64); 8], coverage: f64
         }),
         counted: Counted { good: w1h.total - w1h.bad, bad: w1h.bad },
         burn: vec![w1h, w6h, w1d, w3d],
+        recorded: vec![],
         tiers: vec![
             tier(AlertSeverity::Page, 14.4, b, &w1h, &w5m),
             tier(AlertSeverity::Page, 6.0, b, &w6h, &w30m),
@@ -599,6 +614,17 @@ impl Service for Fake {
 impl Fake {
     pub fn with_sloth_names(mut self) -> Self {
         self.sloth_names = true;
+        self
+    }
+
+    /// As where the page alert of a Sloth file is disabled: its windows belong to no tier.
+    pub fn with_pages_disabled(mut self) -> Self {
+        for view in &mut self.instances {
+            let windows = view.tiers.iter().flat_map(|tier| [&tier.confirm, &tier.over]).flatten();
+            view.recorded = windows.map(figures_of).collect();
+            view.tiers.retain(|tier| tier.severity != AlertSeverity::Page);
+            view.burn.retain(|window| window.length > Length::from_hours(6));
+        }
         self
     }
 

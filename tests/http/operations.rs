@@ -198,6 +198,18 @@ async fn sloths_names_stand_there_when_asked_for() {
 }
 
 #[tokio::test]
+async fn sloths_windows_stay_where_its_alerts_are_disabled() {
+    let series = async |fake: Fake| -> Vec<String> {
+        let text = Server::of(fake, "127.0.0.1:0").await.get("/metrics/slos").await.text;
+        let windowed = text.lines().filter(|line| line.contains("sloth_window=") && !line.starts_with('#'));
+        windowed.map(str::to_owned).collect()
+    };
+    let all = series(Fake::default().with_sloth_names()).await;
+    assert!(all.iter().any(|line| line.starts_with("slo:current_burn_rate:ratio") && line.contains("\"5m\"")));
+    assert_eq!(series(Fake::default().with_sloth_names().with_pages_disabled()).await, all);
+}
+
+#[tokio::test]
 async fn the_page_of_our_own_health_reads_back() {
     let server = Server::start().await;
     let answer = server.get("/metrics").await;

@@ -86,7 +86,7 @@ pub(super) fn read_alerting(
         policy,
         labels: BTreeMap::new(),
         annotations: propagated.annotations.clone(),
-        foreign: Some(Arc::new(Foreign { origin: Origin::Pyrra, alerts })),
+        foreign: Some(Arc::new(Foreign { origin: Origin::Pyrra, alerts, recorded: Vec::new() })),
     })
 }
 

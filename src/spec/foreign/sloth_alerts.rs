@@ -12,8 +12,9 @@ use crate::spec::foreign::sloth::{Dialect, labels};
 use crate::spec::foreign::windows::Catalogue;
 use crate::spec::foreign::{flag, mapping, preset, template, text};
 use crate::spec::meant::{Alerting, Foreign, ForeignAlert, Mode, Origin};
-use crate::spec::policy::{AlertSeverity, Policy, PolicyTier};
+use crate::spec::policy::{AlertSeverity, Policy, PolicyTier, TierKind};
 use crate::spec::slos::Surroundings;
+use crate::units::Length;
 use crate::yaml::{NodeId, Reader};
 
 /// Name of the preset.
@@ -58,7 +59,9 @@ pub(super) fn read_alerting(
             enabled.push((severity, alert));
         }
     }
-    let policy = policy(around, catalogue, &enabled)?;
+    let whole = catalogue.policy.clone().or_else(|| preset(POLICY, around))?;
+    let recorded = recorded(&whole, catalogue.period);
+    let policy = without_disabled(whole, &enabled);
     let name = node.and_then(|node| text(reader, node, "name")).unwrap_or_default();
     if name.is_empty() && !enabled.is_empty() {
         let finding = Diagnostic::error(codes::MISSING_KEY, "the alerts have no `name`");
@@ -78,7 +81,7 @@ pub(super) fn read_alerting(
         labels: common.labels,
         annotations: common.annotations,
         mode: if enabled.is_empty() { Mode::Off } else { around.mode },
-        foreign: Some(Arc::new(Foreign { origin: Origin::Sloth, alerts })),
+        foreign: Some(Arc::new(Foreign { origin: Origin::Sloth, alerts, recorded })),
     })
 }
 
@@ -122,15 +125,25 @@ fn read_alert(
     ForeignAlert { severity, silence: false, name: common.name.clone(), labels, annotations }
 }
 
+/// The windows of all tiers, the confirming one first: Sloth records them whatever is disabled, and takes the current burn
+/// from the short window of its first tier, the quick page.
+fn recorded(whole: &Policy, period: Length) -> Vec<Length> {
+    let mut lengths = Vec::new();
+    for tier in whole.tiers_for(period).map_or(&[][..], |(_, tiers)| tiers) {
+        let TierKind::Burn { over, confirm, .. } = tier.kind else { continue };
+        for length in confirm.into_iter().chain([over]).filter_map(|length| length.of(period)) {
+            if !lengths.contains(&length) {
+                lengths.push(length);
+            }
+        }
+    }
+    lengths
+}
+
 /// The catalogue's policy or the preset, without the tiers of disabled alerts.
-fn policy(
-    around: &Surroundings<'_>,
-    catalogue: &Catalogue,
-    enabled: &[(AlertSeverity, Option<NodeId>)],
-) -> Option<Arc<Policy>> {
-    let whole = catalogue.policy.clone().or_else(|| preset(POLICY, around))?;
+fn without_disabled(whole: Arc<Policy>, enabled: &[(AlertSeverity, Option<NodeId>)]) -> Arc<Policy> {
     if enabled.len() == 2 {
-        return Some(whole);
+        return whole;
     }
     let mut policy = Policy::clone(&whole);
     let is_enabled = |tier: &PolicyTier| enabled.iter().any(|(severity, _)| *severity == tier.severity);
@@ -138,5 +151,5 @@ fn policy(
     for period in &mut policy.periods {
         period.tiers.retain(is_enabled);
     }
-    Some(Arc::new(policy))
+    Arc::new(policy)
 }
