@@ -11,12 +11,15 @@ use crate::ruler::document::{Makes, Rule};
 use crate::ruler::label::{Naming, naming};
 use crate::ruler::note::Notes;
 use crate::ruler::record::{ERROR_RATIO, REMAINING, bad, measured, total};
-use crate::ruler::scope::{Part, Parts};
+use crate::ruler::scope::{Part, Parts, series};
 use crate::ruler::silence::{down, no_data, no_traffic};
 use crate::ruler::window::short_of;
 use crate::ruler::{Item, Ruler, Terms, WINDOW};
 use crate::spec::policy::AlertSeverity;
 use crate::units::Length;
+
+/// Between comparisons of one tier: only the ratio's series have the label `window`.
+const AND: &str = "\nand ignoring (window)\n";
 
 /// A tier as an expression.
 struct Condition {
@@ -101,10 +104,11 @@ fn condition(item: &Item<'_>, parts: &Parts<'_>, index: usize, tier: &Tier, note
         Kind::SliBelow { over, .. } => (AlertKind::Burn, parts.join(|part| burns(part, index, over, None)), gates.for_),
         Kind::BudgetLeft { below } => {
             let less = |part: &Part<'_>| format!("{} < {below}", part.series(REMAINING, &[]));
-            (AlertKind::Budget, parts.join(less), gates.for_)
+            (AlertKind::Budget, parts.join(|part| gated(less(part), tier, |events| part.series(events, &[]))), gates.for_)
         }
         Kind::BudgetDrop { drop, over } => {
-            (AlertKind::Budget, parts.join(|part| dropped(part, drop, over)), gates.for_)
+            let much = |part: &Part<'_>| gated(dropped(part, drop, over), tier, |events| part.series(events, &[]));
+            (AlertKind::Budget, parts.join(much), gates.for_)
         }
         Kind::Exhausts { .. } => {
             notes.add(
@@ -113,7 +117,10 @@ fn condition(item: &Item<'_>, parts: &Parts<'_>, index: usize, tier: &Tier, note
             );
             return None;
         }
-        Kind::NoTraffic { over, min_total } => (AlertKind::NoData, no_traffic(item, over, min_total), gates.for_),
+        Kind::NoTraffic { over, min_total } => {
+            let hardly_any = no_traffic(item, over, min_total);
+            (AlertKind::NoData, gated(hardly_any, tier, |events| series(&item.slo.id, events, &[])), gates.for_)
+        }
         Kind::Down { after } => (AlertKind::Down, down(item)?, after.max(gates.for_)),
         Kind::NoData { after } => (AlertKind::NoData, no_data(item), after.max(gates.for_)),
     };
@@ -129,22 +136,21 @@ fn dropped(part: &Part<'_>, drop: f64, over: Length) -> String {
 
 /// `ratio > k * B` over both windows, and the gates. The part has a threshold of its own.
 fn burns(part: &Part<'_>, index: usize, over: Length, confirm: Option<Length>) -> String {
-    let Some(Tier { kind: Kind::Burn { threshold, .. } | Kind::SliBelow { threshold, .. }, gates, .. }) =
-        part.definition.tiers.get(index)
-    else {
-        return String::new();
-    };
+    let Some(tier) = part.definition.tiers.get(index) else { return String::new() };
+    let (Kind::Burn { threshold, .. } | Kind::SliBelow { threshold, .. }) = tier.kind else { return String::new() };
     let ratio =
         |length: Length| format!("{} > {threshold}", part.series(ERROR_RATIO, &[(WINDOW, &length.to_string())]));
-    let mut all = vec![ratio(over)];
-    all.extend(confirm.map(ratio));
-    if gates.min_bad > 0.0 {
-        all.push(format!("{} >= {}", part.series(&bad(over), &[]), gates.min_bad));
-    }
-    if gates.min_total > 0.0 {
-        all.push(format!("{} >= {}", part.series(&total(over), &[]), gates.min_total));
-    }
-    all.join("\nand ignoring (window)\n")
+    let all: Vec<String> = std::iter::once(over).chain(confirm).map(ratio).collect();
+    gated(all.join(AND), tier, |events| part.series(events, &[]))
+}
+
+/// `condition`, and as many events in the tier's long window as its gates want, as the engine has it.
+fn gated(condition: String, tier: &Tier, series: impl Fn(&str) -> String) -> String {
+    let (Some(over), gates) = (tier.kind.window(), &tier.gates) else { return condition };
+    let least = [(bad(over), gates.min_bad), (total(over), gates.min_total)];
+    let asked = least.into_iter().filter(|(_, least)| *least > 0.0);
+    let asked = asked.map(|(events, least)| format!("{} >= {least}", series(&events)));
+    std::iter::once(condition).chain(asked).collect::<Vec<_>>().join(AND)
 }
 
 /// Any of the conditions, without the labels that differ between them; the rule itself waits `for_`.

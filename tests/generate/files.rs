@@ -8,7 +8,7 @@ use slo::clock::Clock;
 use slo::units::Length;
 use tempfile::TempDir;
 
-use crate::command::{File, generate, parse};
+use crate::command::{File, Rule, generate, parse};
 use crate::kit::prometheus::{Options, Prometheus};
 use crate::kit::remote_write::Loaded;
 use crate::kit::{find, get, wait_for};
@@ -216,6 +216,50 @@ policies:
     let alerts = file.groups.iter().flat_map(|group| &group.rules).filter(|rule| rule.alert.is_some());
     assert_eq!(alerts.map(|rule| rule.labels["slo_name"].as_str()).collect::<Vec<_>>(), ["forecast"]);
     assert_eq!(file.groups.len(), 3, "off has records, panes has none");
+}
+
+/// Every kind that has a window has the gates of SEMANTICS 5 on it, a budget that of an hour.
+#[test]
+fn gates_on_events_are_asked_of_every_kind_with_a_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = "\
+version: slo/v1
+service: shop
+slos:
+  - {name: gated, objective: 99%, alive: none, alerting: {policy: gated}, sli: {events: {bad: 'e_total', total: t_total}}}
+---
+version: policy/v1
+policies:
+  - name: gated
+    tiers:
+      - {severity: page, burn: {factor: 2, over: 2h}, min_bad: 3}
+      - {severity: page, budget_left: {below: 25%}, min_bad: 4}
+      - {severity: ticket, budget_drop: {drop: 10%, over: 1d}, min_bad: 5, min_total: 6}
+      - {severity: notice, no_traffic: {over: 6h, min_total: 9}, min_bad: 7}
+";
+    fs::write(folder.path().join("gated.yaml"), set).unwrap();
+    for ruler in ["prometheus", "victoriametrics"] {
+        let run = generate(folder.path(), &["gated.yaml", "--ruler", ruler]);
+        assert_eq!(run.code, 0, "{}", run.err);
+        let file = parse(&run.out);
+        let of = "{slo_service=\"shop\",slo_name=\"gated\"}";
+        for (name, severity, gates) in [
+            ("SLOBurn", "page", &["bad_events:increase2h >= 3"][..]),
+            ("SLOBudget", "page", &["bad_events:increase1h >= 4"]),
+            ("SLOBudget", "ticket", &["bad_events:increase1d >= 5", "total_events:increase1d >= 6"]),
+            ("SLONoData", "notice", &["bad_events:increase6h >= 7"]),
+        ] {
+            let is_it = |rule: &&Rule| rule.alert.as_deref() == Some(name) && rule.labels["slo_severity"] == severity;
+            let rule = file.groups.iter().flat_map(|group| &group.rules).find(is_it).unwrap();
+            assert_eq!(rule.expr.matches(" >= ").count() - usize::from(name == "SLONoData"), gates.len(), "{}", rule.expr);
+            for gate in gates {
+                let (record, least) = gate.split_once(' ').unwrap();
+                assert!(rule.expr.contains(&format!("slo:{record}{of} {least}")), "{gate}: {}", rule.expr);
+                let recorded = |rule: &Rule| rule.record.as_deref() == Some(&format!("slo:{record}"));
+                assert!(file.groups.iter().flat_map(|group| &group.rules).any(recorded), "{record} is not recorded");
+            }
+        }
+    }
 }
 
 #[test]

@@ -108,17 +108,15 @@ impl Truth {
 /// The conditions of SEMANTICS 5 that are a comparison of figures; `None`: the engine's own word.
 fn starts(tier: &Tier, instance: &Instance) -> Option<bool> {
     let budget = instance.budget();
-    match tier.kind {
-        Kind::SliBelow { over, threshold, .. } => {
-            let window = instance.window(over);
-            let enough = window.bad >= tier.gates.min_bad && window.total >= tier.gates.min_total;
-            Some(exceeds(window.share, threshold) && enough)
-        }
-        Kind::BudgetLeft { below } => Some(exceeds(below, budget.remaining)),
-        Kind::BudgetDrop { drop, over } => Some(exceeds(instance.window(over).bad, drop * budget.allowed)),
-        Kind::NoTraffic { over, min_total } => Some(!exceeds(instance.window(over).total, min_total)),
-        Kind::Burn { .. } | Kind::Exhausts { .. } | Kind::Down { .. } | Kind::NoData { .. } => None,
-    }
+    let matches = match tier.kind {
+        Kind::SliBelow { over, threshold, .. } => exceeds(instance.window(over).share, threshold),
+        Kind::BudgetLeft { below } => exceeds(below, budget.remaining),
+        Kind::BudgetDrop { drop, over } => exceeds(instance.window(over).bad, drop * budget.allowed),
+        Kind::NoTraffic { over, min_total } => !exceeds(instance.window(over).total, min_total),
+        Kind::Burn { .. } | Kind::Exhausts { .. } | Kind::Down { .. } | Kind::NoData { .. } => return None,
+    };
+    let window = instance.window(tier.kind.window()?);
+    Some(matches && window.bad >= tier.gates.min_bad && window.total >= tier.gates.min_total)
 }
 
 /// Whether a window that ends here begins at the same time in rules (SEMANTICS 1).

@@ -73,8 +73,8 @@ policies:
       - {severity: page, burn: {factor: 14.4, over: 1h, confirm: 5m}, min_bad: 3}
       - {severity: page, sli_below: {target: 99.8%, over: 2h}, min_total: 10}
       - {severity: ticket, burn: {factor: 1, over: 3d}}
-      - {severity: ticket, budget_left: {below: 99.9%}}
-      - {severity: notice, budget_drop: {drop: 0.1%, over: 1d}}
+      - {severity: ticket, budget_left: {below: 99.9%}, min_bad: 2}
+      - {severity: notice, budget_drop: {drop: 0.1%, over: 1d}, min_total: 20}
       - {severity: notice, no_traffic: {over: 1h}}
 "#;
 
