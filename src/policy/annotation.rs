@@ -1,8 +1,9 @@
 //! The placeholders that Prometheus fills in annotations and labels of alerts, for the files of other tools.
 //!
 //! Rendered are `{{ $labels.x }}` (`{{ .Labels.x }}`) and `{{ $value }}` (`{{ .Value }}`), with any space inside the
-//! braces, and with Go's trim markers (`{{- $value -}}` takes the space beside it along); a label that is not there renders as nothing, as it does in Prometheus. Every other template stays as written:
-//! `slo check` warns of it, and a half-rendered one would be worse than one that can be recognised.
+//! braces, and with Go's trim markers (`{{- $value -}}` takes the space beside it along); a label that is not there
+//! renders as nothing, as it does in Prometheus. Every other template stays as written: `slo check` warns of it, and a
+//! half-rendered one would be worse than one that can be recognised.
 
 use std::collections::BTreeMap;
 
