@@ -104,7 +104,11 @@ fn condition(item: &Item<'_>, parts: &Parts<'_>, index: usize, tier: &Tier, note
         Kind::SliBelow { over, .. } => (AlertKind::Burn, parts.join(|part| burns(part, index, over, None)), gates.for_),
         Kind::BudgetLeft { below } => {
             let less = |part: &Part<'_>| format!("{} < {below}", part.series(REMAINING, &[]));
-            (AlertKind::Budget, parts.join(|part| gated(less(part), tier, |events| part.series(events, &[]))), gates.for_)
+            (
+                AlertKind::Budget,
+                parts.join(|part| gated(less(part), tier, |events| part.series(events, &[]))),
+                gates.for_,
+            )
         }
         Kind::BudgetDrop { drop, over } => {
             let much = |part: &Part<'_>| gated(dropped(part, drop, over), tier, |events| part.series(events, &[]));

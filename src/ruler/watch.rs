@@ -1,8 +1,8 @@
 //! Rules that watch `slo` itself, from its `/metrics`: the pager must not fail in silence.
 //!
-//! No rule names a job: who exports `slo_build_info` is an instance of `slo`, and was one within the last day. Invariant:
-//! every metric that is read is one of `/metrics`, and every alert has a summary that says what is the matter and what to
-//! look at.
+//! No rule names a job: who exports `slo_build_info` is an instance of `slo`. Copies are counted and not told apart:
+//! after a rollout all of them have new addresses. Invariant: every metric that is read is one of `/metrics`, and every
+//! alert has a summary that says what is the matter and what to look at.
 
 use std::collections::BTreeMap;
 
@@ -33,15 +33,21 @@ const ALL: [Watch; 12] = [
         minutes: 5,
         expression: "absent(slo_build_info)",
         summary: "no slo is scraped",
-        description: "Nobody exports slo_build_info: slo is down or is not scraped, and its SLOs may be watched by nobody.",
+        description: "Nobody exports slo_build_info: slo is down or is not scraped, and its SLOs may be watched by \
+                      nobody.",
     },
     Watch {
         name: "SLOInstanceGone",
         severity: "page",
         minutes: 5,
-        expression: "count by (job, instance) (max_over_time(slo_build_info[1d])) unless count by (job, instance) (slo_build_info)",
-        summary: "slo at {{ $labels.instance }} is gone",
-        description: "It was scraped within the last day and is not any more.",
+        // The median: the few minutes with a copy more in a rollout are not what there should be. It ends by itself.
+        expression: "quantile_over_time(0.5, count by (job) (slo_build_info)[1h:1m]) \
+                     > count by (job) (slo_build_info)\n\
+                     or\n\
+                     quantile_over_time(0.5, count by (job) (slo_build_info)[1h:1m]) \
+                     unless count by (job) (slo_build_info)",
+        summary: "a copy of slo in the job {{ $labels.job }} is gone",
+        description: "For most of the last hour there were more of them.",
     },
     Watch {
         name: "SLOEvaluationLags",
@@ -57,7 +63,8 @@ const ALL: [Watch; 12] = [
         minutes: 5,
         expression: "increase(slo_tick_duration_seconds_count[10m]) == 0",
         summary: "slo at {{ $labels.instance }} evaluates nothing",
-        description: "It answers scrapes and has not finished a tick for ten minutes. Look at its log, then restart it.",
+        description: "It answers scrapes and has not finished a tick for ten minutes. Look at its log, then \
+                      restart it.",
     },
     Watch {
         name: "SLOTickSlow",
@@ -73,21 +80,25 @@ const ALL: [Watch; 12] = [
         minutes: 10,
         expression: "slo_source_up == 0",
         summary: "the source {{ $labels.source }} of slo at {{ $labels.instance }} does not answer",
-        description: "Its SLOs are blind: nothing is judged, what fires goes on firing. `/api/v1/sources` has the last error.",
+        description: "Its SLOs are blind: nothing is judged, what fires goes on firing. `/api/v1/sources` has the \
+                      last error.",
     },
     Watch {
         name: "SLOReplicasDiffer",
         severity: "ticket",
         minutes: 30,
         expression: "slo_source_replicas_differ == 1",
-        summary: "replicas behind the source {{ $labels.source }} of slo at {{ $labels.instance }} give different samples",
-        description: "Answers come from replicas that scraped at other times. Let `urls` name one replica, or a deduplicating front.",
+        summary: "replicas behind the source {{ $labels.source }} of slo at {{ $labels.instance }} give different \
+                  samples",
+        description: "Answers come from replicas that scraped at other times. Let `urls` name one replica, or a \
+                      deduplicating front.",
     },
     Watch {
         name: "SLODeliveriesFailing",
         severity: "page",
         minutes: 5,
-        expression: "sum by (job, instance, sink) (increase(slo_deliveries_total{outcome!=\"done\"}[15m])) > 0 unless sum by (job, instance, sink) (increase(slo_deliveries_total{outcome=\"done\"}[15m])) > 0",
+        expression: "sum by (job, instance, sink) (increase(slo_deliveries_total{outcome!=\"done\"}[15m])) > 0 \
+                     unless sum by (job, instance, sink) (increase(slo_deliveries_total{outcome=\"done\"}[15m])) > 0",
         summary: "slo at {{ $labels.instance }} delivers nothing to {{ $labels.sink }}",
         description: "Attempts fail and none succeeds. `/api/v1/deliveries` has the answers of the receiver.",
     },
@@ -96,7 +107,11 @@ const ALL: [Watch; 12] = [
         severity: "page",
         minutes: 0,
         // A counter that is born with its first failure has no increase yet.
-        expression: "sum by (job, instance, sink) (increase(slo_deliveries_total{outcome=~\"refused|misconfigured|expired\"}[15m])) > 0\nor\nsum by (job, instance, sink) (slo_deliveries_total{outcome=~\"refused|misconfigured|expired\"} unless slo_deliveries_total offset 15m) > 0",
+        expression: "sum by (job, instance, sink) \
+                     (increase(slo_deliveries_total{outcome=~\"refused|misconfigured|expired\"}[15m])) > 0\n\
+                     or\n\
+                     sum by (job, instance, sink) (slo_deliveries_total{outcome=~\"refused|misconfigured|expired\"} \
+                     unless slo_deliveries_total offset 15m) > 0",
         summary: "slo at {{ $labels.instance }} gave up a notification to {{ $labels.sink }}",
         description: "The receiver refused it, or did not take it for a day. `/api/v1/deliveries` has its answer.",
     },
@@ -105,7 +120,8 @@ const ALL: [Watch; 12] = [
         severity: "page",
         minutes: 2,
         expression: "slo_outbox_oldest_seconds > 300",
-        summary: "a notification of slo at {{ $labels.instance }} waits {{ $value | humanizeDuration }} for {{ $labels.sink }}",
+        summary: "a notification of slo at {{ $labels.instance }} waits {{ $value | humanizeDuration }} for \
+                  {{ $labels.sink }}",
         description: "What it says did not reach anybody there yet.",
     },
     Watch {

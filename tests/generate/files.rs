@@ -251,7 +251,12 @@ policies:
         ] {
             let is_it = |rule: &&Rule| rule.alert.as_deref() == Some(name) && rule.labels["slo_severity"] == severity;
             let rule = file.groups.iter().flat_map(|group| &group.rules).find(is_it).unwrap();
-            assert_eq!(rule.expr.matches(" >= ").count() - usize::from(name == "SLONoData"), gates.len(), "{}", rule.expr);
+            assert_eq!(
+                rule.expr.matches(" >= ").count() - usize::from(name == "SLONoData"),
+                gates.len(),
+                "{}",
+                rule.expr
+            );
             for gate in gates {
                 let (record, least) = gate.split_once(' ').unwrap();
                 assert!(rule.expr.contains(&format!("slo:{record}{of} {least}")), "{gate}: {}", rule.expr);
