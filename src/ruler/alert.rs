@@ -35,6 +35,8 @@ struct Condition {
 struct Draft {
     order: (AlertKind, AlertSeverity),
     naming: Naming,
+    /// Of its tiers: what it says has to be true of each.
+    kinds: Vec<Kind>,
     conditions: Vec<Condition>,
     comments: Vec<String>,
 }
@@ -46,7 +48,8 @@ pub(super) fn alerts(item: &Item<'_>, terms: Terms<'_>, parts: &Parts<'_>, notes
     let mut drafts: Vec<Draft> = Vec::new();
     for (index, tier) in item.definition.tiers.iter().enumerate() {
         let Some((kind, condition)) = condition(item, parts, index, tier, notes) else { continue };
-        let naming = naming(item, terms, tier.severity, kind);
+        let naming_of = |kinds: &[Kind]| naming(item, terms, tier.severity, kind, kinds);
+        let naming = naming_of(&[tier.kind]);
         for name in &naming.unsound {
             let sentence = format!("the template of `{name}` is none that rulers take: it is written as text");
             notes.add(&item.slo.id, sentence);
@@ -57,11 +60,14 @@ pub(super) fn alerts(item: &Item<'_>, terms: Terms<'_>, parts: &Parts<'_>, notes
             notes.add(&item.slo.id, sentence);
         }
         if let Some(draft) = drafts.iter_mut().find(is_same) {
+            draft.kinds.push(tier.kind);
+            draft.naming = naming_of(&draft.kinds);
             draft.conditions.push(condition);
             let fresh: Vec<String> = comments.into_iter().filter(|one| !draft.comments.contains(one)).collect();
             draft.comments.extend(fresh);
         } else {
-            drafts.push(Draft { order: (kind, tier.severity), naming, conditions: vec![condition], comments });
+            let (order, kinds, conditions) = ((kind, tier.severity), vec![tier.kind], vec![condition]);
+            drafts.push(Draft { order, naming, kinds, conditions, comments });
         }
     }
     drafts.sort_by_key(|draft| draft.order);

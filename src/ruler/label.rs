@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::definition::Kind;
 use crate::policy::alert::AlertKind;
+use crate::policy::figure::{count, percent};
 use crate::policy::subject::{Subject, labels_of};
 use crate::ruler::template::is_sound;
 use crate::ruler::{Item, Terms};
@@ -28,13 +30,19 @@ pub(super) struct Naming {
     pub(super) unsound: Vec<String>,
 }
 
-/// The names of the alert of this severity and kind.
-pub(super) fn naming(item: &Item<'_>, terms: Terms<'_>, severity: AlertSeverity, kind: AlertKind) -> Naming {
+/// The names of the alert of this severity and kind, made of tiers of these kinds.
+pub(super) fn naming(
+    item: &Item<'_>,
+    terms: Terms<'_>,
+    severity: AlertSeverity,
+    kind: AlertKind,
+    tiers: &[Kind],
+) -> Naming {
     let silence = matches!(kind, AlertKind::Down | AlertKind::NoData);
     let foreign = item.slo.alerting.foreign.as_deref();
     let named = foreign
         .and_then(|foreign| foreign.alerts.iter().find(|alert| alert.severity == severity && alert.silence == silence));
-    named.map_or_else(|| native(item, terms, severity, kind), of_another_tool)
+    named.map_or_else(|| native(item, terms, severity, kind, tiers), of_another_tool)
 }
 
 fn of_another_tool(alert: &ForeignAlert) -> Naming {
@@ -55,13 +63,13 @@ fn of_another_tool(alert: &ForeignAlert) -> Naming {
     }
 }
 
-fn native(item: &Item<'_>, terms: Terms<'_>, severity: AlertSeverity, kind: AlertKind) -> Naming {
+fn native(item: &Item<'_>, terms: Terms<'_>, severity: AlertSeverity, kind: AlertKind, tiers: &[Kind]) -> Naming {
     let subject = Subject::of(item.slo, &BTreeMap::new());
     let mut labels = labels_of(&subject.shared_labels(&Labels::new()), severity, kind);
     let name = labels.remove("alertname").unwrap_or_else(|| kind.alert_name().to_owned());
     let written = terms.severity.get(&severity).map_or(severity.name(), String::as_str);
     labels.insert("severity".to_owned(), written.to_owned());
-    let annotations = annotations(item, kind);
+    let annotations = annotations(item, tiers);
     Naming {
         name,
         labels: valid(escaped(labels)),
@@ -71,24 +79,53 @@ fn native(item: &Item<'_>, terms: Terms<'_>, severity: AlertSeverity, kind: Aler
     }
 }
 
-/// Ours first, then links and what the files say, which win.
-fn annotations(item: &Item<'_>, kind: AlertKind) -> BTreeMap<String, String> {
-    let objective = item.slo.objective;
-    let (what, reason) = match kind {
-        AlertKind::Burn => (
+/// What is the matter, and how that shows, where a tier of this kind fires.
+fn words(item: &Item<'_>, tier: Kind) -> (&'static str, String) {
+    let (objective, window) = (item.slo.objective, item.slo.window);
+    match tier {
+        Kind::Burn { .. } | Kind::SliBelow { .. } => (
             "burns its error budget too fast",
             format!("{{{{ $value | humanizePercentage }}}} of events are bad (objective {objective})"),
         ),
-        AlertKind::Budget => (
+        Kind::BudgetLeft { below } => (
             "is running out of its error budget",
-            format!("the error budget of {objective} over {} is nearly spent", item.slo.window),
+            format!("less than {} of its error budget over {window} is left", percent(below)),
         ),
-        AlertKind::Down => ("has no target that is up", "no target answers, and nothing is measured".to_owned()),
-        AlertKind::NoData | AlertKind::Source | AlertKind::Watchdog => (
+        Kind::BudgetDrop { drop, over } => (
+            "has spent much of its error budget",
+            format!("more than {} of its error budget over {window} was spent within {over}", percent(drop)),
+        ),
+        // No rule is made of it.
+        Kind::Exhausts { within, .. } => {
+            ("is running out of its error budget", format!("it will be gone within {within}"))
+        }
+        Kind::Down { .. } => ("has no target that is up", "no target answers, and nothing is measured".to_owned()),
+        Kind::NoData { .. } => (
             "has no data where there usually is some",
             "nothing is measured, and at this time of the day there were events".to_owned(),
         ),
-    };
+        Kind::NoTraffic { over, min_total } => {
+            let events = if min_total > 0.0 { format!("at most {}", count(min_total)) } else { "no".to_owned() };
+            ("has too little traffic", format!("it is measured, and has had {events} events within {over}"))
+        }
+    }
+}
+
+/// Each once, any of them.
+fn any_of<T: AsRef<str>>(all: impl IntoIterator<Item = T>) -> String {
+    let mut once: Vec<T> = Vec::new();
+    for one in all {
+        if once.iter().all(|known| known.as_ref() != one.as_ref()) {
+            once.push(one);
+        }
+    }
+    once.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", or ")
+}
+
+/// Ours first, then links and what the files say, which win.
+fn annotations(item: &Item<'_>, tiers: &[Kind]) -> BTreeMap<String, String> {
+    let (what, reasons): (Vec<&str>, Vec<String>) = tiers.iter().map(|tier| words(item, *tier)).unzip();
+    let (what, reason) = (any_of(what), any_of(reasons));
     let mut all = escaped(item.slo.links.clone());
     if let Some(runbook) = all.get("runbook").cloned() {
         // The name under which tools around Alertmanager look for it.

@@ -267,6 +267,60 @@ policies:
     }
 }
 
+/// What an alert says has to be true of the tier that fires it.
+#[test]
+fn annotations_say_what_the_tier_looks_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = "\
+version: slo/v1
+service: shop
+slos:
+  - {name: left, objective: 99%, alive: none, alerting: {policy: left}, sli: {events: {bad: 'e_total', total: t_total}}}
+  - {name: drop, objective: 99%, alive: none, alerting: {policy: drop}, sli: {events: {bad: 'e_total', total: t_total}}}
+  - {name: both, objective: 99%, alive: none, alerting: {policy: both}, sli: {events: {bad: 'e_total', total: t_total}}}
+  - {name: quiet, objective: 99%, alive: none, alerting: {policy: quiet}, sli: {events: {bad: 'e_total', total: t_total}}}
+---
+version: policy/v1
+policies:
+  - {name: left, tiers: [{severity: ticket, budget_left: {below: 25%}}]}
+  - {name: drop, tiers: [{severity: ticket, budget_drop: {drop: 10%, over: 1d}}]}
+  - {name: both, tiers: [{severity: ticket, budget_left: {below: 25%}}, {severity: ticket, budget_drop: {drop: 10%, over: 1d}}]}
+  - {name: quiet, tiers: [{severity: ticket, no_data: {after: 10m}}, {severity: notice, no_traffic: {over: 6h, min_total: 9}}]}
+";
+    fs::write(folder.path().join("set.yaml"), set).unwrap();
+    let run = generate(folder.path(), &["set.yaml"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let file = parse(&run.out);
+    let said = |name: &str, severity: &str| -> (String, String) {
+        let is_it = |rule: &&Rule| {
+            rule.alert.is_some() && rule.labels["slo_name"] == name && rule.labels["slo_severity"] == severity
+        };
+        let rule = file.groups.iter().flat_map(|group| &group.rules).find(is_it).unwrap();
+        (rule.annotations["summary"].clone(), rule.annotations["reason"].clone())
+    };
+    let left = "less than 25% of its error budget over 30d is left";
+    let drop = "more than 10% of its error budget over 30d was spent within 1d";
+    for (name, severity, summary, reason) in [
+        ("left", "ticket", "is running out of its error budget", left),
+        ("drop", "ticket", "has spent much of its error budget", drop),
+        (
+            "both",
+            "ticket",
+            "is running out of its error budget, or has spent much of its error budget",
+            &format!("{left}, or {drop}"),
+        ),
+        (
+            "quiet",
+            "ticket",
+            "has no data where there usually is some",
+            "nothing is measured, and at this time of the day there were events",
+        ),
+        ("quiet", "notice", "has too little traffic", "it is measured, and has had at most 9 events within 6h"),
+    ] {
+        assert_eq!(said(name, severity), (format!("shop/{name} {summary}"), reason.to_owned()), "{name}");
+    }
+}
+
 #[test]
 fn alerts_of_another_tools_file_keep_its_names() {
     let folder = tempfile::tempdir().unwrap();
