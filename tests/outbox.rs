@@ -151,6 +151,8 @@ struct Receiver {
     faults: Mutex<VecDeque<Fault>>,
     told: Mutex<Vec<Told>>,
     refreshed: Mutex<Vec<Vec<String>>>,
+    /// Alert ids that fired while an end was told, by the ended alert's.
+    beside_ends: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Receiver {
@@ -161,6 +163,7 @@ impl Receiver {
             faults: Mutex::new(faults.into_iter().collect()),
             told: Mutex::default(),
             refreshed: Mutex::default(),
+            beside_ends: Mutex::default(),
         })
     }
 
@@ -182,6 +185,12 @@ impl Sink for Receiver {
         self.told.lock().unwrap().push(told);
         self.clock.sleep(fault.takes).await;
         Outcome { verdict: fault.verdict, message: String::new() }
+    }
+
+    async fn end(&self, ended: &Notification, firing: &[Notification], now: Timestamp) -> Outcome {
+        let alerts = firing.iter().map(|one| one.alert_id.clone()).collect();
+        self.beside_ends.lock().unwrap().insert(ended.alert_id.clone(), alerts);
+        self.deliver(ended, now).await
     }
 
     async fn refresh(&self, notifications: &[Notification], _now: Timestamp) -> Outcome {
@@ -478,6 +487,36 @@ async fn a_new_firing_is_not_undone_by_telling_the_end_before_it() {
     let second = page(2).notification(AlertState::Firing).id;
     let refreshed = receiver.refreshed.lock().unwrap().clone();
     assert!(refreshed.len() >= 2 && refreshed.iter().all(|told| *told == [second.clone()]), "{refreshed:?}");
+}
+
+/// One that fired long ago, and one that begins as the other ends (`down` becomes `no_data`).
+#[tokio::test(start_paused = true)]
+async fn an_end_is_told_beside_what_fires_and_what_is_about_to() {
+    let (house, receiver) = memory_house(SinkKind::Refresh, []);
+    let [ends, stands, begins] = KEYS.map(|key| Sample::new(key, AlertSeverity::Page, 1));
+    house.change(&ends, AlertState::Firing).await;
+    house.change(&stands, AlertState::Firing).await;
+    house.settled().await;
+    let sinks = [SINK.to_owned()];
+    let both = [(&ends, AlertState::Resolved), (&begins, AlertState::Firing)];
+    let commit = Commit {
+        alerts: both.iter().map(|(sample, state)| sample.alert(*state)).collect(),
+        deliveries: both
+            .iter()
+            .flat_map(|(sample, state)| deliveries_for(&sample.notification(*state), &sinks, house.clock.now()))
+            .collect(),
+        ..Commit::default()
+    };
+    house.store.commit(commit).await.unwrap();
+    house.wake.notify_waiters();
+    house.settled().await;
+    let beside = receiver.beside_ends.lock().unwrap().clone();
+    assert_eq!(beside, BTreeMap::from([(ends.id(), BTreeSet::from([stands.id(), begins.id()]))]));
+    house.change(&stands, AlertState::Resolved).await;
+    house.change(&begins, AlertState::Resolved).await;
+    house.settled().await;
+    let beside = receiver.beside_ends.lock().unwrap().clone();
+    assert!(!beside[&begins.id()].contains(&begins.id()) && !beside[&begins.id()].contains(&stands.id()), "{beside:?}");
 }
 
 #[tokio::test(start_paused = true)]

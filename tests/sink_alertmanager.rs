@@ -269,7 +269,13 @@ async fn an_end_does_not_end_what_fires_under_the_same_labels() {
         assert_eq!(sink.refresh(&both, clock.now()).await.verdict, DeliveryVerdict::Done);
         assert_eq!(real.alerts().await.len(), 1);
     }
+    let other = told_by_us(&clock, "CheckoutErrors", "latency", AlertSeverity::Page);
+    let told = sink.end(&ended, &[other.clone(), firing.clone()], clock.now()).await;
+    assert_eq!(told.message, "not told: another alert fires under the same labels");
+    assert_eq!((told.verdict, real.alerts().await.len()), (DeliveryVerdict::Done, 1));
     ended.alert_id = firing.alert_id;
-    assert_eq!(sink.refresh(&[ended], clock.now()).await.verdict, DeliveryVerdict::Done);
+    assert_eq!(sink.end(&ended, &[other], clock.now()).await.verdict, DeliveryVerdict::Done);
     until("resolved", async || real.alerts().await.is_empty()).await;
+    assert_eq!(sink.refresh(&[ended], clock.now()).await.verdict, DeliveryVerdict::Done);
+    assert!(real.alerts().await.is_empty());
 }

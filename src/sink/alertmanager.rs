@@ -239,6 +239,15 @@ impl Sink for Alertmanager {
         self.post(&[notification], &self.shape, now).await
     }
 
+    async fn end(&self, ended: &Notification, firing: &[Notification], now: Timestamp) -> Outcome {
+        let all: Vec<Notification> = firing.iter().chain([ended]).cloned().collect();
+        if standing(&all, &self.shape, now).iter().any(|one| one.state == AlertState::Resolved) {
+            return self.deliver(ended, now).await;
+        }
+        let message = "not told: another alert fires under the same labels".to_owned();
+        Outcome { verdict: DeliveryVerdict::Done, message }
+    }
+
     async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome {
         if notifications.is_empty() {
             return Outcome { verdict: DeliveryVerdict::Done, message: "nothing to tell".to_owned() };

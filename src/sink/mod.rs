@@ -83,6 +83,12 @@ pub trait Sink: Send + Sync {
     /// Refresh sinks: posts the present state of many at once. Event sinks have nothing to do.
     async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome;
 
+    /// One attempt to tell an end while others fire. Where the receiver knows several alerts as one, that one goes on:
+    /// nothing is sent then. Elsewhere an end is an event as every other.
+    async fn end(&self, ended: &Notification, _firing: &[Notification], now: Timestamp) -> Outcome {
+        self.deliver(ended, now).await
+    }
+
     /// Says that the service is alive; one attempt. Where the receiver keeps states, this one ends by itself after
     /// `expires`; elsewhere it is an event as every other.
     async fn heartbeat(&self, beat: &Notification, _expires: Length, now: Timestamp) -> Outcome {

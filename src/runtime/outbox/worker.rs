@@ -146,6 +146,7 @@ impl Worker {
                 !busy.contains(&head.id.as_str()) && !kept && (!stopping || head.next_attempt_at.is_none())
             });
             let mut superseded = false;
+            let mut due = Vec::new();
             for head in heads {
                 match self.decide(&head).await? {
                     Decision::Supersede => {
@@ -153,11 +154,13 @@ impl Worker {
                         self.shared.telemetry.tell(&DeliverySuperseded { sink: &self.name, delivery: &head.id });
                         superseded = true;
                     }
-                    Decision::Send(notification) => {
-                        if self.tries.len() < AT_ONCE && self.shut_until.is_none() {
-                            self.begin(head, *notification, now).await;
-                        }
-                    }
+                    Decision::Send(notification) => due.push((head, *notification)),
+                }
+            }
+            let firing = self.firing_beside(&due, now).await?;
+            for (head, notification) in due {
+                if self.tries.len() < AT_ONCE && self.shut_until.is_none() {
+                    self.begin(head, notification, &firing, now).await;
                 }
             }
             // Behind a superseded row stands the next of its key.
@@ -180,12 +183,42 @@ impl Worker {
         Ok(decide(head, &others, over))
     }
 
-    async fn begin(&mut self, head: Delivery, notification: Notification, now: Timestamp) {
+    /// What fires at a sink that keeps states, or is about to, while an end is due: the end must not end that, too.
+    async fn firing_beside(
+        &self,
+        due: &[(Delivery, Notification)],
+        now: Timestamp,
+    ) -> Result<Arc<[Notification]>, StoreError> {
+        let fires = |notification: &&Notification| notification.state != AlertState::Resolved;
+        let keeps_states = self.sink.borrow().kind() == SinkKind::Refresh;
+        if !keeps_states || due.iter().all(|(_, notification)| fires(&notification)) {
+            return Ok(Arc::default());
+        }
+        let standing = self.shared.store.standing(&self.name, now).await?;
+        let under_way = self.under_way.values().map(|delivery| &delivery.notification);
+        let all = standing.iter().chain(under_way).chain(due.iter().map(|(_, notification)| notification));
+        Ok(all.filter(fires).cloned().collect())
+    }
+
+    async fn begin(
+        &mut self,
+        head: Delivery,
+        notification: Notification,
+        firing: &Arc<[Notification]>,
+        now: Timestamp,
+    ) {
         if let Err(error) = self.shared.store.attempting(&head.id, now).await {
             self.shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
         }
         let sink = Arc::clone(&self.sink.borrow());
-        let task = self.tries.spawn(async move { sink.deliver(&notification, now).await });
+        let firing = Arc::clone(firing);
+        let task = self.tries.spawn(async move {
+            if notification.state == AlertState::Resolved {
+                sink.end(&notification, &firing, now).await
+            } else {
+                sink.deliver(&notification, now).await
+            }
+        });
         self.under_way.insert(task.id(), head);
     }
 
