@@ -143,6 +143,22 @@ async fn a_store_that_cannot_be_written_silences_the_heartbeat_until_it_can() {
     assert_eq!(shop.slo.stop().await, Some(0));
 }
 
+/// A Sloth file whose alerts are disabled.
+const MUTED: &str = r#"
+version: prometheus/v1
+service: checkout
+slos:
+  - name: muted
+    objective: 90
+    sli:
+      events:
+        error_query: sum(rate(requests_total{job="shop",code=~"5.."}[{{.window}}]))
+        total_query: sum(rate(requests_total{job="shop"}[{{.window}}]))
+    alerting:
+      page_alert: {disable: true}
+      ticket_alert: {disable: true}
+"#;
+
 /// One value of an instant query; `Err` where there is none.
 async fn value_of(prometheus: &Prometheus, promql: &str) -> Result<f64, String> {
     let answer = prometheus.query(promql, Clock::system().now()).await;
@@ -161,6 +177,7 @@ async fn a_second_look_at_its_own_slos_gives_figures_and_sloths_names_reach_prom
     let Some(prometheus) = Prometheus::start(&options).await else { return };
     let config = fs::read_to_string(shop.path("slo.yaml")).unwrap();
     shop.write("slo.yaml", &config.replace("server: {", "server: {compat: sloth, "));
+    shop.write("slos/sloth.yaml", MUTED);
     shop.start().await;
 
     let folder = tempfile::tempdir().unwrap();
@@ -228,6 +245,13 @@ async fn a_second_look_at_its_own_slos_gives_figures_and_sloths_names_reach_prom
         assert!(apart < 1e-9, "{left} and {right} are {apart} apart");
     }
     assert_eq!(value_of(&prometheus, &format!("slo:objective:ratio{of}")).await, Ok(0.9));
+
+    // Sloth records its windows for files without alerts, too.
+    let muted = r#"sloth_service="checkout",sloth_slo="muted""#;
+    for window in ["5m", "30m", "1h", "2h", "6h", "1d", "3d", "30d"] {
+        value_of(&prometheus, &format!("slo:sli_error:ratio_rate{window}{{{muted}}}")).await.unwrap();
+    }
+    value_of(&prometheus, &format!("slo:current_burn_rate:ratio{{{muted},sloth_window=\"5m\"}}")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
