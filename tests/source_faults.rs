@@ -408,3 +408,17 @@ async fn a_stream_that_misbehaves_is_an_error_and_hands_nothing_out() {
         assert_eq!((result.unwrap_err().kind, reads), (kind, 1));
     }
 }
+
+#[test]
+fn a_server_that_has_to_be_there_and_is_not_is_a_failure_and_no_skip() {
+    let nowhere = std::ffi::OsStr::new("");
+    let missing =
+        |binary: &'static str, required| std::panic::catch_unwind(move || kit::find_in(nowhere, binary, required));
+    for debian in ["prometheus", "promtool", "prometheus-alertmanager", "prometheus-node-exporter"] {
+        assert_eq!(missing(debian, false).unwrap(), None);
+        assert!(missing(debian, true).is_err(), "{debian}");
+    }
+    for other in ["victoria-metrics", "vmalert"] {
+        assert_eq!(missing(other, true).unwrap(), None, "no package of `.ci/run` brings `{other}`");
+    }
+}

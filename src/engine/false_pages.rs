@@ -6,7 +6,8 @@
 //! and 30 events an hour: `720 * 0.03 * e^-0.03 = 20.96` times in 30 d with `m = 1`, 0.0094 times with `m = 3`.
 //!
 //! Cost: a few hundred hours for each `m` that is tried, once an hour. It looks at no clock: the hours are those that
-//! ended before the watermark.
+//! ended before the watermark, each by its rate while it was measured. Until one of them was measured, the running hour
+//! stands for them, anew at each slice end: an SLO is guarded from its first slice on.
 
 use crate::engine::definition::{Kind, Tier};
 use crate::engine::gamma::ln_gamma;
@@ -37,7 +38,9 @@ pub struct FalsePagesFigure {
 pub(crate) struct Bounds {
     /// Traffic up to this hour's end was looked at.
     hour: Timestamp,
-    /// By tier; `None` where it has no such gate, or no hour was measured.
+    /// None of it was measured.
+    is_first: bool,
+    /// By tier; `None` where it has no such gate, or nothing was measured.
     figures: Vec<Option<FalsePagesFigure>>,
 }
 
@@ -53,18 +56,23 @@ struct Chance {
 }
 
 impl Instance {
-    /// Works the bounds out anew where an hour has ended since.
+    /// Works the bounds out anew where an hour has ended since, and in the first hour that is measured.
     pub(crate) fn bound_false_pages(&mut self) {
         if !self.definition.tiers.iter().any(|tier| tier.gates.max_false_pages.is_some()) {
             return;
         }
         let hour = self.as_of().floor_to(HOUR);
-        if self.bounds.as_ref().is_some_and(|bounds| bounds.hour == hour) {
+        let looked = self.bounds.as_ref().filter(|bounds| bounds.hour == hour);
+        if looked.is_some_and(|bounds| !bounds.is_first) {
             return;
         }
-        let traffic = self.traffic(hour);
+        let mut traffic = if looked.is_some() { Vec::new() } else { self.traffic(hour) };
+        let is_first = traffic.is_empty();
+        if is_first {
+            traffic.extend(self.rate(hour, self.as_of()));
+        }
         let figures = self.definition.tiers.iter().map(|tier| bound(tier, self.definition.budget, &traffic)).collect();
-        self.bounds = Some(Box::new(Bounds { hour, figures }));
+        self.bounds = Some(Box::new(Bounds { hour, is_first, figures }));
     }
 
     /// What the bound of tier `index` came to, if it has one.
@@ -72,15 +80,18 @@ impl Instance {
         self.bounds.as_ref()?.figures.get(index).copied().flatten()
     }
 
-    /// Events of each measured hour of the 28 d that end at `to`.
+    /// The rate of each measured hour of the 28 d that end at `to`.
     fn traffic(&self, to: Timestamp) -> Vec<f64> {
         let hours = TRAFFIC.count_of(HOUR);
         let ends = (0..hours).map(|hour| to - HOUR * hour);
-        let events = |end: Timestamp| {
-            let sums = self.between(end - HOUR, end)?;
-            (sums.measured.cast_signed() > 0).then_some(sums.total)
-        };
-        ends.filter_map(events).collect()
+        ends.filter_map(|end| self.rate(end - HOUR, end)).collect()
+    }
+
+    /// Events an hour, while they were measured; `None` where nothing was.
+    fn rate(&self, from: Timestamp, to: Timestamp) -> Option<f64> {
+        let sums = self.between(from, to)?;
+        let measured = self.measured(sums);
+        (measured > Length::ZERO).then(|| sums.total * (HOUR.seconds_f64() / measured.seconds_f64()))
     }
 }
 

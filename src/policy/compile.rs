@@ -142,7 +142,13 @@ impl Compiling<'_> {
             }
             TierKind::BudgetLeft { below } => Kind::BudgetLeft { below: decimal_to_f64(below) },
             TierKind::BudgetDrop { drop, over } => {
-                Kind::BudgetDrop { drop: decimal_to_f64(drop), over: self.long(over)? }
+                let over = self.long(over)?;
+                if over > self.window {
+                    let (name, window) = (&self.policy.name, self.window);
+                    let message = format!("a tier of `{name}` compares {over} with the budget of {window}");
+                    return Err(self.misfit(message, "choose a longer `window`, or a policy with shorter windows"));
+                }
+                Kind::BudgetDrop { drop: decimal_to_f64(drop), over }
             }
             TierKind::SliBelow { target, over } => Kind::SliBelow {
                 target: decimal_to_f64(Decimal::ONE - target.budget()),
@@ -391,5 +397,10 @@ mod tests {
         ];
         let found: Vec<(AlertSeverity, Kind)> = tiers.iter().map(|tier| (tier.severity, tier.kind)).collect();
         assert_eq!(found, expected);
+        let small = compiled("guidance", "99.9%", "1d").unwrap();
+        assert_eq!(small[0].kind, burn(4.0, minutes(5)));
+        assert_eq!(small[3].kind, burn(1.5, minutes(206)));
+        assert_eq!(small[5].kind, Kind::BudgetDrop { drop: 0.25, over: hours(24) });
+        assert!(compiled("guidance", "99.9%", "5h").is_err());
     }
 }

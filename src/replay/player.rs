@@ -120,12 +120,13 @@ impl Player {
         self.state.undecided_in_history(history)
     }
 
-    /// Everything that fired, oldest first, and what was noted around others' alerts.
+    /// Everything that fired, oldest first, and what was noted around others' alerts: handed over, and noted anew from
+    /// here on.
     #[must_use]
-    pub fn finish(self) -> (Vec<Told>, Vec<Watch>) {
-        let mut told = self.told;
+    pub fn finish(&mut self) -> (Vec<Told>, Vec<Watch>) {
+        let mut told = std::mem::take(&mut self.told);
         told.sort_by(|a, b| (a.fired_at, a.severity, &a.id).cmp(&(b.fired_at, b.severity, &b.id)));
-        (told, self.watches)
+        (told, std::mem::take(&mut self.watches))
     }
 
     fn slice_end(&mut self, observation: &Observation, at: Timestamp) {

@@ -238,14 +238,19 @@ impl Stage<'_> {
                 Arc::new(self.past(plan, &request.blueprint.config, watches))
             })
             .collect();
-        stream::iter(&pasts)
+        // Several policies of an SLO share its history.
+        let mut by_slo: BTreeMap<&SloId, Vec<Arc<Past>>> = BTreeMap::new();
+        for past in &pasts {
+            by_slo.entry(&past.slo.id).or_default().push(Arc::clone(past));
+        }
+        stream::iter(by_slo.into_values())
             .map(Ok)
-            .try_for_each_concurrent(self.config.concurrency.max(1), |past| self.read_back(past))
+            .try_for_each_concurrent(self.config.concurrency.max(1), async |alike| self.read_back(&alike).await)
             .await?;
         self.live_through(&pasts).await?;
         let mut outcomes = Vec::with_capacity(plans.len());
         for (plan, past) in plans.iter().zip(pasts) {
-            let (told, watches) = held(&past.player).clone().finish();
+            let (told, watches) = held(&past.player).finish();
             let pending = pending.get(&plan.slo.id).map(Vec::as_slice).unwrap_or_default();
             outcomes.push(self.outcome(request, plan, (of(plan), pending), told, &watches).await?);
         }
@@ -263,8 +268,9 @@ impl Stage<'_> {
         Past { slo: Arc::clone(&plan.slo), player: Mutex::new(player) }
     }
 
-    /// Reads the period before the begin, newest first.
-    async fn read_back(&self, past: &Arc<Past>) -> Result<(), SourceError> {
+    /// Reads the period before the begin, newest first, of one SLO: once for all that play it.
+    async fn read_back(&self, alike: &[Arc<Past>]) -> Result<(), SourceError> {
+        let Some(past) = alike.first() else { return Ok(()) };
         let until = (self.begin - past.slo.window).floor_to(HOUR);
         let reader = Reader { source: self.source, config: self.config };
         let mut plan = Plan::new(&[Arc::clone(&past.slo)], overlap(self.config), self.slice);
@@ -276,8 +282,8 @@ impl Stage<'_> {
             let shared = Arc::clone(past);
             let undecided = move |history: &History| held(&shared.player).undecided_in_history(history);
             let (history, _) = reader.stretch(&mut plan, (from, to), self.begin, &undecided).await?;
-            let shared = Arc::clone(past);
-            off_the_tasks(move || held(&shared.player).prepend(&history)).await;
+            let shared = alike.to_vec();
+            off_the_tasks(move || shared.iter().for_each(|past| held(&past.player).prepend(&history))).await;
         }
         Ok(())
     }

@@ -3,9 +3,11 @@
 //! A source is down with its first failed tick and up again with the first that succeeds. Times of success and failure
 //! are the wall clock's; the watermark is data time. Nothing here decides about alerts: the policy does.
 
+use std::collections::BTreeSet;
+
 use crate::runtime::service::SourceView;
 use crate::source::SourceError;
-use crate::units::Timestamp;
+use crate::units::{SloId, Timestamp};
 
 /// One source's state, kept by its poller.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +30,8 @@ pub struct SourceHealth {
     pub replicas_differ: bool,
     /// When its poller's loop last went on, whatever the source answered (wall clock).
     pub progressed_at: Option<Timestamp>,
+    /// SLOs whose last evaluation failed: a bug of ours, and no reason for the source to be down.
+    pub cannot_evaluate: BTreeSet<SloId>,
 }
 
 impl SourceHealth {
@@ -46,6 +50,7 @@ impl SourceHealth {
             clock_skew_seconds: 0.0,
             replicas_differ: false,
             progressed_at: None,
+            cannot_evaluate: BTreeSet::new(),
         }
     }
 
@@ -78,6 +83,11 @@ impl SourceHealth {
         let failing_since = self.failing_since;
         self.failed(now, errors);
         self.failing_since = failing_since;
+    }
+
+    /// An SLO was evaluated, or could not be. Says whether that was otherwise before.
+    pub fn evaluated(&mut self, slo: &SloId, went_well: bool) -> bool {
+        if went_well { self.cannot_evaluate.remove(slo) } else { self.cannot_evaluate.insert(slo.clone()) }
     }
 
     /// The source told its clock.

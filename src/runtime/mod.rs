@@ -9,6 +9,7 @@ pub mod backtest;
 pub mod blueprint;
 pub mod core;
 pub mod entry;
+pub mod evaluation;
 pub mod files;
 pub mod health;
 pub mod live;

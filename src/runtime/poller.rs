@@ -7,23 +7,21 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::meant::{Config, SourceConfig};
 use crate::engine::observation::Observation;
 use crate::plan::Plan;
 use crate::policy::catch_up::thin_out;
-use crate::policy::route::{Addressee, sinks};
 use crate::policy::source::{SourceAlert, SourceRule, Standing};
 use crate::policy::state::write;
 use crate::policy::subject::{SOURCE_SERVICE, Subject};
 use crate::runtime::asker::{Asked, Asker, next_stretch};
 use crate::runtime::backfill::Backfill;
 use crate::runtime::core::Core;
-use crate::runtime::entry::{Entry, Evaluated, SharedEntry, Surroundings};
+use crate::runtime::entry::{Entry, Evaluated, SharedEntry};
+use crate::runtime::evaluation::Evaluation;
 use crate::source::{Source, SourceError, SourceErrorKind};
-use crate::spec::policy::AlertSeverity;
 use crate::store::Commit;
 use crate::telemetry::event;
 use crate::units::{InstanceId, Length, SloId, Step, Timestamp};
@@ -72,6 +70,8 @@ type Task = (CancellationToken, tokio::task::JoinHandle<()>);
 impl Poller {
     /// Polls until `stop` is cancelled; gives the state of the source's alert back, for the next poller.
     pub async fn run(mut self, plan: Plan, stop: CancellationToken) -> (String, SourceAlert) {
+        // What an earlier set could not evaluate may not be there any more.
+        self.core.health(&self.name, |health| health.cannot_evaluate.clear());
         let clock = self.core.clock.clone();
         let mut asker = Asker::new(Arc::clone(&self.source), self.config.clone(), plan, self.entries.clone(), clock);
         match self.pace {
@@ -260,34 +260,40 @@ impl Poller {
         telemetry.tell(&event::ReplicasDiffer { source: &self.name, differ: asked.replicas_differ });
     }
 
-    /// Evaluates in parallel, off the tasks that answer people.
+    /// Evaluates off the tasks that answer people. What fails is told, and known to the heartbeat (`watchdog`).
     async fn evaluate(&self, observations: Vec<(usize, Observation)>, to: Timestamp) -> Evaluated {
-        let entries = self.entries.clone();
-        let source_alert = self.alert.holds_back().map(str::to_owned);
-        let config = self.core.config();
-        let keeps_slices = !self.source.has_history();
-        let evaluated = tokio::task::spawn_blocking(move || {
-            observations
-                .par_iter()
-                .filter_map(|(place, observation)| {
-                    let entry = entries.get(*place)?;
-                    let slo = entry.slo();
-                    let addressee = Addressee {
-                        severity: AlertSeverity::Page,
-                        service: &slo.id.service,
-                        owner: slo.owner.as_deref(),
-                    };
-                    let page_can_be_told = !sinks(&config.routes, &config.owners, addressee).is_empty();
-                    let around = Surroundings { page_can_be_told, source_alert: source_alert.as_deref(), keeps_slices };
-                    Some(entry.evaluate(observation, to, around))
-                })
-                .reduce(Evaluated::default, Evaluated::and)
-        })
-        .await;
-        evaluated.unwrap_or_else(|error| {
-            tracing::error!(source = self.name, %error, "an evaluation failed unexpectedly");
-            Evaluated::default()
-        })
+        let ids = observations.iter().filter_map(|(place, _)| self.entries.get(*place)).map(|entry| entry.id().clone());
+        let ids: Vec<SloId> = ids.collect();
+        let evaluation = Evaluation {
+            entries: self.entries.clone(),
+            observations,
+            to,
+            config: self.core.config(),
+            source_alert: self.alert.holds_back().map(str::to_owned),
+            keeps_slices: !self.source.has_history(),
+        };
+        let outcomes = tokio::task::spawn_blocking(move || evaluation.run()).await;
+        let outcomes = outcomes.unwrap_or_else(|error| {
+            let error = error.to_string();
+            ids.into_iter().map(|id| (id, Err(error.clone()))).collect()
+        });
+        let mut all = Evaluated::default();
+        for (slo, outcome) in outcomes {
+            let is_news = self.core.health(&self.name, |health| health.evaluated(&slo, outcome.is_ok()));
+            match outcome {
+                Ok(evaluated) => {
+                    if is_news {
+                        tracing::info!(source = self.name, %slo, "the SLO is evaluated again");
+                    }
+                    all = all.and(evaluated);
+                }
+                Err(problem) if is_news => {
+                    tracing::error!(source = self.name, %slo, problem, "an SLO cannot be evaluated");
+                }
+                Err(_) => {}
+            }
+        }
+        all
     }
 
     /// How the source is, and its own alert.
@@ -370,4 +376,85 @@ pub fn alert_state(name: &str, alert: &SourceAlert) -> Commit {
         Err(error) => tracing::error!(source = name, %error, "the state of a source's alert cannot be written"),
     }
     commit
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::check::load::load;
+    use crate::clock::Clock;
+    use crate::policy::book::AlertBook;
+    use crate::policy::compile::{Terms, definition};
+    use crate::runtime::blueprint::SloPlan;
+    use crate::source::memory::Memory;
+    use crate::store::memory::MemoryStore;
+    use crate::telemetry::Telemetry;
+    use crate::yaml::SourceText;
+
+    fn entries() -> Vec<SharedEntry> {
+        let slo = |name: &str| {
+            format!("  - {{name: {name}, objective: 99%, window: 1d, sli: {{events: {{bad: b, total: t}}}}}}\n")
+        };
+        let text = format!("version: slo/v1\nservice: shop\nslos:\n{}{}{}", slo("a"), slo("b"), slo("c"));
+        let terms = Terms { slice: Step::DEFAULT, gap: Length::from_minutes(5), instances_limit: 10 };
+        let entry = |slo: &Arc<crate::spec::meant::Slo>| {
+            let plan = SloPlan {
+                definition: Arc::new(definition(slo, terms).unwrap()),
+                generation: slo.generation(),
+                subject: Subject::of(slo, &BTreeMap::new()),
+                slo: Arc::clone(slo),
+            };
+            Entry::new(&plan, AlertBook::new(slo.id.clone()), None, Timestamp::from_seconds(0))
+        };
+        load(&[SourceText::named("a.yaml", text)]).slos.iter().map(entry).collect()
+    }
+
+    /// An evaluation divides by this step of pushdown: none is never read from files.
+    fn break_or_mend(entry: &Entry, step: Option<Length>) {
+        entry.with(|inner| {
+            let mut definition = (**inner.state.definition()).clone();
+            definition.pushdown = step;
+            inner.state.redefine(&Arc::new(definition));
+        });
+    }
+
+    #[tokio::test]
+    async fn an_evaluation_that_panics_costs_its_own_slo_only_and_is_known_until_it_is_over() {
+        let mut config = Config::empty(Path::new(""));
+        let source_config = config.sources.remove("prometheus").unwrap();
+        let store = Arc::new(MemoryStore::new());
+        let core = Arc::new(Core::new(Clock::system(), Telemetry::new("test"), store, Arc::new(config)));
+        let poller = Poller {
+            name: "prometheus".to_owned(),
+            source: Arc::new(Memory::default()),
+            config: source_config,
+            slice: Step::DEFAULT,
+            entries: entries(),
+            alert: SourceAlert::default(),
+            core: Arc::clone(&core),
+            pace: Pace::Service,
+            backfill: None,
+        };
+        let tick = async |from: i64, to: i64| {
+            let (from, to) = (Timestamp::from_seconds(from), Timestamp::from_seconds(to));
+            let answer = |place| (place, Observation { from, to, ..Observation::default() });
+            let evaluated = poller.evaluate((0..3).map(answer).collect(), to).await;
+            let written: Vec<String> = evaluated.commit.watermarks.into_keys().collect();
+            let failing =
+                core.health("prometheus", |health| health.cannot_evaluate.iter().map(SloId::to_string).collect());
+            let failing: Vec<String> = failing;
+            (written.iter().map(|key| key.split('@').next().unwrap().to_owned()).collect::<Vec<_>>(), failing)
+        };
+        break_or_mend(&poller.entries[1], Some(Length::ZERO));
+        let (written, failing) = tick(0, 60).await;
+        assert_eq!(written, ["slo/shop/a", "slo/shop/c"], "what the others decided is kept");
+        assert_eq!(failing, ["shop/b"]);
+        break_or_mend(&poller.entries[1], None);
+        let (written, failing) = tick(0, 90).await;
+        assert_eq!(written, ["slo/shop/a", "slo/shop/b", "slo/shop/c"]);
+        assert!(failing.is_empty(), "{failing:?}");
+    }
 }

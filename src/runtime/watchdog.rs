@@ -1,7 +1,7 @@
 //! Heartbeats, so that silence itself is noticed: `watchdog: [{to: [sink], every: 1m}]`.
 //!
 //! A heartbeat says that the service does its work, not that a timer runs: it is sent only while the loop of every source
-//! makes progress and the store can be written (each heartbeat writes). A source that is down is no reason to be silent:
+//! makes progress, every SLO that is answered can be evaluated, and the store can be written (each heartbeat writes). A source that is down is no reason to be silent:
 //! it has an alert of its own. Heartbeats are not stored: one that is late is a lie, and what fails is told by the next.
 //! Slots are multiples of `every` since 1970, so that two copies of the service send the same ids. In shadow nothing is
 //! sent.
@@ -99,9 +99,14 @@ impl Beating {
     /// `Err` says what stands still.
     async fn alive(&self, now: Timestamp) -> Result<(), String> {
         for source in &self.sources {
-            let progressed = self.core.health(source, |health| health.progressed_at).unwrap_or(self.begun);
+            let (progressed, failing) =
+                self.core.health(source, |health| (health.progressed_at, health.cannot_evaluate.first().cloned()));
+            let progressed = progressed.unwrap_or(self.begun);
             if now.since(progressed) > self.still_after {
                 return Err(format!("the loop of source `{source}` has stood still since {progressed}"));
+            }
+            if let Some(slo) = failing {
+                return Err(format!("`{slo}` of source `{source}` cannot be evaluated"));
             }
         }
         self.core.prove_writable(now).await.map_err(|error| error.to_string())
@@ -128,6 +133,7 @@ mod tests {
     use crate::config::meant::Config;
     use crate::store::memory::MemoryStore;
     use crate::telemetry::Telemetry;
+    use crate::units::SloId;
 
     fn beating(core: &Arc<Core>, begun: Timestamp) -> Beating {
         Beating {
@@ -160,5 +166,11 @@ mod tests {
         assert_eq!(beating.alive(at(1_320)).await, Ok(()), "both are down, and both are asked");
         core.health("app", |health| health.progressed_at = Some(at(1_199)));
         assert!(beating.alive(at(1_320)).await.unwrap_err().contains("`app`"));
+        core.health("app", |health| health.progressed_at = Some(at(1_320)));
+        let slo = SloId::new("shop", "a");
+        assert!(core.health("app", |health| health.evaluated(&slo, false)));
+        assert_eq!(beating.alive(at(1_320)).await.unwrap_err(), "`shop/a` of source `app` cannot be evaluated");
+        assert!(core.health("app", |health| health.evaluated(&slo, true)));
+        assert_eq!(beating.alive(at(1_320)).await, Ok(()));
     }
 }

@@ -1,8 +1,9 @@
 //! Test kit: real servers on free ports in temporary folders, stopped when they go out of scope.
 //!
 //! Servers are Debian's `prometheus`, `prometheus-alertmanager` and `prometheus-node-exporter`. Where one is not
-//! installed, its `start` gives `None` after saying so in one line, and the test ends there. Readiness is waited for on
-//! a condition with a deadline.
+//! installed, its `start` gives `None` after saying so in one line, and the test ends there; with [`REQUIRE_SERVERS`] set
+//! the test fails instead, so that a machine that installs them cannot pass without them. Readiness is waited for on a
+//! condition with a deadline.
 #![allow(
     dead_code,
     missing_docs,
@@ -19,9 +20,10 @@ pub mod node_exporter;
 pub mod prometheus;
 pub mod remote_write;
 
+use std::ffi::OsStr;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 use std::time::Duration;
@@ -30,6 +32,12 @@ use tokio::time::{interval, timeout};
 
 /// Longest wait for a server; generous, because machines that test are busy.
 pub const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Set to `1`: a missing server of [`DEBIAN`] is a failure.
+pub const REQUIRE_SERVERS: &str = "SLO_TESTS_REQUIRE_SERVERS";
+
+/// What the Debian packages that `.ci/run` installs bring.
+const DEBIAN: [&str; 4] = ["prometheus", "promtool", "prometheus-alertmanager", "prometheus-node-exporter"];
 
 /// A process that ends with this value.
 pub struct Process {
@@ -64,10 +72,20 @@ impl Drop for Process {
 }
 
 /// Where `binary` is; `None`, said in one line, where it is not installed.
-pub fn find(binary: &str) -> Option<std::path::PathBuf> {
+///
+/// # Panics
+/// Where it is not installed, is one of Debian's, and [`REQUIRE_SERVERS`] is set to `1`.
+pub fn find(binary: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(binary)).find(|path| path.is_file());
+    let required = std::env::var_os(REQUIRE_SERVERS).is_some_and(|value| value == "1");
+    find_in(&path, binary, required)
+}
+
+/// As [`find`], with the environment told.
+pub fn find_in(path: &OsStr, binary: &str, required: bool) -> Option<PathBuf> {
+    let found = std::env::split_paths(path).map(|folder| folder.join(binary)).find(|path| path.is_file());
     if found.is_none() {
+        assert!(!required || !DEBIAN.contains(&binary), "`{binary}` is not installed, and {REQUIRE_SERVERS}=1");
         println!("skipped: `{binary}` is not installed");
     }
     found

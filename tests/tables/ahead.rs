@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use slo::engine::false_pages::FalsePagesFigure;
 use slo::engine::state::SloState;
 use slo::policy::book::AlertBook;
 use slo::policy::card;
@@ -161,28 +162,40 @@ fn no_traffic_wants_measured_time_without_events() {
     assert_eq!(matches(kind(0), &[(20.0, Phase::Dead)], &[540, 600, 900]), [false, false, false]);
 }
 
-/// SEMANTICS 5: 30, 100 and 300 events an hour at 99.9% choose 3, 4 and 1 for a tenth of a page in 30 d. The formula
-/// knows the traffic by `B * n` only, so 3,600 events an hour at a budget of `n / 3,600` of 0.1% are the same.
-#[test]
-fn bounds_on_false_pages_are_worked_out_from_the_traffic() {
-    let phases = [(BEGIN_MINUTES, Phase::Bad(0)), (BEGIN_MINUTES + 60.0, Phase::Bad(0))];
+/// What 14.4 over 1 h with a bound of 0.1/30d has after `minutes` from `begin`, with `known` of history before. The formula
+/// knows the traffic by `B * n` only, so 3,600 events an hour at a budget of `events / 3,600` of 0.1% are `events`.
+fn bounded(events: i64, known: i64, (begin, minutes): (i64, i64)) -> FalsePagesFigure {
+    let phases = [(BEGIN_MINUTES, Phase::Bad(0)), (BEGIN_MINUTES + 180.0, Phase::Bad(0))];
     let scene = Scene { rate: 1, interval: 2 * MINUTE, ..Scene::new(BEGIN_MINUTES - 3.0 * 1_440.0, &phases) };
     let world = scene.world();
-    for (events, least, expected) in [(30, 3.0, 0.0094), (100, 4.0, 0.0109), (300, 1.0, 0.054)] {
-        let kind = Kind::Burn { over: HOUR, confirm: None, factor: decimal("14.4") };
-        let budget = ratio(events, 3_600_000);
-        let setting = Setting { budget, tiers: vec![Tier::bare(Page, kind)], ..Setting::plain() };
-        let mut definition = (*definition(&setting)).clone();
-        let bound = FalsePages { most: 0.1, within: Length::from_days(30) };
-        definition.tiers[0].gates.max_false_pages = Some(bound);
-        let mut state = SloState::new(Arc::new(definition));
-        state.prepend(&past(&world, BEGIN - 4 * DAY, BEGIN));
-        let end = BEGIN + 2 * MINUTE;
-        state.advance(&answer(&world, BEGIN - 5 * MINUTE, end, end), time(end));
-        let figure = engine_verdict(&state, &Labels::new()).unwrap().tiers[0].false_pages.unwrap();
-        assert!((figure.min_bad - least).abs() < f64::EPSILON, "{events}: {figure:?}");
-        assert!((figure.expected - expected).abs() <= 0.000_5 * (1.0 + expected), "{events}: {figure:?}");
-        assert_eq!(figure.within, Length::from_days(30));
+    let kind = Kind::Burn { over: HOUR, confirm: None, factor: decimal("14.4") };
+    let budget = ratio(events, 3_600_000);
+    let setting = Setting { budget, tiers: vec![Tier::bare(Page, kind)], ..Setting::plain() };
+    let mut definition = (*definition(&setting)).clone();
+    definition.tiers[0].gates.max_false_pages = Some(FalsePages { most: 0.1, within: Length::from_days(30) });
+    let mut state = SloState::new(Arc::new(definition));
+    state.prepend(&past(&world, begin - known, begin));
+    for end in (begin + 30 * SECOND..=begin + minutes * MINUTE).step_by(30_000) {
+        state.advance(&answer(&world, end - 5 * MINUTE, end, end), time(end));
+    }
+    engine_verdict(&state, &Labels::new()).unwrap().tiers[0].false_pages.unwrap()
+}
+
+/// SEMANTICS 5: 30, 100 and 300 events an hour at 99.9% choose 3, 4 and 1 for a tenth of a page in 30 d.
+#[test]
+fn bounds_on_false_pages_are_worked_out_from_the_traffic() {
+    let places = [
+        ("after 4 d", 4 * DAY, (BEGIN, 2)),
+        ("in the first hour", 0, (BEGIN, 20)),
+        ("after an hour of 10 min", 0, (BEGIN + 50 * MINUTE, 20)),
+    ];
+    for (place, known, run) in places {
+        for (events, least, expected) in [(30, 3.0, 0.0094), (100, 4.0, 0.0109), (300, 1.0, 0.054)] {
+            let figure = bounded(events, known, run);
+            assert!((figure.min_bad - least).abs() < f64::EPSILON, "{place}, {events}: {figure:?}");
+            assert!((figure.expected - expected).abs() <= 0.000_5 * (1.0 + expected), "{place}, {events}: {figure:?}");
+            assert_eq!(figure.within, Length::from_days(30));
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::policy::describe;
 use crate::policy::detection::{Detection, SHARES, Terms, detection};
 use crate::policy::figure::{percent, rough_percent};
 use crate::runtime::files::Request;
-use crate::spec::policy::AlertSeverity;
+use crate::spec::policy::{AlertSeverity, Gates};
 use crate::units::Length;
 use crate::yaml::suggestion;
 
@@ -71,7 +71,9 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
 fn tier_table(printer: &Printer, tiers: &[Tier], terms: Terms) -> String {
     let mut rows = table::table(printer, &["TIER", "FIRES WHEN", "GATES", "BUDGET SPENT THEN"], 0);
     for tier in tiers {
-        let spent = detection(tier, terms, 1.0).map_or_else(|| "-".to_owned(), |found| rough_percent(found.spent));
+        // What the windows hold; a `for` on top depends on how bad it is.
+        let at_once = Tier { gates: Gates { for_: Length::ZERO, ..tier.gates.clone() }, ..tier.clone() };
+        let spent = detection(&at_once, terms, 1.0).map_or_else(|| "-".to_owned(), |found| rough_percent(found.spent));
         rows.add_row(vec![
             Cell::new(tier.severity.name()),
             Cell::new(describe::condition(tier)),

@@ -116,8 +116,13 @@ fn read_tier(
     }
     if short > long {
         // The factor is that of the long window as Sloth calls it; both windows have to be above it.
-        let spent = share.checked_mul(Decimal::from(period.millis()))?;
-        threshold = BurnThreshold::Factor(spent.checked_div(Decimal::from(long.millis()))?);
+        let spent = share.checked_mul(Decimal::from(period.millis()));
+        let Some(factor) = spent.and_then(|spent| spent.checked_div(Decimal::from(long.millis()))) else {
+            let message = "this percentage makes a factor out of all bounds";
+            reader.report_in(node, "errorBudgetPercent", Diagnostic::error(codes::BAD_NUMBER, message));
+            return None;
+        };
+        threshold = BurnThreshold::Factor(factor);
         windows = (short, long);
     }
     let kind = TierKind::Burn { threshold, over: windows.0.into(), confirm: Some(windows.1.into()) };

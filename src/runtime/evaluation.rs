@@ -1,0 +1,66 @@
+//! One tick's evaluations: all SLOs of a source at once, each by itself.
+//!
+//! An evaluation that panics is a bug; it costs its own SLO and nobody else: what the others decided is kept and told.
+//! The SLO is named in the log, and no heartbeat is sent until it is evaluated again (`watchdog`).
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::config::meant::Config;
+use crate::engine::observation::Observation;
+use crate::policy::route::{Addressee, sinks};
+use crate::runtime::entry::{Evaluated, SharedEntry, Surroundings};
+use crate::spec::policy::AlertSeverity;
+use crate::units::{SloId, Timestamp};
+
+/// What is to be evaluated.
+pub struct Evaluation {
+    /// The SLOs of the source, in the places of the plan.
+    pub entries: Vec<SharedEntry>,
+    /// Answers, by place.
+    pub observations: Vec<(usize, Observation)>,
+    /// The newest slice end.
+    pub to: Timestamp,
+    /// The configuration in use.
+    pub config: Arc<Config>,
+    /// The alert of the source while it fires.
+    pub source_alert: Option<String>,
+    /// The source has no history: slices have to be kept.
+    pub keeps_slices: bool,
+}
+
+/// What came of one SLO; `Err` is the message of a panic.
+pub type Outcome = (SloId, Result<Evaluated, String>);
+
+impl Evaluation {
+    /// Evaluates in parallel; outcomes in the order of the observations.
+    #[must_use]
+    pub fn run(&self) -> Vec<Outcome> {
+        let of = |(place, observation): &(usize, Observation)| {
+            let entry = self.entries.get(*place)?;
+            // A lock left by a panic is taken all the same (`core::held`), and the slice end it was at is evaluated again.
+            let evaluated = catch_unwind(AssertUnwindSafe(|| self.evaluate(entry, observation)));
+            Some((entry.id().clone(), evaluated.map_err(|panic| message(panic.as_ref()))))
+        };
+        self.observations.par_iter().filter_map(of).collect()
+    }
+
+    fn evaluate(&self, entry: &SharedEntry, observation: &Observation) -> Evaluated {
+        let slo = entry.slo();
+        let addressee =
+            Addressee { severity: AlertSeverity::Page, service: &slo.id.service, owner: slo.owner.as_deref() };
+        let page_can_be_told = !sinks(&self.config.routes, &self.config.owners, addressee).is_empty();
+        let source_alert = self.source_alert.as_deref();
+        let around = Surroundings { page_can_be_told, source_alert, keeps_slices: self.keeps_slices };
+        entry.evaluate(observation, self.to, around)
+    }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+}
