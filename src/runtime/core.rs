@@ -113,6 +113,14 @@ impl Core {
         }
     }
 
+    /// Commits this after all that could not be written before, or not at all: what fails is not kept for later.
+    ///
+    /// # Errors
+    /// Where the store does not take it.
+    pub async fn record_now(&self, commit: Commit) -> Result<(), StoreError> {
+        self.recorder.record_now(commit).await
+    }
+
     /// Writes something small, with all that could not be written before: whether the store takes it.
     ///
     /// # Errors
