@@ -43,7 +43,8 @@ pub struct Core {
     logged: Mutex<BTreeMap<String, String>>,
 }
 
-/// The lock's content, also after a panic elsewhere: what is in there is replaced whole, never left half done.
+/// The lock's content, also after a panic elsewhere: what is in there is replaced whole, never left half done, but for
+/// an SLO whose evaluation panicked, which is told (`evaluation`).
 pub fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
