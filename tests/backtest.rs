@@ -17,7 +17,7 @@ use std::path::Path;
 
 use kit::prometheus::{Options, Prometheus};
 use kit::remote_write::{Loaded, STALE};
-use kit::{body, http};
+use kit::{body, get, http};
 use oracle::alert::About;
 use oracle::random::Random;
 use oracle::scene::{Judge, Phase, Scene, balanced, live, minutes};
@@ -226,6 +226,14 @@ fn differences<'a>(slo: &'a Value, severity: &str) -> Vec<(&'a str, &'a str, Opt
     all.map(|one| (one["kind"].as_str().unwrap(), one["why"].as_str().unwrap(), one["lead_seconds"].as_f64())).collect()
 }
 
+/// Requests for samples that the server has answered so far.
+async fn requests(server: &Prometheus) -> u64 {
+    let (_, page) = get(&format!("{}/metrics", server.url())).await.unwrap();
+    let asks = |line: &&str| ["/api/v1/query", "/api/v1/read"].iter().any(|path| line.contains(path));
+    let lines = page.lines().filter(|line| line.starts_with("prometheus_http_requests_total{")).filter(asks);
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
 /// The time asked for: from an hour before minute 0 to its end.
 fn range(past: &Past) -> [String; 2] {
     let at = |millis: i64| Timestamp::from_millis(millis).to_string();
@@ -292,8 +300,15 @@ async fn both_histories_stand_beside_each_other_and_every_difference_says_why() 
     assert_eq!((fired, ended), (zero + HOUR, zero + HOUR + 9 * MINUTE), "its samples just stop");
 
     let policies = ["--slo", "shop/sparse", "--policy", "balanced", "--policy", "workbook", "--format", "json"];
+    let before = requests(&server).await;
+    let one = slo(folder.path(), &[&asked[..], &policies[..4], &policies[6..]].concat()).await;
+    assert_eq!(one.code, 0, "{}", one.err);
+    let between = requests(&server).await;
     let both = slo(folder.path(), &[&asked[..], &policies].concat()).await;
     assert_eq!(both.code, 0, "{}", both.err);
+    let after = requests(&server).await;
+    assert!(before < between);
+    assert_eq!(after - between, between - before, "one history, whatever the number of policies");
     let said: Value = serde_json::from_str(&both.out).unwrap();
     let pages: Vec<_> = said["slos"]
         .as_array()

@@ -43,7 +43,8 @@ pub struct Core {
     logged: Mutex<BTreeMap<String, String>>,
 }
 
-/// The lock's content, also after a panic elsewhere: what is in there is replaced whole, never left half done.
+/// The lock's content, also after a panic elsewhere: what is in there is replaced whole, never left half done, but for
+/// an SLO whose evaluation panicked, which is told (`evaluation`).
 pub fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -111,6 +112,14 @@ impl Core {
         if let Err(error) = self.recorder.record(commit).await {
             self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
         }
+    }
+
+    /// Commits this after all that could not be written before, or not at all: what fails is not kept for later.
+    ///
+    /// # Errors
+    /// Where the store does not take it.
+    pub async fn record_now(&self, commit: Commit) -> Result<(), StoreError> {
+        self.recorder.record_now(commit).await
     }
 
     /// Writes something small, with all that could not be written before: whether the store takes it.

@@ -41,7 +41,7 @@ impl Evaluation {
     pub fn run(&self) -> Vec<Outcome> {
         let of = |(place, observation): &(usize, Observation)| {
             let entry = self.entries.get(*place)?;
-            // A lock left by a panic is taken all the same (`core::held`), and the slice end it was at is evaluated again.
+            // Its lock is taken all the same the next time (`core::held`): it goes on from where the panic left it.
             let evaluated = catch_unwind(AssertUnwindSafe(|| self.evaluate(entry, observation)));
             Some((entry.id().clone(), evaluated.map_err(|panic| message(panic.as_ref()))))
         };

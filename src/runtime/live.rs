@@ -1,8 +1,6 @@
-//! The running service: what is loaded, who polls it, and how a reload replaces it.
-//!
-//! A reload is the start-up path with a diff: everything new is built beside the old; on any error the old set stays;
-//! then the pollers stop, SLOs that did not change keep their state, those that left end as withdrawn, and pollers of
-//! the new set start. One reload at a time.
+//! The running service: what is loaded, who polls it, and what is seen of it from outside. `reload` replaces it.
+
+mod reload;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,7 +17,7 @@ use crate::policy::alert::{Alert, AlertState};
 use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
-use crate::runtime::entry::{Entry, Evaluated, SharedEntry};
+use crate::runtime::entry::{Entry, SharedEntry};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
@@ -77,7 +75,7 @@ impl Live {
         pace: Pace,
     ) -> Result<Arc<Self>, StoreError> {
         let mut stored = Stored::read(store.as_ref()).await?;
-        let renames = stored.take_over(&blueprint, &|_| false);
+        let renames = stored.take_over(&blueprint, &|_| false, &|_, _| false);
         if renames != Commit::default() {
             store.commit(renames).await?;
             stored = Stored::read(store.as_ref()).await?;
@@ -113,7 +111,7 @@ impl Live {
             pace,
             stop,
         });
-        live.tell_reload(&[]);
+        live.tell_reload(&Ok(()));
         Ok(live)
     }
 
@@ -234,85 +232,6 @@ impl Live {
         &self.core.telemetry
     }
 
-    /// Takes a new blueprint in place of the loaded one.
-    async fn replace(&self, mut blueprint: Blueprint) {
-        let old = self.loaded();
-        blueprint.keep_sources(&old.blueprint);
-        let blueprint = Arc::new(blueprint);
-        let mut running = self.running.lock().await;
-        running.stop.cancel();
-        let mut alerts = BTreeMap::new();
-        for poller in std::mem::take(&mut running.pollers) {
-            if let Ok((name, alert)) = poller.await {
-                alerts.insert(name, alert);
-            }
-        }
-        self.core.configure(Arc::clone(&blueprint.config));
-        warn_of_restart(&old.blueprint, &blueprint);
-        let now = self.core.clock.now();
-        let stored = self.stored(&blueprint, &old.entries).await;
-        let mut entries = BTreeMap::new();
-        let mut gone = Evaluated::default();
-        let mut leaving = old.entries.clone();
-        for plan in &blueprint.slos {
-            let former = || plan.slo.formerly.iter().find_map(|former| old.entries.get(former));
-            let entry = match old.entries.get(&plan.slo.id).or_else(former) {
-                Some(entry) => {
-                    leaving.remove(entry.id());
-                    let edited = entry.edited(plan, now);
-                    if edited.id() != entry.id() {
-                        gone = gone.and(Evaluated { effects: Vec::new(), commit: entry.handed_over(&edited) });
-                    }
-                    edited
-                }
-                None => stored.entry(&self.core, &blueprint, plan).await,
-            };
-            entries.insert(plan.slo.id.clone(), entry);
-        }
-        for entry in leaving.values() {
-            gone = gone.and(entry.withdraw(now));
-        }
-        self.core.record(gone.effects, gone.commit).await;
-        running.outbox.take(blueprint.sinks.clone());
-        running.stop = self.stop.child_token();
-        running.pollers = Self::spawn(&self.core, &blueprint, &entries, &mut alerts, (self.pace, &running.stop));
-        // The old ones end with the old `stop`.
-        running.watchdogs = watchdogs(&self.core, &blueprint, (self.pace, &running.stop));
-        Self::withdraw_sources(&self.core, alerts).await;
-        let loaded = Arc::new(Loaded { blueprint, entries, at: now });
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
-    }
-
-    /// What is stored, with what former ids have of it under the ids of now.
-    async fn stored(&self, blueprint: &Blueprint, running: &BTreeMap<SloId, SharedEntry>) -> Stored {
-        let read = async || {
-            Stored::read(self.core.store.as_ref()).await.unwrap_or_else(|error| {
-                self.core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem });
-                Stored::default()
-            })
-        };
-        let stored = read().await;
-        let renames = stored.take_over(blueprint, &|id| running.contains_key(id));
-        if renames == Commit::default() {
-            return stored;
-        }
-        self.core.record(Vec::new(), renames).await;
-        read().await
-    }
-
-    fn tell_reload(&self, findings: &[crate::diag::Diagnostic]) {
-        let loaded = self.loaded();
-        *self.reload_ok.write().unwrap_or_else(PoisonError::into_inner) = findings.is_empty();
-        let words: Vec<String> = findings.iter().map(crate::diag::concise::line).collect();
-        self.core.telemetry.tell(&event::Reload {
-            taken: findings.is_empty(),
-            revision: loaded.blueprint.revision.as_deref().unwrap_or_default(),
-            digest: &loaded.blueprint.digest,
-            slos: loaded.entries.len(),
-            findings: &words.join("\n"),
-        });
-    }
-
     /// Alerts that wait for their `for` or `after`, newest first.
     fn pending(&self, filter: &AlertFilter) -> Vec<Alert> {
         let wanted = |alert: &Alert| {
@@ -345,17 +264,6 @@ impl Live {
 /// The heartbeats of a blueprint; a look without a service has none.
 fn watchdogs(core: &Arc<Core>, blueprint: &Blueprint, (pace, stop): (Pace, &CancellationToken)) -> Vec<JoinHandle<()>> {
     if pace == Pace::Service { watchdog::start(core, blueprint, stop) } else { Vec::new() }
-}
-
-/// What a reload cannot change.
-fn warn_of_restart(old: &Blueprint, new: &Blueprint) {
-    let (old, new) = (&old.config, &new.config);
-    let listens = (old.server.listen, &old.server.external_url) == (new.server.listen, &new.server.external_url);
-    for (what, same) in [("server.listen` or `server.external_url", listens), ("storage", old.storage == new.storage)] {
-        if !same {
-            tracing::warn!("`{what}` changed in the files; it takes effect with the next start");
-        }
-    }
 }
 
 #[async_trait]
@@ -440,20 +348,7 @@ impl Service for Live {
     }
 
     async fn reload(&self) -> Result<(), Refusal> {
-        let launch = self.launch.clone();
-        let built = tokio::task::spawn_blocking(move || launch.blueprint()).await;
-        let built = built.unwrap_or_else(|_| Err(Refusal { findings: Vec::new() }));
-        match built {
-            Ok(blueprint) => {
-                self.replace(blueprint).await;
-                self.tell_reload(&[]);
-                Ok(())
-            }
-            Err(refusal) => {
-                self.tell_reload(&refusal.findings);
-                Err(refusal)
-            }
-        }
+        self.read_again().await
     }
 
     fn ready(&self) -> Result<(), String> {

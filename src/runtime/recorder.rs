@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::store::{Commit, Store, StoreError};
 
@@ -27,11 +27,25 @@ impl Recorder {
     pub async fn record(&self, commit: Commit) -> Result<(), StoreError> {
         let mut unwritten = self.unwritten.lock().await;
         append(&mut unwritten, commit);
-        if *unwritten == Commit::default() {
+        let all = unwritten.clone();
+        self.write(unwritten, all).await
+    }
+
+    /// The same, but now or never: what cannot be written is not kept.
+    pub async fn record_now(&self, commit: Commit) -> Result<(), StoreError> {
+        let unwritten = self.unwritten.lock().await;
+        let mut all = unwritten.clone();
+        append(&mut all, commit);
+        self.write(unwritten, all).await
+    }
+
+    /// Writes `all`, which holds everything that could not be written before.
+    async fn write(&self, mut unwritten: MutexGuard<'_, Commit>, all: Commit) -> Result<(), StoreError> {
+        if all == Commit::default() {
             return Ok(());
         }
-        let delivers = !unwritten.deliveries.is_empty();
-        self.store.commit(unwritten.clone()).await?;
+        let delivers = !all.deliveries.is_empty();
+        self.store.commit(all).await?;
         *unwritten = Commit::default();
         drop(unwritten);
         if delivers {

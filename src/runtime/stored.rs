@@ -52,19 +52,26 @@ impl Stored {
     }
 
     /// What is stored under former ids of the SLOs (`formerly`), under their ids. SLOs that are `running` hand over by
-    /// themselves. Where an SLO has states of its own, those of its former id are left, to end as withdrawn.
+    /// themselves. Nothing is left to do of a pair `(former, id)` that
+    /// `is_done`. Where an SLO has states of its own, those of its former id are left, to end as withdrawn.
     #[must_use]
-    pub fn take_over(&self, blueprint: &Blueprint, running: &dyn Fn(&SloId) -> bool) -> Commit {
+    pub fn take_over(
+        &self,
+        blueprint: &Blueprint,
+        running: &dyn Fn(&SloId) -> bool,
+        is_done: &dyn Fn(&SloId, &SloId) -> bool,
+    ) -> Commit {
         let mut commit = Commit::default();
         for plan in &blueprint.slos {
             let id = &plan.slo.id;
             let mut has_states = running(id) || self.states.contains_key(id);
-            for former in plan.slo.formerly.iter().filter(|former| !running(former)) {
+            for former in plan.slo.formerly.iter().filter(|former| !running(former) && !is_done(former, id)) {
                 commit.renamed.push((former.to_string(), id.to_string()));
                 let key = |slo: &SloId| decided_key(slo, &plan.generation);
                 let watermarks = &self.snapshot.watermarks;
-                let decided =
-                    watermarks.get(&key(former)).filter(|at| watermarks.get(&key(id)).is_none_or(|own| own < at));
+                // One that runs writes its own.
+                let is_ahead = |at: &&Timestamp| !running(id) && watermarks.get(&key(id)).is_none_or(|own| own < *at);
+                let decided = watermarks.get(&key(former)).filter(is_ahead);
                 commit.watermarks.extend(decided.map(|at| (key(id), *at)));
                 if let Some(records) = self.states.get(former).filter(|_| !has_states) {
                     has_states = true;

@@ -35,6 +35,9 @@ struct Held {
     days: Buckets,
     slices: BTreeMap<(String, String, Timestamp), Vec<u8>>,
     watermarks: BTreeMap<String, Timestamp>,
+    /// Refuses commits, as a full disk does.
+    #[cfg(test)]
+    is_full: bool,
 }
 
 /// By generation, end and instance.
@@ -70,6 +73,12 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Refuses every commit from now on, as a full disk does, or takes them again.
+    #[cfg(test)]
+    pub(crate) fn set_full(&self, full: bool) {
+        self.held().is_full = full;
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -195,6 +204,10 @@ impl Store for MemoryStore {
 
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
         let mut held = self.held();
+        #[cfg(test)]
+        if held.is_full {
+            return Err(StoreError { doing: "writing".into(), problem: "no space left".into(), locked: false });
+        }
         for alert in commit.alerts {
             if alert.state == AlertState::Inactive {
                 held.alerts.remove(&alert.id);
