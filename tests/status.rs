@@ -137,6 +137,11 @@ slos:
     objective: 99%
     window: 1d
     sli: {latency: {histogram: 'latency_seconds{job=\"shop\"}', below: 300ms}}
+  - name: spent
+    objective: 99.985%
+    window: 1d
+    policy: predictive
+    sli: {events: {bad: 'requests_total{job=\"shop\",code=~\"5..\"}', total: 'requests_total{job=\"shop\"}'}}
   - name: never-seen
     objective: 99%
     sli: {events: {bad: 'jobs_failed_total{job=\"batch\"}', total: 'jobs_total{job=\"batch\"}'}}
@@ -175,7 +180,7 @@ async fn budgets_are_exact_and_nothing_is_left_behind() {
     assert_eq!(json.code, 0, "{}", json.err);
     assert_eq!(json.err, "", "no progress bar outside a terminal");
     let list: Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!(list["total"], 6);
+    assert_eq!(list["total"], 7);
     let (good, bad) = (&shop.good, &shop.bad);
     let both = |from, to| (sum(bad, from, to), sum(good, from, to) + sum(bad, from, to));
     assert_budget(&list, "shop/availability", 0.001, both);
@@ -194,13 +199,18 @@ async fn budgets_are_exact_and_nothing_is_left_behind() {
     let whole = list["items"].as_array().unwrap().iter().find(|item| item["id"] == "shop/availability").unwrap();
     assert!(whole["coverage"].as_f64() == Some(1.0) && whole["estimated"] == false, "{whole}");
 
+    // Most of the budget went 15 h ago, which only the whole past says: burn is low since.
+    assert_budget(&list, "shop/spent", 0.000_15, both);
+    let spent = list["items"].as_array().unwrap().iter().find(|item| item["id"] == "shop/spent").unwrap();
+    assert_eq!(spent["status"], "ticket", "{spent}");
+
     let table = slo(folder.path(), &["status", "slos/shop.yaml", "--prometheus", &url]).await;
     assert_eq!(table.code, 0, "{}", table.err);
     let lines: Vec<&str> = table.out.lines().collect();
-    assert!(lines[0].starts_with("STATUS") && lines.len() == 7, "{}", table.out);
+    assert!(lines[0].starts_with("STATUS") && lines.len() == 8, "{}", table.out);
     let unseen = lines.iter().find(|line| line.contains("shop/never-seen")).unwrap();
     assert!(unseen.contains("No data"), "{unseen}");
-    assert!(table.err.contains("6 SLOs as of "), "{}", table.err);
+    assert!(table.err.contains("7 SLOs as of "), "{}", table.err);
 
     let one = slo(folder.path(), &["status", "slos", "*/latency", "--prometheus", &url]).await;
     assert_eq!((one.code, one.out.lines().count()), (0, 2), "{}{}", one.out, one.err);

@@ -241,10 +241,11 @@ fn sums_before(instance: &Instance, edge: Timestamp) -> Option<Sums> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::definition::Definition;
+    use crate::engine::definition::{Definition, Kind, Tier};
     use crate::engine::fixture::{answer, at, definition, state};
     use crate::engine::state::SloState;
-    use crate::engine::verdict::HourBucket;
+    use crate::engine::verdict::{HourBucket, TierSet, Verdict};
+    use crate::spec::policy::{AlertSeverity, Gates};
     use crate::units::Labels;
 
     /// Events of every hour.
@@ -309,6 +310,26 @@ mod tests {
         let over = past(definition(), |leaves| if leaves == 601 { of_budget(1.25) } else { 0.0 });
         assert_near(ahead(&over, 0.5).1, Some(601.0));
         assert_near(ahead(&over, 0.5).0, Some(0.0));
+    }
+
+    #[test]
+    fn what_the_whole_period_says_is_not_known_false_before_it_is_read() {
+        let lookback = Length::from_hours(6);
+        let tier = |kind| Tier { severity: AlertSeverity::Ticket, kind, gates: Gates::default() };
+        let within = Length::from_hours(72);
+        let tiers = vec![
+            tier(Kind::BudgetLeft { below: 0.25 }),
+            tier(Kind::Exhausts { within, lookback, min_burn: 1.0, threshold: 0.001 }),
+        ];
+        let mut state = past(Definition { tiers, ..definition() }, |_| 0.0);
+        let known_false = |state: &SloState| {
+            let mut verdict = Verdict::default();
+            state.judge(state.instance(&Labels::new()).unwrap(), TierSet(0b11), &mut verdict);
+            verdict.tiers.iter().map(|tier| (tier.matches, tier.known_false)).collect::<Vec<_>>()
+        };
+        assert_eq!(known_false(&state), [(false, true), (false, true)]);
+        state.await_history(true);
+        assert_eq!(known_false(&state), [(false, false), (false, false)]);
     }
 
     #[test]

@@ -27,6 +27,8 @@ struct Around<'a> {
     alive: Alive,
     /// Whether it has to be known if the tier is false.
     fires: bool,
+    /// The period is loaded, as far as there is anything to load.
+    loaded: bool,
 }
 
 impl SloState {
@@ -44,6 +46,7 @@ impl SloState {
         let mut begins = begins.into_iter();
         let budget = budget_of(definition, instance.window_from(definition.window, begins.next()));
         let (condition, alive) = self.condition(instance);
+        let loaded = !self.awaits_history;
         out.as_of = instance.as_of();
         out.condition = condition;
         out.budget = budget;
@@ -52,7 +55,7 @@ impl SloState {
         for (index, tier) in definition.tiers.iter().enumerate() {
             let mut window = |length: Option<Length>| length.map(|length| instance.window_from(length, begins.next()));
             let windows = (window(tier.kind.window()), window(tier.kind.confirm()));
-            let around = Around { instance, budget: &out.budget, condition, alive, fires: firing.has(index) };
+            let around = Around { instance, budget: &out.budget, condition, alive, fires: firing.has(index), loaded };
             let mut judged = around.judge(tier, windows);
             bar(tier, index, instance, &mut judged);
             out.tiers.push(judged);
@@ -83,7 +86,8 @@ impl Around<'_> {
             (Kind::Exhausts { within, threshold, .. }, Some(long)) => self.exhausts(long, threshold, within),
             (Kind::BudgetLeft { below }, Some(hour)) => {
                 let matches = exceeds(below, self.budget.remaining);
-                self.whole(matches, hour, Some(self.budget.remaining))
+                let judged = self.whole(matches, hour, Some(self.budget.remaining));
+                TierVerdict { known_false: judged.known_false && self.loaded, ..judged }
             }
             (Kind::BudgetDrop { drop, .. }, Some(long)) => {
                 let allowed = self.budget.allowed;
@@ -127,7 +131,11 @@ impl Around<'_> {
         };
         let found = soon(long.coverage);
         TierVerdict {
-            known_false: self.fires && long.coverage >= COVERED && found.is_none() && soon(1.0).is_none(),
+            known_false: self.fires
+                && self.loaded
+                && long.coverage >= COVERED
+                && found.is_none()
+                && soon(1.0).is_none(),
             exhausts_in: found.map(crate::engine::forecast::rounded),
             ..plain(found.is_some(), long)
         }

@@ -39,6 +39,8 @@ pub struct SloState {
     pub(crate) packed: Option<Timestamp>,
     /// Up to here slice ends were evaluated late.
     pub(crate) unasked_to: Option<Timestamp>,
+    /// Older time is still to be read: what the whole period says is not known yet.
+    pub(crate) awaits_history: bool,
     /// What the absence of a value means.
     pub(crate) absence: Absence,
     /// Reused from tick to tick.
@@ -94,6 +96,7 @@ impl SloState {
             restored: false,
             packed: None,
             unasked_to: None,
+            awaits_history: false,
             absence: Absence::default(),
             matches: Vec::new(),
         };
@@ -140,6 +143,12 @@ impl SloState {
     /// (SEMANTICS 3: *down* wants a source that answers).
     pub fn asked_late(&mut self, to: Timestamp) {
         self.unasked_to = self.unasked_to.max(Some(to));
+    }
+
+    /// Whether older time is still to be read. Until then a condition on the whole period may hold, and is never known
+    /// false: what is not loaded is unknown when deciding to resolve (SEMANTICS 3).
+    pub fn await_history(&mut self, awaits: bool) {
+        self.awaits_history = awaits;
     }
 
     /// Slice ends in `(from, to]` could not be answered in time, because the source itself did not answer: that there is no

@@ -247,7 +247,10 @@ fn pushdowns(slos: &[Arc<Slo>], overlap: Length, slice: Length) -> (Vec<Question
                     (place, place, slice, Meaning::Gauge(*bound, *absent))
                 }
                 Sli::Ratio { query } => {
-                    let place = place_of(filled(query, slice, overlap));
+                    // Weighted by time, so ranges may overlap; four scrapes, lest a target that is scraped half as often
+                    // has no rate.
+                    let range = (slice + overlap).max(overlap * 4);
+                    let place = place_of(Question { step: slice, ..filled(query, range, Length::ZERO) });
                     (place, place, slice, Meaning::Ratio)
                 }
             };
@@ -385,7 +388,7 @@ mod tests {
         let plan = Plan::new(&[ratio, gauge], Length::from_seconds(15), Step::DEFAULT);
         let asked: Vec<_> = plan.questions().iter().map(|question| (question.promql.as_str(), question.step)).collect();
         let slice = Length::from_seconds(30);
-        assert_eq!(asked, [("sum by (x) (rate(e[45s]))", slice), ("queue", slice)]);
+        assert_eq!(asked, [("sum by (x) (rate(e[1m]))", slice), ("queue", slice)]);
     }
 
     #[test]

@@ -14,11 +14,12 @@ use crate::engine::pack::PackError;
 use crate::engine::state::{Birth, SloState};
 use crate::engine::verdict::{HourBucket, TierSet, Verdict};
 use crate::policy::book::AlertBook;
-use crate::policy::machine::{Effect, Setting};
+use crate::policy::machine::Setting;
 use crate::policy::subject::Subject;
 use crate::runtime::asker::Asking;
 use crate::runtime::blueprint::SloPlan;
 use crate::runtime::core::held;
+use crate::runtime::evaluation::Evaluated;
 use crate::runtime::poller::CATCH_UP;
 use crate::runtime::service::Counted;
 use crate::runtime::stored::decided_key;
@@ -83,9 +84,14 @@ impl Inner {
         let nothing = self.state.instances().all(|(_, instance)| instance.oldest_total().is_none());
         (self.judged && self.complete && nothing).then(|| match &self.slo.sli {
             Sli::Exact { total, .. } => format!("`{total}` selects no series; is its name right?"),
-            Sli::Pushdown { total, .. } => format!("`{}` gives no value; are its names right?", total.text),
+            Sli::Pushdown { total, .. } => format!(
+                "`{}` gives no value; are its names right, and is the source's `interval` that of its scrapes?",
+                total.text
+            ),
             Sli::Gauge { query, .. } | Sli::Ratio { query } => {
-                format!("`{query}` gives no value; are its names right?")
+                format!(
+                    "`{query}` gives no value; are its names right, and is the source's `interval` that of its scrapes?"
+                )
             }
         })
     }
@@ -146,11 +152,12 @@ impl Entry {
 
     fn holding(
         plan: &SloPlan,
-        state: SloState,
+        mut state: SloState,
         book: AlertBook,
         decided: Option<Timestamp>,
         written: Option<Timestamp>,
     ) -> Self {
+        state.await_history(true);
         let inner = Inner {
             slo: Arc::clone(&plan.slo),
             subject: plan.subject.clone(),
@@ -199,6 +206,7 @@ impl Entry {
             new.judged = inner.judged;
             new.read_back = inner.read_back;
             new.complete = inner.complete;
+            new.state.await_history(!inner.complete);
         }
         Arc::new(kept)
     }
@@ -321,6 +329,24 @@ impl Entry {
         Evaluated { effects, commit }
     }
 
+    /// Judges the newest slice end once more, because its past was read since. For who looks once: a service has its next
+    /// slice end.
+    #[must_use]
+    pub fn judge_again(&self) -> Evaluated {
+        let inner = &mut *held(&self.inner);
+        let (state, book) = (&inner.state, &mut inner.book);
+        let setting = Setting { subject: &inner.subject, page_can_be_told: true, source_alert: None };
+        let judged = |(group, instance): (&Labels, &Instance)| {
+            let mut verdict = Verdict::default();
+            state.judge(instance, book.firing(state.definition(), group), &mut verdict);
+            (group.clone(), verdict)
+        };
+        let verdicts: Vec<(Labels, Verdict)> = state.instances().map(judged).collect();
+        let verdicts = verdicts.iter().map(|(group, verdict)| (group, verdict));
+        let effects = book.step(&setting, state.definition(), verdicts);
+        Evaluated { effects, commit: self.commit(inner) }
+    }
+
     /// The source does not answer.
     pub fn mark_blind(&self) -> Evaluated {
         let inner = &mut *held(&self.inner);
@@ -351,6 +377,7 @@ impl Entry {
     pub fn begin_anew(&self, oldest: Timestamp) {
         let inner = &mut *held(&self.inner);
         inner.state = SloState::new(Arc::clone(inner.state.definition()));
+        inner.state.await_history(true);
         inner.book.skip();
         inner.decided = inner.decided.max(Some(oldest));
         inner.read_back = None;
@@ -390,6 +417,7 @@ impl Entry {
             inner.state.restore_hours(group, hours, before);
         }
         inner.complete = true;
+        inner.state.await_history(false);
     }
 
     /// Nothing older is to come.
@@ -449,30 +477,6 @@ fn drained(id: &SloId, book: &mut AlertBook) -> Commit {
             tracing::error!(slo = %id, %error, "an alert state cannot be written");
             Commit::default()
         }
-    }
-}
-
-/// What an evaluation of one SLO leads to.
-#[derive(Default)]
-pub struct Evaluated {
-    /// Alerts that changed, with what is to be told.
-    pub effects: Vec<Effect>,
-    /// What has to be written with them.
-    pub commit: Commit,
-}
-
-impl Evaluated {
-    /// Puts two together, the later one behind.
-    #[must_use]
-    pub fn and(mut self, later: Self) -> Self {
-        self.effects.extend(later.effects);
-        self.commit.states.extend(later.commit.states);
-        self.commit.forgotten.extend(later.commit.forgotten);
-        self.commit.hours.extend(later.commit.hours);
-        self.commit.slices.extend(later.commit.slices);
-        self.commit.watermarks.extend(later.commit.watermarks);
-        self.commit.renamed.extend(later.commit.renamed);
-        self
     }
 }
 

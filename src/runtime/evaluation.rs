@@ -11,10 +11,36 @@ use rayon::prelude::*;
 
 use crate::config::meant::Config;
 use crate::engine::observation::Observation;
+use crate::policy::machine::Effect;
 use crate::policy::route::{Addressee, sinks};
-use crate::runtime::entry::{Evaluated, SharedEntry, Surroundings};
+use crate::runtime::entry::{SharedEntry, Surroundings};
 use crate::spec::policy::AlertSeverity;
+use crate::store::Commit;
 use crate::units::{SloId, Timestamp};
+
+/// What an evaluation of one SLO leads to.
+#[derive(Default)]
+pub struct Evaluated {
+    /// Alerts that changed, with what is to be told.
+    pub effects: Vec<Effect>,
+    /// What has to be written with them.
+    pub commit: Commit,
+}
+
+impl Evaluated {
+    /// Puts two together, the later one behind.
+    #[must_use]
+    pub fn and(mut self, later: Self) -> Self {
+        self.effects.extend(later.effects);
+        self.commit.states.extend(later.commit.states);
+        self.commit.forgotten.extend(later.commit.forgotten);
+        self.commit.hours.extend(later.commit.hours);
+        self.commit.slices.extend(later.commit.slices);
+        self.commit.watermarks.extend(later.commit.watermarks);
+        self.commit.renamed.extend(later.commit.renamed);
+        self
+    }
+}
 
 /// What is to be evaluated.
 pub struct Evaluation {

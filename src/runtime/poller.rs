@@ -19,8 +19,8 @@ use crate::policy::subject::{SOURCE_SERVICE, Subject};
 use crate::runtime::asker::{Asked, Asker, next_stretch};
 use crate::runtime::backfill::Backfill;
 use crate::runtime::core::Core;
-use crate::runtime::entry::{Entry, Evaluated, SharedEntry};
-use crate::runtime::evaluation::Evaluation;
+use crate::runtime::entry::{Entry, SharedEntry};
+use crate::runtime::evaluation::{Evaluated, Evaluation};
 use crate::source::{Source, SourceError, SourceErrorKind};
 use crate::store::Commit;
 use crate::telemetry::event;
@@ -90,6 +90,8 @@ impl Poller {
         self.tick(asker, newest, stop).await;
         if asker.has_answers() {
             self.backfill().run(newest, stop).await;
+            let again = self.entries.iter().map(|entry| entry.judge_again()).fold(Evaluated::default(), Evaluated::and);
+            self.core.record(again.effects, again.commit).await;
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::diag::{Diagnostic, codes, concise};
 use crate::runtime::blueprint::{Blueprint, SloPlan};
-use crate::runtime::entry::Evaluated;
+use crate::runtime::evaluation::Evaluated;
 use crate::runtime::live::{Live, Loaded, watchdogs};
 use crate::runtime::service::Refusal;
 use crate::runtime::stored::Stored;
