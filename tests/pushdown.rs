@@ -219,10 +219,12 @@ fn expected(from: i64, to: i64) -> BTreeMap<&'static str, [f64; 3]> {
         for (name, value) in ["each a", "each b"].into_iter().zip(probes(at)) {
             add(name, value.map_or(0.0, |value| 1.0 - value), bad(value.is_some()));
         }
-        // The range is two steps long: `$window` is the slice and the scrape interval.
-        let (now, before) = (requests(at), requests(at - STEP));
+        // A ratio's range is four scrapes long.
+        let range =
+            (0..4).map(|back| requests(at - back * STEP)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         #[expect(clippy::cast_precision_loss, reason = "small")]
-        add("ratio", (now.1 + before.1) as f64 / (now.0 + before.0) as f64, 1.0);
+        add("ratio", range.1 as f64 / range.0 as f64, 1.0);
+        // A pushdown's is two steps long: `$window` is the step and the scrape interval.
         let (now, before) = (observations(at), observations(at - STEP));
         #[expect(clippy::cast_precision_loss, reason = "small")]
         add("native", (now.1 + before.1) as f64 / 2.0, (now.0 + now.1) as f64);
