@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::cli::client::{Client, Refused, decoded};
 use crate::cli::explain::{Arguments, Format};
-use crate::cli::once::{computed, prepared};
+use crate::cli::once::{computed, files_are_named, prepared};
 use crate::cli::printer::{Paint, Printer};
 use crate::cli::run::runtime;
 use crate::cli::table::{self, printable};
@@ -37,6 +37,7 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
         return told(Client::block_on(asked(&client, &id)), arguments.format, printer);
     };
     let request = Request { paths: arguments.paths.clone(), config: arguments.config.clone() };
+    files_are_named(&request, &[])?;
     let (launch, mut blueprint) = match prepared(request, Some(prometheus.clone()), printer)? {
         Ok(prepared) => prepared,
         Err(code) => return Ok(code),
