@@ -94,8 +94,7 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
     log::init(LogFormat::Text, Some("error"), printer.err.has_colour())?;
     let (paths, words): (Vec<String>, Vec<String>) =
         arguments.what.iter().cloned().partition(|argument| is_path(argument, Path::new(argument).exists()));
-    let request =
-        Request { paths: paths.into_iter().map(PathBuf::from).collect(), config: arguments.config.clone() };
+    let request = Request { paths: paths.into_iter().map(PathBuf::from).collect(), config: arguments.config.clone() };
     files_are_named(&request, &words)?;
     let launch = Launch {
         request,

@@ -104,7 +104,10 @@ pub(super) fn check(reader: &mut Reader<'_>, value: NodeId, name: &str, text: &s
         },
     };
     let finding = Diagnostic::warning(codes::FOREIGN_TEMPLATE, message);
-    reader.report(value, finding.with_help("{{ $labels.NAME }}, {{ $value }} and {{ $value | humanizePercentage }} are rendered"));
+    reader.report(
+        value,
+        finding.with_help("{{ $labels.NAME }}, {{ $value }} and {{ $value | humanizePercentage }} are rendered"),
+    );
 }
 
 /// Whether an action is `$value`, also as a percentage, or `$labels.NAME`.
