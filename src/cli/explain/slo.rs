@@ -32,13 +32,13 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
             return Ok(ExitCode::from(FINDINGS));
         }
     };
-    let Some(prometheus) = &arguments.prometheus else {
+    if arguments.paths.is_empty() && arguments.config.is_none() && arguments.prometheus.is_none() {
         let client = Client::new(&arguments.server)?;
         return told(Client::block_on(asked(&client, &id)), arguments.format, printer);
-    };
+    }
     let request = Request { paths: arguments.paths.clone(), config: arguments.config.clone() };
     files_are_named(&request, &[])?;
-    let (launch, mut blueprint) = match prepared(request, Some(prometheus.clone()), printer)? {
+    let (launch, mut blueprint) = match prepared(request, arguments.prometheus.clone(), printer)? {
         Ok(prepared) => prepared,
         Err(code) => return Ok(code),
     };
