@@ -288,6 +288,9 @@ async fn logging_in_and_headers_reach_the_server_and_no_error() {
 async fn what_cannot_be_built_says_why() {
     for (url, words) in [
         ("not an address", "is not an address"),
+        ("127.0.0.1:9090", "did you mean http://127.0.0.1:9090?"),
+        ("localhost:9090/prometheus", "did you mean http://localhost:9090/prometheus?"),
+        ("metrics.example", "did you mean http://metrics.example?"),
         ("ftp://h/", "is not an http or https address"),
         ("unix:/run/x", "is not an http or https address"),
     ] {

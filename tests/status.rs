@@ -257,6 +257,26 @@ async fn what_cannot_be_computed_is_said() {
     assert!(empty.err.contains("no SLOs in `empty`"), "{}", empty.err);
     let missing = slo(folder.path(), &["status", "missing.yaml", "--prometheus", &nobody]).await;
     assert_eq!(missing.code, 2, "{}", missing.err);
+    for (arguments, words) in [
+        (&["status", "nowhere"][..], "`nowhere` is no file or folder; name SLO files"),
+        (&["status"], "name SLO files or folders"),
+        (&["explain", "shop/availability"], "name SLO files or folders"),
+        (&["backtest", "nowhere"], "`nowhere` is no file or folder; name SLO files"),
+        (&["backtest"], "name SLO files or folders"),
+    ] {
+        let said = slo(folder.path(), &[arguments, &["--prometheus", &nobody]].concat()).await;
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments:?}: {}", said.err);
+        assert!(said.err.contains(words), "{arguments:?}: {}", said.err);
+    }
+    let config = format!(
+        "version: config/v1\nfiles: {{slos: [slos.yaml]}}\nsources: {{prometheus: {{type: prometheus, urls: ['{nobody}']}}}}\n"
+    );
+    fs::write(folder.path().join("config.yaml"), config).unwrap();
+    for files in [&["--config", "config.yaml"][..], &["slos.yaml", "config.yaml"]] {
+        let said = slo(folder.path(), &[&["explain", "shop/availability"], files].concat()).await;
+        assert_eq!(said.code, 2, "{files:?}: {}{}", said.out, said.err);
+        assert!(said.err.contains("not everything could be computed") && said.err.contains(&nobody), "{}", said.err);
+    }
     let address = slo(folder.path(), &["status", "slos.yaml", "--prometheus", "localhost"]).await;
     assert_eq!(address.code, 1, "{}{}", address.out, address.err);
 }

@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::FAILED;
+use crate::cli::once::files_are_named;
 use crate::cli::printer::Printer;
 use crate::cli::run::{refused, runtime};
 use crate::cli::status::{is_path, names};
@@ -91,11 +92,12 @@ pub enum Format {
 /// Where the store does not answer, or nothing is there to replay.
 pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
     log::init(LogFormat::Text, Some("error"), printer.err.has_colour())?;
-    let (paths, mut patterns): (Vec<String>, Vec<String>) =
+    let (paths, words): (Vec<String>, Vec<String>) =
         arguments.what.iter().cloned().partition(|argument| is_path(argument, Path::new(argument).exists()));
-    patterns.extend(arguments.slo.iter().cloned());
+    let request = Request { paths: paths.into_iter().map(PathBuf::from).collect(), config: arguments.config.clone() };
+    files_are_named(&request, &words)?;
     let launch = Launch {
-        request: Request { paths: paths.into_iter().map(PathBuf::from).collect(), config: arguments.config.clone() },
+        request,
         overrides: Overrides { prometheus: arguments.prometheus.clone(), without_sinks: true, ..Overrides::default() },
         secrets: Arc::new(Secrets::of_process()),
         telemetry: Telemetry::default(),
@@ -108,6 +110,7 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
             return Ok(if unreadable { ExitCode::from(FAILED) } else { code });
         }
     };
+    let patterns: Vec<String> = words.into_iter().chain(arguments.slo.iter().cloned()).collect();
     let slos = chosen(&blueprint, &patterns)?;
     let slos = if arguments.policy.is_empty() {
         slos

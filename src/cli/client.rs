@@ -46,6 +46,8 @@ enum Door {
 pub struct Refused {
     /// Status of the answer.
     pub status: StatusCode,
+    /// Stable: `group_required`, `unknown_slo` ..
+    pub code: String,
     /// For people.
     pub message: String,
 }
@@ -113,7 +115,7 @@ impl Client {
             return serde_json::from_slice(&body).with_context(not_ours);
         }
         match serde_json::from_slice::<ErrorBody>(&body) {
-            Ok(said) => Err(Refused { status, message: said.error.message }.into()),
+            Ok(said) => Err(Refused { status, code: said.error.code, message: said.error.message }.into()),
             Err(_) => bail!(not_ours()),
         }
     }

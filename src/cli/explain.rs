@@ -15,8 +15,8 @@ use crate::units::{Length, Objective};
 
 /// Explain an SLO from query to decision, a policy by when it fires, or the code of a finding
 ///
-/// An SLO (`checkout/availability`) is asked of a running service, or, with `--prometheus`, computed once from the files.
-/// A policy is a preset, or one of the files.
+/// An SLO (`checkout/availability`) is asked of a running service, or, with a path, `--prometheus` or `--config`,
+/// computed once from the files. A policy is a preset, or one of the files.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   slo explain checkout/availability
@@ -34,7 +34,7 @@ pub struct Arguments {
     /// The configuration [default: ./slo.yaml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Compute an SLO once from this Prometheus, without a service
+    /// Compute an SLO once from this Prometheus, in place of the configured sources
     #[arg(long, value_name = "URL")]
     pub prometheus: Option<String>,
     /// The objective that a policy is explained for

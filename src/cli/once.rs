@@ -1,9 +1,11 @@
-//! What `slo status` and `slo explain` share where no service is asked: files and a store in, an API to ask out.
+//! What `slo status`, `slo explain` and `slo backtest` share where no service is asked: files and a store in, an API to ask out.
 //!
 //! Nothing is written, no port is opened, nothing is sent. Progress is shown on a terminal and nowhere else.
 
 use std::process::ExitCode;
 use std::sync::Arc;
+
+use anyhow::bail;
 
 use crate::cli::FAILED;
 use crate::cli::client::Client;
@@ -19,6 +21,21 @@ use crate::runtime::once::{Missing, Once};
 use crate::secret::Secrets;
 use crate::telemetry::Telemetry;
 use crate::telemetry::log::{self, LogFormat};
+
+/// Refuses where nothing names the files: all YAML below the current folder is never meant. `words`: the arguments that
+/// are no paths, of which one may be a mistyped path.
+///
+/// # Errors
+/// Says so.
+pub fn files_are_named(request: &Request, words: &[String]) -> anyhow::Result<()> {
+    if request.names_nothing() {
+        match words.first() {
+            Some(word) => bail!("`{word}` is no file or folder; name SLO files"),
+            None => bail!("name SLO files or folders"),
+        }
+    }
+    Ok(())
+}
 
 /// Reads and judges the files, for `prometheus` in place of their sources where it is given; the exit code where they do
 /// not pass, which was told.

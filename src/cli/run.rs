@@ -96,8 +96,9 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
 
 async fn serve(launch: Launch, blueprint: Blueprint, printer: &Printer) -> anyhow::Result<ExitCode> {
     let slos = blueprint.slos.len();
+    let store = blueprint.config.storage.path.display().to_string();
     let app = App::start(launch, blueprint, Clock::system()).await?;
-    printer.say(&format!("{slos} SLOs, listening on http://{}/; next: slo status", app.address));
+    printer.say(&format!("{slos} SLOs, listening on http://{}/, state in {store}; next: slo status", app.address));
     let why = told_to_stop().await;
     app.stop(why).await;
     Ok(ExitCode::SUCCESS)

@@ -1,17 +1,22 @@
 //! The placeholders that Prometheus fills in annotations and labels of alerts, for the files of other tools.
 //!
-//! Rendered are `{{ $labels.x }}` (`{{ .Labels.x }}`) and `{{ $value }}` (`{{ .Value }}`), with any space inside the
-//! braces, and with Go's trim markers (`{{- $value -}}` takes the space beside it along); a label that is not there
+//! Rendered are `{{ $labels.x }}` (`{{ .Labels.x }}`), `{{ $value }}` (`{{ .Value }}`) and
+//! `{{ $value | humanizePercentage }}`, with any space inside the braces, and with Go's trim markers (`{{- $value -}}` takes the space beside it along); a label that is not there
 //! renders as nothing, as it does in Prometheus. Every other template stays as written: `slo check` warns of it, and a
 //! half-rendered one would be worse than one that can be recognised.
 
 use std::collections::BTreeMap;
+
+use crate::spec::foreign::template::{is_percentage, is_value};
 
 /// Exponents from which Go prints a float as `1e+06` (`%v`, which is what a template prints).
 const LARGE_EXPONENT: i32 = 6;
 
 /// Exponents below which Go prints a float as `1e-05`.
 const SMALL_EXPONENT: i32 = -4;
+
+/// Significant digits of a percentage; exponents from which it is printed with one.
+const PERCENT_DIGITS: i32 = 4;
 
 /// `text` with its placeholders filled; without a `value` those that want one stay.
 #[must_use]
@@ -53,13 +58,33 @@ pub fn is_template(text: &str) -> bool {
 
 /// What stands for the placeholder; `None`: it is none of those that are known.
 fn filled(inside: &str, labels: &BTreeMap<String, String>, value: Option<f64>) -> Option<String> {
-    if matches!(inside, "$value" | ".Value") {
+    if is_value(inside) {
         return value.map(go_float);
+    }
+    if is_percentage(inside) {
+        return value.map(percentage);
     }
     let name = inside.strip_prefix("$labels.").or_else(|| inside.strip_prefix(".Labels."))?;
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     is_name.then(|| labels.get(name).cloned().unwrap_or_default())
+}
+
+/// A ratio as Prometheus' `humanizePercentage` prints it (Go's `%.4g%%`): `3.12%`, `0.001%`, `1e-05%`.
+fn percentage(ratio: f64) -> String {
+    let percent = ratio * 100.0;
+    if !percent.is_finite() {
+        return go_float(percent) + "%";
+    }
+    // Four significant digits, decided after rounding, without the zeros at the end.
+    let rounded: f64 = format!("{percent:.3e}").parse().unwrap_or(percent);
+    let scientific = format!("{rounded:e}");
+    match scientific.split_once('e').and_then(|(digits, text)| Some((digits, text.parse::<i32>().ok()?))) {
+        Some((digits, exponent)) if !(SMALL_EXPONENT..PERCENT_DIGITS).contains(&exponent) => {
+            format!("{digits}e{}{:02}%", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+        }
+        _ => format!("{rounded}%"),
+    }
 }
 
 /// A float as Prometheus' templates print it (Go's `%v`): the shortest decimal that reads back as the same, with an
@@ -95,7 +120,9 @@ mod tests {
         assert_eq!(rendered("a {{ $labels.gone }} b"), "a  b");
         assert_eq!(rendered("a  {{- $value -}}  b {{- $value }} c"), "a0.0312b0.0312 c");
         for other in [
-            "{{ $value | humanizePercentage }}",
+            "{{ $value | humanize }}",
+            "{{ $value | humanizePercentage | title }}",
+            "{{ humanizePercentage$value }}",
             "{{ with $labels }}{{ end }}",
             "{{ $labels.a.b }}",
             "{{ $labels. }}",
@@ -106,8 +133,37 @@ mod tests {
         ] {
             assert_eq!(rendered(other), other);
         }
+        for percentage in
+            ["{{ $value | humanizePercentage }}", "{{.Value|humanizePercentage}}", "{{ humanizePercentage $value }}"]
+        {
+            assert_eq!(rendered(percentage), "3.12%");
+            assert_eq!(render(percentage, &labels, None), percentage);
+        }
         assert_eq!(rendered("{{ x }}{{ $value }}"), "{{ x }}0.0312");
         assert_eq!(render("{{ $value }}", &labels, None), "{{ $value }}");
+    }
+
+    #[test]
+    fn percentages_are_printed_as_prometheus_prints_them() {
+        // Each as `fmt.Sprintf("%.4g%%", value * 100)` of Go prints it.
+        for (value, text) in [
+            (0.0, "0%"),
+            (1.0, "100%"),
+            (0.0144, "1.44%"),
+            (0.123_456, "12.35%"),
+            (0.999_999, "100%"),
+            (1.0 / 3.0, "33.33%"),
+            (0.000_01, "0.001%"),
+            (0.000_001, "0.0001%"),
+            (0.000_000_1, "1e-05%"),
+            (12.345_6, "1235%"),
+            (99.999_9, "1e+04%"),
+            (-0.5, "-50%"),
+            (f64::NAN, "NaN%"),
+            (f64::INFINITY, "+Inf%"),
+        ] {
+            assert_eq!(percentage(value), text, "{value}");
+        }
     }
 
     #[test]

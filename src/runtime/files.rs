@@ -68,6 +68,12 @@ impl Request {
         reading.finish()
     }
 
+    /// Whether nothing says which files are meant: no path, no configuration named, none here.
+    #[must_use]
+    pub fn names_nothing(&self) -> bool {
+        self.paths.is_empty() && self.config.is_none() && !Path::new(CONFIG).is_file()
+    }
+
     /// Adds what the configuration says: everything without paths, else the rules only.
     fn configured(&self, reading: &mut Reading) {
         let loaded = load::load(&reading.texts);

@@ -275,11 +275,23 @@ fn addresses(config: &SourceConfig) -> impl Iterator<Item = &String> {
 
 /// An address as configured, checked.
 pub(super) fn parse_url(client: &Client, text: &str) -> Result<Url, BuildError> {
+    if let Some(meant) = meant_address(text) {
+        return Err(client.build_error(format!("`{text}` is not an http or https address; did you mean {meant}?")));
+    }
     let url = Url::parse(text).map_err(|error| client.build_error(format!("`{text}` is not an address: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(client.build_error(format!("`{}` is not an http or https address", shown(&url))));
     }
     Ok(url)
+}
+
+/// The address that is meant by one without a scheme, as in `127.0.0.1:9090`; `None` where nothing tells.
+#[must_use]
+pub fn meant_address(text: &str) -> Option<String> {
+    let whole = format!("http://{text}");
+    let url = Url::parse(&whole).ok().filter(|url| !text.contains("://") && url.username().is_empty())?;
+    let host = url.host_str()?;
+    (url.port().is_some() || host.contains('.') || host == "localhost").then_some(whole)
 }
 
 /// An address without user, password, query and fragment.

@@ -7,7 +7,7 @@
 //! requests, or one long one in which every piece has to come within the timeout.
 
 mod body;
-mod client;
+pub mod client;
 pub mod memory;
 mod prometheus;
 mod remote;

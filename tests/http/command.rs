@@ -122,3 +122,17 @@ async fn what_the_service_says_is_told_on() {
     assert_eq!(said.code, 2);
     assert!(said.err.contains("disk I/O error"), "{}", said.err);
 }
+
+#[tokio::test]
+async fn explain_lists_the_groups_to_choose_from() {
+    let server = Server::start().await;
+    let said = slo(&server.address, &["explain", "checkout/availability"]).await;
+    assert_eq!((said.code, said.out.as_str()), (1, ""), "{}", said.err);
+    assert_eq!(
+        said.err,
+        "`checkout/availability` has 2 groups; say which:
+  slo explain 'checkout/availability{region=\"eu\"}'
+  slo explain 'checkout/availability{region=\"us\"}'
+"
+    );
+}

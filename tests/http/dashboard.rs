@@ -169,7 +169,7 @@ async fn an_slo_shows_its_tiers_plots_and_alerts() {
         "450 of 14,400 bad",
         "Burning",
         "Rising",
-        "2,901 bad events too many of 10,002 allowed",
+        "2,901 bad events too many of 10,002 allowed</span><br><span class=\"quiet\">",
         "95% interval 99.869% to 99.873%",
         "<title>Budget left over the window</title>",
         "class=\"fired page\"",

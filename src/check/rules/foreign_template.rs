@@ -7,8 +7,8 @@ use crate::diag::{Severity, codes};
 pub const RULE: Rule = Rule {
     code: codes::FOREIGN_TEMPLATE,
     severity: Severity::Error,
-    page: "Labels and annotations of foreign alerts may hold `{{ $labels.NAME }}` and `{{ $value }}`, which are
-rendered; any other template action is sent as written, and a warning names it. In a query only
+    page: "Labels and annotations of foreign alerts may hold `{{ $labels.NAME }}`, `{{ $value }}` and
+`{{ $value | humanizePercentage }}`, which are rendered; any other template action is sent as written, and a warning names it. In a query only
 `{{ .window }}` is filled in; any other action would change what is counted, so it is an error.
 
 Write out what the template would give.",

@@ -9,16 +9,20 @@ use serde_json::Value;
 
 use crate::cli::client::{Client, Refused, decoded};
 use crate::cli::explain::{Arguments, Format};
-use crate::cli::once::{computed, prepared};
+use crate::cli::once::{computed, files_are_named, prepared};
 use crate::cli::printer::{Paint, Printer};
 use crate::cli::run::runtime;
 use crate::cli::table::{self, printable};
 use crate::cli::{FAILED, FINDINGS};
 use crate::http::dashboard::format;
 use crate::http::dto::alert::{Tier, TierWindow};
-use crate::http::dto::instance::Detail;
+use crate::http::dto::instance::{Detail, Instance};
+use crate::http::dto::list::List;
 use crate::runtime::files::Request;
-use crate::units::{InstanceId, exceeds};
+use crate::units::{InstanceId, SloId, exceeds};
+
+/// Groups named where one has to be chosen.
+const GROUPS_NAMED: usize = 5;
 
 /// Asks the running service for the instance, or computes it once, and prints it.
 ///
@@ -32,12 +36,13 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
             return Ok(ExitCode::from(FINDINGS));
         }
     };
-    let Some(prometheus) = &arguments.prometheus else {
+    if arguments.paths.is_empty() && arguments.config.is_none() && arguments.prometheus.is_none() {
         let client = Client::new(&arguments.server)?;
         return told(Client::block_on(asked(&client, &id)), arguments.format, printer);
-    };
+    }
     let request = Request { paths: arguments.paths.clone(), config: arguments.config.clone() };
-    let (launch, mut blueprint) = match prepared(request, Some(prometheus.clone()), printer)? {
+    files_are_named(&request, &[])?;
+    let (launch, mut blueprint) = match prepared(request, arguments.prometheus.clone(), printer)? {
         Ok(prepared) => prepared,
         Err(code) => return Ok(code),
     };
@@ -63,8 +68,42 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
     })
 }
 
+/// Which groups an SLO has, where one has to be named.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct HasGroups(String);
+
 /// The detail of an instance.
 async fn asked(client: &Client, id: &InstanceId) -> anyhow::Result<Value> {
+    let answer = detail(client, id).await;
+    let refused = answer.as_ref().err().and_then(|error| error.downcast_ref::<Refused>());
+    if refused.is_none_or(|refused| refused.code != "group_required") {
+        return answer;
+    }
+    let slos: List<Instance> = decoded(client.list(&["api", "v1", "slos"], &[]).await?)?;
+    let is_one = |slo: &&Instance| slo.service == id.slo.service && slo.name == id.slo.name && !slo.group.is_empty();
+    let groups: Vec<&str> = slos.items.iter().filter(is_one).map(|slo| slo.id.as_str()).collect();
+    // Without any, the service says that none was seen yet.
+    if groups.is_empty() { answer } else { Err(HasGroups(choice(&id.slo, &groups)).into()) }
+}
+
+/// The groups of an SLO, as commands to choose from.
+fn choice(slo: &SloId, groups: &[&str]) -> String {
+    let mut text = match groups.len() {
+        1 => format!("`{slo}` has 1 group; name it:"),
+        count => format!("`{slo}` has {count} groups; say which:"),
+    };
+    for group in groups.iter().take(GROUPS_NAMED) {
+        let _ = write!(text, "\n  slo explain '{}'", printable(&group.replace('\'', r"'\''")));
+    }
+    let more = groups.len().saturating_sub(GROUPS_NAMED);
+    if more > 0 {
+        let _ = write!(text, "\n  and {more} more; `slo status {slo}` lists all");
+    }
+    text
+}
+
+async fn detail(client: &Client, id: &InstanceId) -> anyhow::Result<Value> {
     let group = id.group.to_string();
     let query: Vec<(&str, &str)> = if group.is_empty() { Vec::new() } else { vec![("group", group.as_str())] };
     client.get(&["api", "v1", "slos", &id.slo.service, &id.slo.name], &query).await
@@ -74,6 +113,10 @@ async fn asked(client: &Client, id: &InstanceId) -> anyhow::Result<Value> {
 fn told(answer: anyhow::Result<Value>, format: Format, printer: &Printer) -> anyhow::Result<ExitCode> {
     match answer {
         Ok(answer) => print(answer, format, printer),
+        Err(error) if error.is::<HasGroups>() => {
+            printer.say(&error.to_string());
+            Ok(ExitCode::from(FINDINGS))
+        }
         Err(error) => match error.downcast_ref::<Refused>() {
             Some(refused) if !refused.status.is_server_error() => {
                 printer.say(&format!("{refused}; `slo status` lists all"));
@@ -222,4 +265,22 @@ fn round(value: f64) -> f64 {
 
 fn percent(ratio: f64) -> String {
     format!("{}%", figure(ratio * 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_groups_are_named_and_the_others_counted() {
+        let groups: Vec<String> = (1..=7).map(|n| format!(r#"shop/a{{region="r'{n}"}}"#)).collect();
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        let text = choice(&SloId::new("shop", "a"), &groups);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 7);
+        assert_eq!(lines[0], "`shop/a` has 7 groups; say which:");
+        assert_eq!(lines[1], r#"  slo explain 'shop/a{region="r'\''1"}'"#);
+        assert_eq!(lines[6], "  and 2 more; `slo status shop/a` lists all");
+        assert_eq!(choice(&SloId::new("shop", "a"), &groups[..5]).lines().count(), 6);
+    }
 }

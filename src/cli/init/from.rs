@@ -29,6 +29,7 @@ use crate::runtime::blueprint::{Blueprint, Launch, Overrides};
 use crate::runtime::files::{Gathered, Request};
 use crate::runtime::once::Once;
 use crate::secret::Secrets;
+use crate::source::client::meant_address;
 use crate::telemetry::Telemetry;
 use crate::telemetry::log::{self, LogFormat};
 use crate::units::{InstanceId, SloId};
@@ -41,6 +42,9 @@ const NAMED: usize = 10;
 
 /// Looks, computes, writes and tells. Code 1 where nothing was found that an SLO could be made of.
 pub fn run(root: &Path, address: &str, printer: &Printer) -> anyhow::Result<ExitCode> {
+    if let Some(meant) = meant_address(address) {
+        bail!("`{address}` is not an http or https address; did you mean {meant}?");
+    }
     let url: Url = address.parse().with_context(|| format!("`{address}` is not an address"))?;
     if !url.username().is_empty() || url.password().is_some() {
         bail!("a password does not belong into a file: leave it out of the address, and write `auth` into slo.yaml");

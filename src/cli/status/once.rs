@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use crate::cli::FAILED;
-use crate::cli::once::{computed, prepared};
+use crate::cli::once::{computed, files_are_named, prepared};
 use crate::cli::printer::Printer;
 use crate::cli::run::runtime;
 use crate::cli::status::{Arguments, Format, Said, names, show};
@@ -28,6 +28,7 @@ pub fn run(
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
     let request = Request { paths, config: arguments.config.clone() };
+    files_are_named(&request, patterns)?;
     let (launch, mut blueprint) = match prepared(request, arguments.prometheus.clone(), printer)? {
         Ok(prepared) => prepared,
         Err(code) => return Ok(code),

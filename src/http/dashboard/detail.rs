@@ -156,6 +156,7 @@ fn tiles(view: &InstanceView) -> Markup {
                             (format::count(budget.remaining_events)) " of " (format::count(budget.allowed)) " bad events left"
                         }
                     }
+                    br;
                     span.quiet { (ahead(view)) }
                 } @else { b { "–" } span.quiet { "nothing measured" } }
             } }

@@ -10,7 +10,7 @@ mod pyrra_alerts;
 mod pyrra_indicator;
 pub mod sloth;
 mod sloth_alerts;
-mod template;
+pub mod template;
 pub mod windows;
 
 use std::sync::Arc;

@@ -104,17 +104,35 @@ pub(super) fn check(reader: &mut Reader<'_>, value: NodeId, name: &str, text: &s
         },
     };
     let finding = Diagnostic::warning(codes::FOREIGN_TEMPLATE, message);
-    reader.report(value, finding.with_help("{{ $labels.NAME }} and {{ $value }} are rendered"));
+    reader.report(
+        value,
+        finding.with_help("{{ $labels.NAME }}, {{ $value }} and {{ $value | humanizePercentage }} are rendered"),
+    );
 }
 
-/// Whether an action is `$value` or `$labels.NAME`.
+/// Whether an action is `$value`, also as a percentage, or `$labels.NAME`.
 fn is_rendered(inner: &str) -> bool {
     let is_name = |name: &str| {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
     let label = inner.strip_prefix("$labels.").or_else(|| inner.strip_prefix(".Labels."));
-    matches!(inner, "$value" | ".Value") || label.is_some_and(is_name)
+    is_value(inner) || is_percentage(inner) || label.is_some_and(is_name)
+}
+
+/// Whether an action is the value by itself.
+#[must_use]
+pub fn is_value(action: &str) -> bool {
+    matches!(action, "$value" | ".Value")
+}
+
+/// Whether an action is the value as a percentage, in a pipe or called.
+#[must_use]
+pub fn is_percentage(action: &str) -> bool {
+    const FUNCTION: &str = "humanizePercentage";
+    let piped = action.split_once('|').is_some_and(|(value, to)| is_value(value.trim()) && to.trim() == FUNCTION);
+    let called = |rest: &str| rest.starts_with([' ', '\t']) && is_value(rest.trim());
+    piped || action.strip_prefix(FUNCTION).is_some_and(called)
 }
 
 #[cfg(test)]
@@ -143,6 +161,12 @@ mod tests {
     fn only_labels_and_the_value_are_rendered() {
         for inner in ["$value", ".Value", "$labels.job", "$labels._x1", ".Labels.job"] {
             assert!(is_rendered(inner), "{inner}");
+        }
+        for inner in ["$value | humanizePercentage", ".Value|humanizePercentage", "humanizePercentage $value"] {
+            assert!(is_rendered(inner), "{inner}");
+        }
+        for inner in ["humanizePercentage", "humanizePercentage$value", "$value | humanizePercentage | title"] {
+            assert!(!is_rendered(inner), "{inner}");
         }
         for inner in ["$labels", "$labels.a-b", "$value | humanize", ".Labels", "$externalLabels.x", "$labels."] {
             assert!(!is_rendered(inner), "{inner}");
