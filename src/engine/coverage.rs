@@ -5,6 +5,8 @@
 //! difference of the balance after and before it, never patched by hand. Invariants: holes are sorted, apart from each
 //! other and on slice ends; a slice is booked once, with the gap that begins earliest.
 
+use std::ops::Range;
+
 use crate::units::{Length, Timestamp};
 
 /// Slices whose ends lie in `(from, to]`; both are slice ends.
@@ -20,6 +22,11 @@ impl Stretch {
     /// The slices whose ends lie in `(from, to]`, for any two times.
     pub(crate) fn of(from: Timestamp, to: Timestamp, slice: Length) -> Self {
         Self { from: from.floor_to(slice), to: to.floor_to(slice) }
+    }
+
+    /// The part after `time`.
+    fn after(self, time: Timestamp) -> Self {
+        Self { from: self.from.max(time), to: self.to }
     }
 
     fn slices(self, slice: Length) -> i64 {
@@ -83,27 +90,36 @@ impl Coverage {
         self.holes.last().is_none_or(|hole| hole.to <= time)
     }
 
-    /// Replaces what is known of the slices in `within`: `covered` are the stretches measured there, in any order.
+    /// Replaces what is known of the slices in `within`: `covered` are the stretches measured there, in any order. What
+    /// lies apart from `within` is not looked at: where there are many holes, that is nearly all.
     pub(crate) fn cover(&mut self, within: Stretch, covered: Vec<Stretch>) {
-        let mut holes = Vec::with_capacity(self.holes.len() + 1);
-        for hole in &self.holes {
+        let near = self.near(within);
+        let mut holes = complement(within, covered);
+        for hole in self.holes.get(near.clone()).unwrap_or_default() {
             holes.push(Stretch { from: hole.from, to: hole.to.min(within.from) });
             holes.push(Stretch { from: hole.from.max(within.to), to: hole.to });
         }
-        holes.extend(complement(within, covered));
-        self.holes = normal(holes);
+        self.holes.splice(near, normal(holes));
     }
 
-    /// Takes `covered` out of the holes.
+    /// Takes `covered`, in any order, out of the holes: one walk through both.
     pub(crate) fn fill(&mut self, covered: &[Stretch]) {
-        for stretch in covered {
-            let mut holes = Vec::with_capacity(self.holes.len() + 1);
-            for hole in &self.holes {
-                holes.push(Stretch { from: hole.from, to: hole.to.min(stretch.from) });
-                holes.push(Stretch { from: hole.from.max(stretch.to), to: hole.to });
-            }
-            self.holes = normal(holes);
+        let covered = normal(covered.to_vec());
+        let Some((first, last)) = covered.first().zip(covered.last()) else { return };
+        let near = self.near(Stretch { from: first.from, to: last.to });
+        let mut holes = Vec::with_capacity(near.len() + 1);
+        for hole in self.holes.get(near.clone()).unwrap_or_default() {
+            let first = covered.partition_point(|stretch| stretch.to <= hole.from);
+            let mine = covered.iter().skip(first).take_while(|stretch| stretch.from < hole.to).copied();
+            holes.extend(complement(*hole, mine.collect()));
         }
+        self.holes.splice(near, normal(holes));
+    }
+
+    /// The places of the holes that overlap or touch `within`.
+    fn near(&self, within: Stretch) -> Range<usize> {
+        let first = self.holes.partition_point(|hole| hole.to < within.from);
+        first..self.holes.partition_point(|hole| hole.from <= within.to).max(first)
     }
 
     /// Replaces the gaps that ended after `time` by `gaps`.
@@ -140,20 +156,37 @@ impl Coverage {
         }
     }
 
+    /// The newest slice end at or before `time` over which no gap reaches: what changes after `time` folds nothing onto
+    /// slices up to there.
+    pub(crate) fn apart_before(&self, time: Timestamp, slice: Length) -> Timestamp {
+        let reach = |time: Timestamp, gap: &Gap| {
+            if gap.to.floor_to(slice) > time { time.min(gap.from.floor_to(slice)) } else { time }
+        };
+        // From the one that begins last on, so an earlier one sees how far back the later ones reach.
+        self.gaps.iter().rev().fold(time.floor_to(slice), reach)
+    }
+
     /// What holes and folds do to the cumulative count of measured slices.
     pub(crate) fn balance(&self, slice: Length) -> Balance {
+        self.balance_after(Timestamp::from_millis(i64::MIN), slice)
+    }
+
+    /// The same of the slices after `time`, which no gap reaches over: the count up to `time` is left out.
+    pub(crate) fn balance_after(&self, time: Timestamp, slice: Length) -> Balance {
+        let first = self.holes.partition_point(|hole| hole.to <= time);
+        let recent: Vec<Stretch> = self.holes.get(first..).unwrap_or_default().iter().map(|hole| hole.after(time)).collect();
+        let gaps = self.gaps.partition_point(|gap| gap.from.floor_to(slice) < time);
+        let mut folds = folds(&recent, self.gaps.get(gaps..).unwrap_or_default(), slice);
         let mut before = 0;
-        let holes = self
-            .holes
-            .iter()
+        let holes = recent
+            .into_iter()
             .map(|hole| {
-                let entry = (*hole, before);
+                let entry = (hole, before);
                 before += hole.slices(slice);
                 entry
             })
             .collect();
         let mut folded = 0;
-        let mut folds = self.folds(slice);
         folds.sort_unstable();
         for (_, count) in &mut folds {
             folded += *count;
@@ -161,30 +194,29 @@ impl Coverage {
         }
         Balance { slice, holes, folds }
     }
+}
 
-    /// Slices booked onto another one: where, and how many. Gaps come in the order of their begin, so what an earlier
-    /// one reaches is not left for a later one.
-    fn folds(&self, slice: Length) -> Vec<(Timestamp, i64)> {
-        let mut folds = Vec::new();
-        let mut reached = Timestamp::from_millis(i64::MIN);
-        for gap in &self.gaps {
-            let part = Stretch::of(gap.from, gap.to, slice);
-            let from = part.from.max(reached);
-            let first = self.holes.partition_point(|hole| hole.to <= from);
-            let slices: i64 = self
-                .holes
-                .iter()
-                .skip(first)
-                .take_while(|hole| hole.from < part.to)
-                .map(|hole| Stretch { from: hole.from.max(from), to: hole.to.min(part.to) }.slices(slice))
-                .sum();
-            if slices > 0 {
-                folds.push((fold_slice(gap.from, slice), slices));
-            }
-            reached = reached.max(part.to);
+/// Slices booked onto another one: where, and how many. Gaps come in the order of their begin, so what an earlier
+/// one reaches is not left for a later one.
+fn folds(holes: &[Stretch], gaps: &[Gap], slice: Length) -> Vec<(Timestamp, i64)> {
+    let mut folds = Vec::new();
+    let mut reached = Timestamp::from_millis(i64::MIN);
+    for gap in gaps {
+        let part = Stretch::of(gap.from, gap.to, slice);
+        let from = part.from.max(reached);
+        let first = holes.partition_point(|hole| hole.to <= from);
+        let slices: i64 = holes
+            .iter()
+            .skip(first)
+            .take_while(|hole| hole.from < part.to)
+            .map(|hole| Stretch { from: hole.from.max(from), to: hole.to.min(part.to) }.slices(slice))
+            .sum();
+        if slices > 0 {
+            folds.push((fold_slice(gap.from, slice), slices));
         }
-        folds
+        reached = reached.max(part.to);
     }
+    folds
 }
 
 /// The slice that a gap after `base` is folded onto: the first that ends after it (SEMANTICS 2.3).
