@@ -164,9 +164,8 @@ impl SloState {
             let older: Vec<Stretch> = older.collect();
             let gaps = gaps.map(|(mutable, gaps)| (mutable, of_instance(gaps, number)));
             let begins = older.iter().map(|stretch| stretch.from);
-            let begins = begins.chain(gaps.iter().flat_map(|(mutable, gaps)| {
-                gaps.iter().map(|(_, gap)| gap.from).chain([*mutable])
-            }));
+            let begins = begins
+                .chain(gaps.iter().flat_map(|(mutable, gaps)| gaps.iter().map(|(_, gap)| gap.from).chain([*mutable])));
             instance.change_coverage(begins.fold(within.from, Timestamp::min), |coverage| {
                 coverage.fill(&older);
                 if let Some((mutable, gaps)) = gaps {

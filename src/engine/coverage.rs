@@ -156,11 +156,12 @@ impl Coverage {
         }
     }
 
-    /// The newest slice end at or before `time` over which no gap reaches: what changes after `time` folds nothing onto
-    /// slices up to there.
+    /// The newest slice end at or before `time` over which no gap reaches, and no gap that ended after `time`: what
+    /// changes after `time`, those gaps included, changes nothing of slices up to there.
     pub(crate) fn apart_before(&self, time: Timestamp, slice: Length) -> Timestamp {
-        let reach = |time: Timestamp, gap: &Gap| {
-            if gap.to.floor_to(slice) > time { time.min(gap.from.floor_to(slice)) } else { time }
+        let reach = |reached: Timestamp, gap: &Gap| {
+            let over = gap.to > time || gap.to.floor_to(slice) > reached;
+            if over { reached.min(gap.from.floor_to(slice)) } else { reached }
         };
         // From the one that begins last on, so an earlier one sees how far back the later ones reach.
         self.gaps.iter().rev().fold(time.floor_to(slice), reach)
@@ -174,7 +175,8 @@ impl Coverage {
     /// The same of the slices after `time`, which no gap reaches over: the count up to `time` is left out.
     pub(crate) fn balance_after(&self, time: Timestamp, slice: Length) -> Balance {
         let first = self.holes.partition_point(|hole| hole.to <= time);
-        let recent: Vec<Stretch> = self.holes.get(first..).unwrap_or_default().iter().map(|hole| hole.after(time)).collect();
+        let recent: Vec<Stretch> =
+            self.holes.get(first..).unwrap_or_default().iter().map(|hole| hole.after(time)).collect();
         let gaps = self.gaps.partition_point(|gap| gap.from.floor_to(slice) < time);
         let mut folds = folds(&recent, self.gaps.get(gaps..).unwrap_or_default(), slice);
         let mut before = 0;
@@ -363,5 +365,28 @@ mod tests {
         assert_eq!(one.difference(&other, at(0)), Some((at(210), at(240))));
         assert_eq!(one.difference(&other, at(210)), Some((at(240), at(240))));
         assert_eq!(one.difference(&other, at(240)), None);
+    }
+
+    #[test]
+    fn the_balance_after_a_time_that_no_gap_reaches_over_changes_as_the_whole_one() {
+        let holes = (0..40).map(|number| stretch(number * 90, number * 90 + 30)).collect();
+        let mut coverage = Coverage::from_parts(holes, Vec::new());
+        coverage.add_gaps(
+            [(80, 200), (1_000, 1_300), (1_200, 1_500), (1_500, 1_700), (2_000, 2_900)]
+                .map(|(from, to)| Gap { from: at(from), to: at(to) }),
+        );
+        for (time, apart) in [(150, 60), (210, 210), (1_400, 990), (1_510, 1_500), (1_690, 1_500), (2_899, 1_980)] {
+            let since = coverage.apart_before(at(time), SLICE);
+            assert_eq!(since, at(apart), "{time}");
+            let mut changed = coverage.clone();
+            changed.cover(stretch(time / 30 * 30, 3_600), vec![stretch(time / 30 * 30, 2_400)]);
+            changed.replace_gaps(at(time), [Gap { from: at(2_390), to: at(3_500) }]);
+            let whole = (coverage.balance(SLICE), changed.balance(SLICE));
+            let part = (coverage.balance_after(since, SLICE), changed.balance_after(since, SLICE));
+            assert_eq!(part.1.difference(&part.0, at(0)), whole.1.difference(&whole.0, at(0)));
+            for end in (0..=3_660).step_by(30).map(at) {
+                assert_eq!(part.1.at(end) - part.0.at(end), whole.1.at(end) - whole.0.at(end), "{time} {end:?}");
+            }
+        }
     }
 }
