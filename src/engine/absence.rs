@@ -96,8 +96,8 @@ fn fill_holes(instance: &mut Instance, bad: &[Timestamp], step: Length, slice: L
         .chunk_by(|older, newer| newer.since(*older) == step)
         .filter_map(|run| Some(Stretch::of(*run.first()? - step, *run.last()?, slice)))
         .collect();
-    if !runs.is_empty() {
-        instance.change_coverage(|coverage| coverage.fill(&runs));
+    if let Some(first) = runs.first() {
+        instance.change_coverage(first.from, |coverage| coverage.fill(&runs));
     }
 }
 

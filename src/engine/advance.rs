@@ -162,10 +162,14 @@ impl SloState {
             // A pair may begin before what is replaced: where late samples undo a gap, its first slice was a hole.
             let older = covered.iter().map(|(_, stretch)| *stretch).filter(|stretch| stretch.from < within.from);
             let older: Vec<Stretch> = older.collect();
-            instance.change_coverage(|coverage| {
+            let gaps = gaps.map(|(mutable, gaps)| (mutable, of_instance(gaps, number)));
+            let begins = older.iter().map(|stretch| stretch.from);
+            let begins = begins
+                .chain(gaps.iter().flat_map(|(mutable, gaps)| gaps.iter().map(|(_, gap)| gap.from).chain([*mutable])));
+            instance.change_coverage(begins.fold(within.from, Timestamp::min), |coverage| {
                 coverage.fill(&older);
                 if let Some((mutable, gaps)) = gaps {
-                    coverage.replace_gaps(mutable, of_instance(gaps, number).iter().map(|(_, gap)| *gap));
+                    coverage.replace_gaps(mutable, gaps.iter().map(|(_, gap)| *gap));
                 }
                 coverage.cover(within, covered.iter().map(|(_, stretch)| *stretch).collect());
             });

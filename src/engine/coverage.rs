@@ -5,6 +5,8 @@
 //! difference of the balance after and before it, never patched by hand. Invariants: holes are sorted, apart from each
 //! other and on slice ends; a slice is booked once, with the gap that begins earliest.
 
+use std::ops::Range;
+
 use crate::units::{Length, Timestamp};
 
 /// Slices whose ends lie in `(from, to]`; both are slice ends.
@@ -20,6 +22,11 @@ impl Stretch {
     /// The slices whose ends lie in `(from, to]`, for any two times.
     pub(crate) fn of(from: Timestamp, to: Timestamp, slice: Length) -> Self {
         Self { from: from.floor_to(slice), to: to.floor_to(slice) }
+    }
+
+    /// The part after `time`.
+    fn after(self, time: Timestamp) -> Self {
+        Self { from: self.from.max(time), to: self.to }
     }
 
     fn slices(self, slice: Length) -> i64 {
@@ -83,27 +90,36 @@ impl Coverage {
         self.holes.last().is_none_or(|hole| hole.to <= time)
     }
 
-    /// Replaces what is known of the slices in `within`: `covered` are the stretches measured there, in any order.
+    /// Replaces what is known of the slices in `within`: `covered` are the stretches measured there, in any order. What
+    /// lies apart from `within` is not looked at: where there are many holes, that is nearly all.
     pub(crate) fn cover(&mut self, within: Stretch, covered: Vec<Stretch>) {
-        let mut holes = Vec::with_capacity(self.holes.len() + 1);
-        for hole in &self.holes {
+        let near = self.near(within);
+        let mut holes = complement(within, covered);
+        for hole in self.holes.get(near.clone()).unwrap_or_default() {
             holes.push(Stretch { from: hole.from, to: hole.to.min(within.from) });
             holes.push(Stretch { from: hole.from.max(within.to), to: hole.to });
         }
-        holes.extend(complement(within, covered));
-        self.holes = normal(holes);
+        self.holes.splice(near, normal(holes));
     }
 
-    /// Takes `covered` out of the holes.
+    /// Takes `covered`, in any order, out of the holes: one walk through both.
     pub(crate) fn fill(&mut self, covered: &[Stretch]) {
-        for stretch in covered {
-            let mut holes = Vec::with_capacity(self.holes.len() + 1);
-            for hole in &self.holes {
-                holes.push(Stretch { from: hole.from, to: hole.to.min(stretch.from) });
-                holes.push(Stretch { from: hole.from.max(stretch.to), to: hole.to });
-            }
-            self.holes = normal(holes);
+        let covered = normal(covered.to_vec());
+        let Some((first, last)) = covered.first().zip(covered.last()) else { return };
+        let near = self.near(Stretch { from: first.from, to: last.to });
+        let mut holes = Vec::with_capacity(near.len() + 1);
+        for hole in self.holes.get(near.clone()).unwrap_or_default() {
+            let first = covered.partition_point(|stretch| stretch.to <= hole.from);
+            let mine = covered.iter().skip(first).take_while(|stretch| stretch.from < hole.to).copied();
+            holes.extend(complement(*hole, mine.collect()));
         }
+        self.holes.splice(near, normal(holes));
+    }
+
+    /// The places of the holes that overlap or touch `within`.
+    fn near(&self, within: Stretch) -> Range<usize> {
+        let first = self.holes.partition_point(|hole| hole.to < within.from);
+        first..self.holes.partition_point(|hole| hole.from <= within.to).max(first)
     }
 
     /// Replaces the gaps that ended after `time` by `gaps`.
@@ -140,20 +156,39 @@ impl Coverage {
         }
     }
 
+    /// The newest slice end at or before `time` over which no gap reaches, and no gap that ended after `time`: what
+    /// changes after `time`, those gaps included, changes nothing of slices up to there.
+    pub(crate) fn apart_before(&self, time: Timestamp, slice: Length) -> Timestamp {
+        let reach = |reached: Timestamp, gap: &Gap| {
+            let over = gap.to > time || gap.to.floor_to(slice) > reached;
+            if over { reached.min(gap.from.floor_to(slice)) } else { reached }
+        };
+        // From the one that begins last on, so an earlier one sees how far back the later ones reach.
+        self.gaps.iter().rev().fold(time.floor_to(slice), reach)
+    }
+
     /// What holes and folds do to the cumulative count of measured slices.
     pub(crate) fn balance(&self, slice: Length) -> Balance {
+        self.balance_after(Timestamp::from_millis(i64::MIN), slice)
+    }
+
+    /// The same of the slices after `time`, which no gap reaches over: the count up to `time` is left out.
+    pub(crate) fn balance_after(&self, time: Timestamp, slice: Length) -> Balance {
+        let first = self.holes.partition_point(|hole| hole.to <= time);
+        let recent: Vec<Stretch> =
+            self.holes.get(first..).unwrap_or_default().iter().map(|hole| hole.after(time)).collect();
+        let gaps = self.gaps.partition_point(|gap| gap.from.floor_to(slice) < time);
+        let mut folds = folds(&recent, self.gaps.get(gaps..).unwrap_or_default(), slice);
         let mut before = 0;
-        let holes = self
-            .holes
-            .iter()
+        let holes = recent
+            .into_iter()
             .map(|hole| {
-                let entry = (*hole, before);
+                let entry = (hole, before);
                 before += hole.slices(slice);
                 entry
             })
             .collect();
         let mut folded = 0;
-        let mut folds = self.folds(slice);
         folds.sort_unstable();
         for (_, count) in &mut folds {
             folded += *count;
@@ -161,30 +196,29 @@ impl Coverage {
         }
         Balance { slice, holes, folds }
     }
+}
 
-    /// Slices booked onto another one: where, and how many. Gaps come in the order of their begin, so what an earlier
-    /// one reaches is not left for a later one.
-    fn folds(&self, slice: Length) -> Vec<(Timestamp, i64)> {
-        let mut folds = Vec::new();
-        let mut reached = Timestamp::from_millis(i64::MIN);
-        for gap in &self.gaps {
-            let part = Stretch::of(gap.from, gap.to, slice);
-            let from = part.from.max(reached);
-            let first = self.holes.partition_point(|hole| hole.to <= from);
-            let slices: i64 = self
-                .holes
-                .iter()
-                .skip(first)
-                .take_while(|hole| hole.from < part.to)
-                .map(|hole| Stretch { from: hole.from.max(from), to: hole.to.min(part.to) }.slices(slice))
-                .sum();
-            if slices > 0 {
-                folds.push((fold_slice(gap.from, slice), slices));
-            }
-            reached = reached.max(part.to);
+/// Slices booked onto another one: where, and how many. Gaps come in the order of their begin, so what an earlier
+/// one reaches is not left for a later one.
+fn folds(holes: &[Stretch], gaps: &[Gap], slice: Length) -> Vec<(Timestamp, i64)> {
+    let mut folds = Vec::new();
+    let mut reached = Timestamp::from_millis(i64::MIN);
+    for gap in gaps {
+        let part = Stretch::of(gap.from, gap.to, slice);
+        let from = part.from.max(reached);
+        let first = holes.partition_point(|hole| hole.to <= from);
+        let slices: i64 = holes
+            .iter()
+            .skip(first)
+            .take_while(|hole| hole.from < part.to)
+            .map(|hole| Stretch { from: hole.from.max(from), to: hole.to.min(part.to) }.slices(slice))
+            .sum();
+        if slices > 0 {
+            folds.push((fold_slice(gap.from, slice), slices));
         }
-        folds
+        reached = reached.max(part.to);
     }
+    folds
 }
 
 /// The slice that a gap after `base` is folded onto: the first that ends after it (SEMANTICS 2.3).
@@ -331,5 +365,28 @@ mod tests {
         assert_eq!(one.difference(&other, at(0)), Some((at(210), at(240))));
         assert_eq!(one.difference(&other, at(210)), Some((at(240), at(240))));
         assert_eq!(one.difference(&other, at(240)), None);
+    }
+
+    #[test]
+    fn the_balance_after_a_time_that_no_gap_reaches_over_changes_as_the_whole_one() {
+        let holes = (0..40).map(|number| stretch(number * 90, number * 90 + 30)).collect();
+        let mut coverage = Coverage::from_parts(holes, Vec::new());
+        coverage.add_gaps(
+            [(80, 200), (1_000, 1_300), (1_200, 1_500), (1_500, 1_700), (2_000, 2_900)]
+                .map(|(from, to)| Gap { from: at(from), to: at(to) }),
+        );
+        for (time, apart) in [(150, 60), (210, 210), (1_400, 990), (1_510, 1_500), (1_690, 1_500), (2_899, 1_980)] {
+            let since = coverage.apart_before(at(time), SLICE);
+            assert_eq!(since, at(apart), "{time}");
+            let mut changed = coverage.clone();
+            changed.cover(stretch(time / 30 * 30, 3_600), vec![stretch(time / 30 * 30, 2_400)]);
+            changed.replace_gaps(at(time), [Gap { from: at(2_390), to: at(3_500) }]);
+            let whole = (coverage.balance(SLICE), changed.balance(SLICE));
+            let part = (coverage.balance_after(since, SLICE), changed.balance_after(since, SLICE));
+            assert_eq!(part.1.difference(&part.0, at(0)), whole.1.difference(&whole.0, at(0)));
+            for end in (0..=3_660).step_by(30).map(at) {
+                assert_eq!(part.1.at(end) - part.0.at(end), whole.1.at(end) - whole.0.at(end), "{time} {end:?}");
+            }
+        }
     }
 }

@@ -209,12 +209,15 @@ impl Instance {
         self.unpacked = wider(self.unpacked);
     }
 
-    /// Changes what is measured, and the cells with it: `change` alters the lists, the balance does the rest.
-    pub(crate) fn change_coverage(&mut self, change: impl FnOnce(&mut Coverage)) {
+    /// Changes what is measured after `since`, and the cells with it: `change` alters the lists there, the balance does
+    /// the rest. No slice or gap that it removes or adds begins before `since`, unless the gap is in the lists already.
+    /// What is older is not looked at, so a slice end costs the same however many holes there are.
+    pub(crate) fn change_coverage(&mut self, since: Timestamp, change: impl FnOnce(&mut Coverage)) {
         let slice = self.windows.slice();
-        let before = self.coverage.balance(slice);
+        let since = self.coverage.apart_before(since, slice);
+        let before = self.coverage.balance_after(since, slice);
         change(&mut self.coverage);
-        let after = self.coverage.balance(slice);
+        let after = self.coverage.balance_after(since, slice);
         self.rebalance(&before, &after);
     }
 

@@ -19,7 +19,7 @@ pub mod definition;
 mod derive;
 pub mod false_pages;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod forecast;
 mod gamma;
 mod history;

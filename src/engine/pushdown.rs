@@ -51,7 +51,7 @@ impl SloState {
             let since = mutable.min(loaded.end).floor_to(step).max(instance.windows.origin());
             let within = Stretch::of(since, as_of, slice);
             let covered = measured.iter().map(|(at, _)| Stretch::of(*at - step, *at, slice)).collect();
-            instance.change_coverage(|coverage| coverage.cover(within, covered));
+            instance.change_coverage(within.from, |coverage| coverage.cover(within, covered));
         }
         apply(&mut self.instances, &mut bookings);
     }

@@ -193,3 +193,48 @@ impl Player {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::engine::definition::Definition;
+    use crate::engine::fixture::{at, definition};
+    use crate::engine::observation::Point;
+    use crate::units::Length;
+
+    const DAY: i64 = 86_400;
+
+    /// A value of a ratio at every second slice end in `(from, to]`.
+    fn points(from: i64, to: i64) -> Vec<Point> {
+        let point = |number| Point { at: at(number * 60), group: Labels::new(), events: Some(0.25), total: Some(1.0) };
+        (from / 60 + 1..=to / 60).map(point).collect()
+    }
+
+    /// Balancing all holes anew at each slice end took minutes.
+    #[test]
+    fn ten_days_with_every_second_slice_missing_are_replayed_in_a_moment() {
+        let definition =
+            Arc::new(Definition { pushdown: Some(Length::from_seconds(30)), time_weighted: true, ..definition() });
+        let (begin, end) = (30 * DAY, 40 * DAY);
+        let mut player = Player::new(&definition, &Subject::source("unused", &BTreeMap::new()), true, at(begin));
+        let past = History { from: at(0), to: at(begin), points: points(0, begin), ..History::default() };
+        player.prepend(&past);
+        for from in (begin..end).step_by(6 * 3_600) {
+            let to = from + 6 * 3_600;
+            let points = points(from - 300, to);
+            let answer = Observation { from: at(from - 300), to: at(to), points, ..Observation::default() };
+            player.play(&answer, at(to));
+        }
+        assert_eq!(player.as_of(), Some(at(end)));
+        let instance = player.state.instance(&Labels::new()).unwrap();
+        for (length, values) in [(Length::from_hours(1), 60.0), (Length::from_days(3), 3.0 * 1_440.0)] {
+            let window = instance.window(length);
+            assert_eq!((window.bad, window.total), (values / 4.0, values));
+            assert_eq!(window.measured * 2, length);
+        }
+        let period = instance.window(definition.window);
+        assert_eq!((period.bad * 4.0, period.measured * 2), (period.total, period.to.since(period.from)));
+    }
+}

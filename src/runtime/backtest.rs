@@ -74,6 +74,8 @@ pub struct Outcome {
     pub slos: Vec<SloOutcome>,
     /// Alerts there that are about no SLO of these.
     pub unmatched: Vec<ForeignAlert>,
+    /// Alerts there that are about SLOs of the files that are not replayed.
+    pub not_replayed: Vec<ForeignAlert>,
 }
 
 /// What became of one SLO.
@@ -207,7 +209,9 @@ pub async fn replay(request: &Request<'_>, clock: &Clock, progress: Progress<'_>
     }
     unmatched.sort_by(|a, b| (a.fired_at, &a.labels).cmp(&(b.fired_at, &b.labels)));
     unmatched.dedup();
-    Ok(Outcome { slos: found.into_values().collect(), unmatched })
+    let ids: Vec<SloId> = request.blueprint.slos.iter().map(|plan| plan.slo.id.clone()).collect();
+    let (not_replayed, unmatched) = unmatched.into_iter().partition(|alert| slo_of(&alert.labels, &ids).is_some());
+    Ok(Outcome { slos: found.into_values().collect(), unmatched, not_replayed })
 }
 
 impl Stage<'_> {

@@ -35,20 +35,27 @@ pub fn rendered(printer: &Printer, outcome: &Outcome) -> String {
         }
         text.push('\n');
     }
-    if !outcome.unmatched.is_empty() {
-        let _ = writeln!(text, "{}", printer.out.paint(Paint::Bold, "there, about none of these SLOs"));
-        for alert in &outcome.unmatched {
-            let (fired, ended) = (time(alert.fired_at), end(alert.resolved_at));
-            let labels = table::printable(&alert.labels.to_string());
-            let _ = writeln!(text, "  {fired}  {ended}  {{{labels}}}");
+    for (title, alerts) in [
+        ("there, about SLOs not replayed", &outcome.not_replayed),
+        ("there, about none of these SLOs", &outcome.unmatched),
+    ] {
+        if !alerts.is_empty() {
+            let _ = writeln!(text, "{}", printer.out.paint(Paint::Bold, title));
+            alerts.iter().for_each(|alert| text.push_str(&other(alert)));
+            text.push('\n');
         }
-        text.push('\n');
     }
     if !quiet.is_empty() {
         let names: Vec<String> = quiet.into_iter().map(name).collect();
         let _ = writeln!(text, "nothing fired: {}", names.join(", "));
     }
     text
+}
+
+/// An alert there that is compared with nothing.
+fn other(alert: &ForeignAlert) -> String {
+    let labels = table::printable(&alert.labels.to_string());
+    format!("  {}  {}  {{{labels}}}\n", time(alert.fired_at), end(alert.resolved_at))
 }
 
 /// What is told last: how much, from when to when, and how both compare.
@@ -66,7 +73,9 @@ pub fn closing(outcome: &Outcome, compared: bool) -> String {
         text = format!("{} to {}, {text}", time(slo.from), time(slo.to));
     }
     if compared {
-        let there = outcome.slos.iter().map(|slo| slo.against.len()).sum::<usize>() + outcome.unmatched.len();
+        let there = outcome.slos.iter().map(|slo| slo.against.len()).sum::<usize>()
+            + outcome.unmatched.len()
+            + outcome.not_replayed.len();
         let all = || outcome.slos.iter().flat_map(|slo| &slo.differences);
         let of = |kind: DifferenceKind| all().filter(|difference| difference.kind == kind).count();
         let lead = |sign: fn(f64) -> bool| all().filter(|difference| difference.lead_seconds.is_some_and(sign)).count();

@@ -9,7 +9,7 @@ use crate::spec::policy::AlertSeverity;
 /// `{"slos":[{"id","pages","tickets","against","differences"}]}`, and what else is known.
 pub fn of(outcome: &Outcome) -> Value {
     let slos: Vec<Value> = outcome.slos.iter().map(slo).collect();
-    json!({"slos": slos, "unmatched": outcome.unmatched})
+    json!({"slos": slos, "unmatched": outcome.unmatched, "not_replayed": outcome.not_replayed})
 }
 
 fn slo(slo: &SloOutcome) -> Value {
