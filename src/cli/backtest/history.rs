@@ -41,7 +41,9 @@ pub fn rendered(printer: &Printer, outcome: &Outcome) -> String {
     ] {
         if !alerts.is_empty() {
             let _ = writeln!(text, "{}", printer.out.paint(Paint::Bold, title));
-            alerts.iter().for_each(|alert| text.push_str(&other(alert)));
+            for alert in alerts {
+                text.push_str(&other(alert));
+            }
             text.push('\n');
         }
     }
