@@ -1,7 +1,7 @@
 //! `slo status`: budgets, burn and alerts at a glance, worst first.
 //!
 //! Two ways to the same answer: a running service is asked, or, given files and a store, everything is computed once
-//! ([`once`]) and the API answers in this process. What is printed is made of the API's objects either way.
+//! (`once`) and the API answers in this process. What is printed is made of the API's objects either way.
 
 mod figures;
 pub mod names;

@@ -2,7 +2,7 @@
 //! `concurrency` requests out at once.
 //!
 //! It knows addresses, logging in and failures; not what is asked. A failure names the address without user, password
-//! or query, and never a secret. Invariant: no answer is read here without a bound (see [`super::body`]).
+//! or query, and never a secret. Invariant: no answer is read here without a bound (see `body`).
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
