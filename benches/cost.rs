@@ -189,11 +189,11 @@ async fn wait_until_read(port: u16, slos: usize) {
         }
     }
     // The last SLO is read last; the list is not asked again, because answering it costs as much as many ticks.
-    let last = format!("http://127.0.0.1:{port}/api/v1/slos/s{:04}/availability", slos - 1);
+    let newest_slo = format!("http://127.0.0.1:{port}/api/v1/slos/s{:04}/availability", slos - 1);
     loop {
         beat.tick().await;
         assert!(begun.elapsed() < Duration::from_mins(10), "the past was not read within ten minutes");
-        let Some((200, text)) = kit::get(&last).await else { continue };
+        let Some((200, text)) = kit::get(&newest_slo).await else { continue };
         let detail: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         if detail["backfilled_ratio"].as_f64() == Some(1.0) {
             return;
