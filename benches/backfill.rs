@@ -37,7 +37,11 @@ fn main() {
 }
 
 async fn run(slos: usize, days: i64) {
-    let Some(server) = Prometheus::start(&Options::external(&[("cluster", "bench")])).await else { return };
+    let Some(server) =
+        Prometheus::start(&Options { compacts: true, ..Options::external(&[("cluster", "bench")]) }).await
+    else {
+        return;
+    };
     let now = i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let newest = now / STEP_MS * STEP_MS;
     let begun = Instant::now();

@@ -41,7 +41,7 @@ fn main() {
 }
 
 async fn run(slos: usize, hours: i64, minutes: u64) {
-    let Some(server) = Prometheus::start(&Options::default()).await else { return };
+    let Some(server) = Prometheus::start(&Options { compacts: true, ..Options::default() }).await else { return };
     let server = Arc::new(server);
     let newest = now_ms() / STEP_MS * STEP_MS;
     let begun = Instant::now();

@@ -11,10 +11,9 @@ mod sample;
 mod server;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use kit::alertmanager::Alertmanager as Real;
-use kit::{DEADLINE, free_port, http, local};
+use kit::{free_port, http, local, wait_for};
 use sample::Sample;
 use serde_json::{Value, json};
 use server::{Reply, Server};
@@ -32,12 +31,7 @@ use slo::spec::policy::AlertSeverity;
 use slo::units::{Labels, Length, SloId};
 
 async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    let waits = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, waits).await.unwrap_or_else(|_| panic!("not {what} in time"));
+    wait_for(what, async || holds().await.then_some(())).await;
 }
 
 fn sink(urls: &[String]) -> Alertmanager {

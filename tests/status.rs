@@ -84,6 +84,8 @@ struct Shop {
     bad: Vec<Counter>,
     fast: Counter,
     all: Counter,
+    /// Six days of orders, good and bad: what came before a window's begin is there too.
+    orders: [Counter; 2],
 }
 
 impl Shop {
@@ -102,7 +104,12 @@ impl Shop {
             counter(&labels("503", "us"), &times[4_000..], true, &[1_000, 1_001], |n| if n < 60 { 7.0 } else { 0.0 });
         let bucket = |le| [("__name__", "latency_seconds_bucket"), ("job", "shop"), ("instance", "one"), ("le", le)];
         let count = [("__name__", "latency_seconds_count"), ("job", "shop"), ("instance", "one")];
+        let minutes: Vec<i64> = (0..=6 * DAY / 60_000).rev().map(|back| newest - back * 60_000).collect();
+        let order = |code| [("__name__", "orders_total"), ("job", "shop"), ("instance", "one"), ("code", code)];
+        let orders = [("200", 40.0), ("500", 3.0)]
+            .map(|(code, least)| counter(&order(code), &minutes, false, &[], |n| least + (n % 5) as f64));
         Self {
+            orders,
             good: good.into(),
             bad: vec![old, late],
             fast: counter(&bucket("0.3"), &times, false, &resets, |n| 97.0 + (n % 3) as f64),
@@ -111,7 +118,7 @@ impl Shop {
     }
 
     async fn load(&self, server: &Prometheus) {
-        let all = self.good.iter().chain(&self.bad).chain([&self.fast, &self.all]);
+        let all = self.good.iter().chain(&self.bad).chain([&self.fast, &self.all]).chain(&self.orders);
         let series: Vec<Loaded> = all.map(|counter| counter.loaded.clone()).collect();
         server.write(&series).await;
     }
@@ -142,6 +149,10 @@ slos:
     window: 1d
     policy: predictive
     sli: {events: {bad: 'requests_total{job=\"shop\",code=~\"5..\"}', total: 'requests_total{job=\"shop\"}'}}
+  - name: five-days
+    objective: 99%
+    window: 5d
+    sli: {events: {bad: 'orders_total{job=\"shop\",code=\"500\"}', total: 'orders_total{job=\"shop\"}'}}
   - name: never-seen
     objective: 99%
     sli: {events: {bad: 'jobs_failed_total{job=\"batch\"}', total: 'jobs_total{job=\"batch\"}'}}
@@ -180,7 +191,7 @@ async fn budgets_are_exact_and_nothing_is_left_behind() {
     assert_eq!(json.code, 0, "{}", json.err);
     assert_eq!(json.err, "", "no progress bar outside a terminal");
     let list: Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!(list["total"], 7);
+    assert_eq!(list["total"], 8);
     let (good, bad) = (&shop.good, &shop.bad);
     let both = |from, to| (sum(bad, from, to), sum(good, from, to) + sum(bad, from, to));
     assert_budget(&list, "shop/availability", 0.001, both);
@@ -196,6 +207,9 @@ async fn budgets_are_exact_and_nothing_is_left_behind() {
         let total = sum([&shop.all], from, to);
         (total - sum([&shop.fast], from, to), total)
     });
+    // A window that begins on the hour, as each does that is longer than 4 d: its first increase has its base before it.
+    let [filled, failed] = &shop.orders;
+    assert_budget(&list, "shop/five-days", 0.01, |from, to| (sum([failed], from, to), sum([filled, failed], from, to)));
     let whole = list["items"].as_array().unwrap().iter().find(|item| item["id"] == "shop/availability").unwrap();
     assert!(whole["coverage"].as_f64() == Some(1.0) && whole["estimated"] == false, "{whole}");
 
@@ -207,10 +221,10 @@ async fn budgets_are_exact_and_nothing_is_left_behind() {
     let table = slo(folder.path(), &["status", "slos/shop.yaml", "--prometheus", &url]).await;
     assert_eq!(table.code, 0, "{}", table.err);
     let lines: Vec<&str> = table.out.lines().collect();
-    assert!(lines[0].starts_with("STATUS") && lines.len() == 8, "{}", table.out);
+    assert!(lines[0].starts_with("STATUS") && lines.len() == 9, "{}", table.out);
     let unseen = lines.iter().find(|line| line.contains("shop/never-seen")).unwrap();
     assert!(unseen.contains("No data"), "{unseen}");
-    assert!(table.err.contains("7 SLOs as of "), "{}", table.err);
+    assert!(table.err.contains("8 SLOs as of "), "{}", table.err);
 
     let one = slo(folder.path(), &["status", "slos", "*/latency", "--prometheus", &url]).await;
     assert_eq!((one.code, one.out.lines().count()), (0, 2), "{}{}", one.out, one.err);

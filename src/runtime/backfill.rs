@@ -89,7 +89,8 @@ impl Backfill {
             Pace::Once => ([].as_slice(), self.config.concurrency.max(1)),
         };
         loop {
-            for round in rounds.iter().copied().filter(|round| *round < longest).chain([longest]) {
+            // The last round is further back than the past of any begins, so each ends where its own does.
+            for round in rounds.iter().copied().filter(|round| *round < longest).chain([longest * 2]) {
                 stream::iter(&self.entries)
                     .for_each_concurrent(at_once, |entry| self.one(entry, now - round, now, stop))
                     .await;
@@ -110,7 +111,7 @@ impl Backfill {
 
     /// One SLO, back to `until` or to the beginning of its period.
     async fn one(&self, entry: &SharedEntry, until: Timestamp, now: Timestamp, stop: &CancellationToken) {
-        let until = until.max(now - entry.period()).floor_to(HOUR);
+        let until = until.floor_to(HOUR).max(begin_of_past(now, entry.period(), self.config.gap));
         let mut plan = Plan::new(&[entry.slo()], overlap(&self.config), self.core.config().slice);
         let reader = Reader { source: &self.source, config: &self.config };
         while let Some(to) = entry.history_needed(until).filter(|_| self.source.has_history()) {
@@ -139,7 +140,7 @@ impl Backfill {
 
     /// Gives an SLO its own hours back once its past is there, or cannot be had.
     async fn finish(&self, entry: &SharedEntry, now: Timestamp) {
-        let start = (now - entry.period()).floor_to(HOUR);
+        let start = begin_of_past(now, entry.period(), self.config.gap);
         let missing = entry.history_needed(start).is_some() && self.source.has_history();
         let patient = held(&self.failures).get(entry.id()).is_none_or(|failures| *failures < PATIENCE);
         if entry.is_complete() || entry.as_of().is_none() || (missing && patient) {
@@ -201,6 +202,13 @@ impl Backfill {
         };
         self.core.telemetry.tell(&BackfillEvent { source: &self.name, from, to, path, done });
     }
+}
+
+/// Where the past of a `period` that ends at `now` begins, on the hour: before the window by more than `gap`, because the
+/// first increase within the window is taken from a sample before it.
+#[must_use]
+pub fn begin_of_past(now: Timestamp, period: Length, gap: Length) -> Timestamp {
+    ((now - period).floor_to(HOUR) - gap).floor_to(HOUR)
 }
 
 /// Reads stretches of the past of one SLO: for the running service and for replays.

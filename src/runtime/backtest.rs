@@ -26,7 +26,7 @@ use crate::replay::told::Told;
 use crate::replay::watch::Watch;
 use crate::replay::why::{Difference, Histories};
 use crate::runtime::asker::{Asker, Asking, next_stretch};
-use crate::runtime::backfill::Reader;
+use crate::runtime::backfill::{Reader, begin_of_past};
 use crate::runtime::blueprint::{Blueprint, SloPlan};
 use crate::runtime::core::held;
 use crate::runtime::poller::CATCH_UP;
@@ -104,6 +104,8 @@ pub struct SloOutcome {
 /// An SLO on its way, that questions are asked for.
 struct Past {
     slo: Arc<Slo>,
+    /// How far back its period and tiers look.
+    reach: Length,
     player: Mutex<Player>,
 }
 
@@ -269,13 +271,14 @@ impl Stage<'_> {
         let told = config.routes.is_empty() || !sinks(&config.routes, &config.owners, addressee).is_empty();
         let mut player = Player::new(&plan.definition, &plan.subject, told, self.begin);
         player.watch(watches);
-        Past { slo: Arc::clone(&plan.slo), player: Mutex::new(player) }
+        Past { slo: Arc::clone(&plan.slo), reach: plan.definition.reach(), player: Mutex::new(player) }
     }
 
     /// Reads the period before the begin, newest first, of one SLO: once for all that play it.
     async fn read_back(&self, alike: &[Arc<Past>]) -> Result<(), SourceError> {
         let Some(past) = alike.first() else { return Ok(()) };
-        let until = (self.begin - past.slo.window).floor_to(HOUR);
+        let reach = alike.iter().map(|past| past.reach).max().unwrap_or_default();
+        let until = begin_of_past(self.begin, reach, self.config.gap);
         let reader = Reader { source: self.source, config: self.config };
         let mut plan = Plan::new(&[Arc::clone(&past.slo)], overlap(self.config), self.slice);
         let mut length = HOUR;

@@ -24,6 +24,9 @@ pub struct Options {
     pub rules: Vec<String>,
     /// `host:port` of an Alertmanager that gets the alerts of the rules.
     pub alertmanager: Option<String>,
+    /// Whether its head is cut into blocks, as it is in life. Where days are loaded within a second, that would happen
+    /// while tests ask, and a question then fails with "cannot populate chunk" (prometheus/prometheus#8221).
+    pub compacts: bool,
     /// Further command line flags.
     pub flags: Vec<String>,
 }
@@ -84,7 +87,11 @@ impl Prometheus {
         for (index, rules) in options.rules.iter().enumerate() {
             std::fs::write(folder.path().join(format!("rules{index}.yml")), rules).unwrap();
         }
-        let mut server = Self { process: None, folder, port: free_port(), flags: options.flags.clone() };
+        let mut flags = options.flags.clone();
+        if !options.compacts {
+            flags.extend(["min", "max"].map(|end| format!("--storage.tsdb.{end}-block-duration=60d")));
+        }
+        let mut server = Self { process: None, folder, port: free_port(), flags };
         server.resume().await;
         Some(server)
     }

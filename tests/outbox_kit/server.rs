@@ -121,8 +121,9 @@ impl Server {
             Reply::Drip(status) => {
                 let text = format!("HTTP/1.1 {status} X\r\ncontent-length: 1000000\r\n\r\n");
                 let mut alive = stream.write_all(text.as_bytes()).await.is_ok();
+                let mut drops = tokio::time::interval(Duration::from_millis(20));
                 while alive {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    drops.tick().await;
                     alive = stream.write_all(b".").await.is_ok();
                 }
             }
