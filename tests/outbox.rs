@@ -22,11 +22,12 @@ use slo::clock::Clock;
 use slo::config::meant::WebhookUrl;
 use slo::policy::alert::AlertState;
 use slo::policy::notification::Notification;
+use slo::policy::silence::Silence;
 use slo::runtime::outbox::{Outbox, deliveries_for, sinks_of_end};
 use slo::secret::Secrets;
 use slo::sink::client::{Bounds, Client};
 use slo::sink::webhook::Webhook;
-use slo::sink::{DeliveryVerdict, Outcome, Sink, SinkKind};
+use slo::sink::{DeliveryVerdict, EventSink, Outcome, RefreshSink, Sink, Task};
 use slo::spec::policy::AlertSeverity;
 use slo::store::memory::MemoryStore;
 use slo::store::sqlite::SqliteStore;
@@ -43,14 +44,14 @@ struct House {
     clock: Clock,
     telemetry: Telemetry,
     wake: Arc<Notify>,
-    sink: Arc<dyn Sink>,
+    sink: Sink,
     outbox: Outbox,
     /// How often [`House::settled`] looks.
     glance: Length,
 }
 
 impl House {
-    fn start(store: Arc<dyn Store>, clock: Clock, sink: Arc<dyn Sink>, glance: Length) -> Self {
+    fn start(store: Arc<dyn Store>, clock: Clock, sink: Sink, glance: Length) -> Self {
         let wake = Arc::new(Notify::new());
         let telemetry = Telemetry::default();
         let outbox = outbox(&store, &clock, &telemetry, &wake, &sink);
@@ -98,14 +99,8 @@ impl House {
     }
 }
 
-fn outbox(
-    store: &Arc<dyn Store>,
-    clock: &Clock,
-    telemetry: &Telemetry,
-    wake: &Arc<Notify>,
-    sink: &Arc<dyn Sink>,
-) -> Outbox {
-    let sinks = BTreeMap::from([(SINK.to_owned(), Arc::clone(sink))]);
+fn outbox(store: &Arc<dyn Store>, clock: &Clock, telemetry: &Telemetry, wake: &Arc<Notify>, sink: &Sink) -> Outbox {
+    let sinks = BTreeMap::from([(SINK.to_owned(), sink.clone())]);
     Outbox::start(Arc::clone(store), sinks, clock.clone(), telemetry.clone(), Arc::clone(wake))
 }
 
@@ -145,8 +140,14 @@ struct Told {
     reached: bool,
 }
 
+/// Which kind of sink the receiver is.
+#[derive(Clone, Copy)]
+enum Kind {
+    Event,
+    Refresh,
+}
+
 struct Receiver {
-    kind: SinkKind,
     clock: Clock,
     faults: Mutex<VecDeque<Fault>>,
     told: Mutex<Vec<Told>>,
@@ -156,9 +157,8 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn new(kind: SinkKind, clock: &Clock, faults: impl IntoIterator<Item = Fault>) -> Arc<Self> {
+    fn new(clock: &Clock, faults: impl IntoIterator<Item = Fault>) -> Arc<Self> {
         Arc::new(Self {
-            kind,
             clock: clock.clone(),
             faults: Mutex::new(faults.into_iter().collect()),
             told: Mutex::default(),
@@ -172,30 +172,51 @@ impl Receiver {
     }
 }
 
-#[async_trait]
-impl Sink for Receiver {
-    fn kind(&self) -> SinkKind {
-        self.kind
-    }
-
-    async fn deliver(&self, notification: &Notification, _now: Timestamp) -> Outcome {
+impl Receiver {
+    async fn attempt(&self, notification: &Notification) -> Outcome {
         let fine = Fault { verdict: DeliveryVerdict::Done, reached: true, takes: Length::from_millis(20) };
         let fault = self.faults.lock().unwrap().pop_front().unwrap_or(fine);
         let told = Told { notification: notification.clone(), begun: self.clock.now(), reached: fault.reached };
         self.told.lock().unwrap().push(told);
         self.clock.sleep(fault.takes).await;
-        Outcome { verdict: fault.verdict, message: String::new() }
+        Outcome::new(fault.verdict, "")
+    }
+}
+
+#[async_trait]
+impl EventSink for Receiver {
+    async fn deliver(&self, task: &Task, _now: Timestamp) -> Outcome {
+        self.attempt(&task.notification).await
+    }
+}
+
+#[async_trait]
+impl RefreshSink for Receiver {
+    async fn deliver(&self, notification: &Notification, _now: Timestamp) -> Outcome {
+        self.attempt(notification).await
     }
 
-    async fn end(&self, ended: &Notification, firing: &[Notification], now: Timestamp) -> Outcome {
+    async fn end(&self, ended: &Notification, firing: &[Notification], _now: Timestamp) -> Outcome {
         let alerts = firing.iter().map(|one| one.alert_id.clone()).collect();
         self.beside_ends.lock().unwrap().insert(ended.alert_id.clone(), alerts);
-        self.deliver(ended, now).await
+        self.attempt(ended).await
     }
 
     async fn refresh(&self, notifications: &[Notification], _now: Timestamp) -> Outcome {
         self.refreshed.lock().unwrap().push(notifications.iter().map(|told| told.id.clone()).collect());
-        Outcome { verdict: DeliveryVerdict::Done, message: String::new() }
+        Outcome::done("")
+    }
+
+    async fn heartbeat(&self, beat: &Notification, _expires: Length, _now: Timestamp) -> Outcome {
+        self.attempt(beat).await
+    }
+
+    async fn silence(&self, _silence: &Silence, _known: Option<&str>, _now: Timestamp) -> Outcome {
+        Outcome::done("")
+    }
+
+    async fn unsilence(&self, _handle: &str, _now: Timestamp) -> Outcome {
+        Outcome::done("")
     }
 }
 
@@ -204,10 +225,13 @@ fn fails(verdict: DeliveryVerdict, count: usize) -> impl Iterator<Item = Fault> 
     std::iter::repeat_n(fault, count)
 }
 
-fn memory_house(kind: SinkKind, faults: impl IntoIterator<Item = Fault>) -> (House, Arc<Receiver>) {
+fn memory_house(kind: Kind, faults: impl IntoIterator<Item = Fault>) -> (House, Arc<Receiver>) {
     let clock = paused_clock();
-    let receiver = Receiver::new(kind, &clock, faults);
-    let sink: Arc<dyn Sink> = Arc::clone(&receiver) as Arc<dyn Sink>;
+    let receiver = Receiver::new(&clock, faults);
+    let sink = match kind {
+        Kind::Event => Sink::Event(Arc::clone(&receiver) as Arc<dyn EventSink>),
+        Kind::Refresh => Sink::Refresh(Arc::clone(&receiver) as Arc<dyn RefreshSink>),
+    };
     (House::start(Arc::new(MemoryStore::new()), clock, sink, Length::from_minutes(2)), receiver)
 }
 
@@ -313,7 +337,7 @@ proptest! {
     fn nothing_is_lost_sent_late_or_out_of_order_whatever_fails(steps in steps(), faults in faults()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let (mut house, receiver) = memory_house(SinkKind::Event, faults);
+            let (mut house, receiver) = memory_house(Kind::Event, faults);
             let ends = live(&mut house, &steps).await;
             let rows = house.settled().await;
             check_promises(&rows, &receiver.told(), &ends);
@@ -325,7 +349,7 @@ proptest! {
 
 #[tokio::test(start_paused = true)]
 async fn a_row_is_tried_for_a_day_and_then_expires() {
-    let (house, receiver) = memory_house(SinkKind::Event, fails(DeliveryVerdict::Ambiguous, 10_000));
+    let (house, receiver) = memory_house(Kind::Event, fails(DeliveryVerdict::Ambiguous, 10_000));
     house.change(&page(1), AlertState::Firing).await;
     let rows = house.settled().await;
     assert_eq!(states(&rows), [DeliveryState::Expired]);
@@ -342,7 +366,7 @@ async fn a_row_is_tried_for_a_day_and_then_expires() {
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_is_final() {
     for verdict in [DeliveryVerdict::Refused, DeliveryVerdict::Misconfigured] {
-        let (house, receiver) = memory_house(SinkKind::Event, fails(verdict, 1));
+        let (house, receiver) = memory_house(Kind::Event, fails(verdict, 1));
         house.change(&page(1), AlertState::Firing).await;
         assert_eq!(states(&house.settled().await), [DeliveryState::Failed]);
         house.change(&page(1), AlertState::Resolved).await;
@@ -354,7 +378,7 @@ async fn what_is_refused_is_final() {
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_says_wait_is_left_alone_as_a_whole() {
     let wait = DeliveryVerdict::Retry(Some(Length::from_seconds(600)));
-    let (house, receiver) = memory_house(SinkKind::Event, fails(wait, 1));
+    let (house, receiver) = memory_house(Kind::Event, fails(wait, 1));
     house.change(&page(1), AlertState::Firing).await;
     house.clock.sleep(Length::from_seconds(10)).await;
     house.change(&Sample::new("search/latency", AlertSeverity::Page, 1), AlertState::Firing).await;
@@ -368,7 +392,7 @@ async fn a_receiver_that_says_wait_is_left_alone_as_a_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_firing_that_nobody_heard_takes_its_end_along() {
-    let (house, receiver) = memory_house(SinkKind::Event, fails(DeliveryVerdict::Retry(None), 6));
+    let (house, receiver) = memory_house(Kind::Event, fails(DeliveryVerdict::Retry(None), 6));
     house.change(&page(1), AlertState::Firing).await;
     house.clock.sleep(Length::from_seconds(20)).await;
     let tries = receiver.told().len();
@@ -380,7 +404,7 @@ async fn a_firing_that_nobody_heard_takes_its_end_along() {
 
 #[tokio::test(start_paused = true)]
 async fn where_a_try_may_have_got_through_the_end_is_told_and_says_so() {
-    let (house, receiver) = memory_house(SinkKind::Event, fails(DeliveryVerdict::Ambiguous, 2));
+    let (house, receiver) = memory_house(Kind::Event, fails(DeliveryVerdict::Ambiguous, 2));
     house.change(&page(1), AlertState::Firing).await;
     house.clock.sleep(Length::from_millis(1_500)).await;
     house.change(&page(1), AlertState::Resolved).await;
@@ -395,7 +419,7 @@ async fn where_a_try_may_have_got_through_the_end_is_told_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_try_cut_off_by_a_kill_counts_as_perhaps_heard() {
     let slow = Fault { verdict: DeliveryVerdict::Done, reached: true, takes: Length::from_seconds(10) };
-    let (mut house, receiver) = memory_house(SinkKind::Event, [slow]);
+    let (mut house, receiver) = memory_house(Kind::Event, [slow]);
     house.change(&page(1), AlertState::Firing).await;
     house.clock.sleep(Length::from_seconds(2)).await;
     assert_eq!(receiver.told().len(), 1);
@@ -410,7 +434,7 @@ async fn a_try_cut_off_by_a_kill_counts_as_perhaps_heard() {
 
 #[tokio::test(start_paused = true)]
 async fn a_graceful_stop_ends_what_is_under_way_and_what_was_never_tried() {
-    let (mut house, receiver) = memory_house(SinkKind::Event, []);
+    let (mut house, receiver) = memory_house(Kind::Event, []);
     house.change(&page(1), AlertState::Firing).await;
     house.change(&Sample::new("search/latency", AlertSeverity::Ticket, 1), AlertState::Firing).await;
     assert!(house.outbox.stop(Duration::from_secs(5)).await);
@@ -421,7 +445,7 @@ async fn a_graceful_stop_ends_what_is_under_way_and_what_was_never_tried() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_has_a_deadline() {
     let stuck = Fault { verdict: DeliveryVerdict::Done, reached: true, takes: Length::from_hours(9) };
-    let (mut house, _receiver) = memory_house(SinkKind::Event, [stuck]);
+    let (mut house, _receiver) = memory_house(Kind::Event, [stuck]);
     house.change(&page(1), AlertState::Firing).await;
     house.clock.sleep(Length::from_seconds(2)).await;
     let begun = house.clock.now();
@@ -432,14 +456,14 @@ async fn a_stop_has_a_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn sinks_come_and_go_with_a_reload_and_rows_of_lost_ones_expire_after_a_day() {
-    let (mut house, receiver) = memory_house(SinkKind::Event, fails(DeliveryVerdict::Retry(None), 3));
+    let (mut house, receiver) = memory_house(Kind::Event, fails(DeliveryVerdict::Retry(None), 3));
     house.change(&page(1), AlertState::Firing).await;
     house.clock.sleep(Length::from_seconds(1)).await;
     house.outbox.take(BTreeMap::new());
     house.clock.sleep(Length::from_hours(1)).await;
     assert_eq!(receiver.told().len(), 1);
-    let other = Receiver::new(SinkKind::Event, &house.clock, []);
-    house.outbox.take(BTreeMap::from([(SINK.to_owned(), Arc::clone(&other) as Arc<dyn Sink>)]));
+    let other = Receiver::new(&house.clock, []);
+    house.outbox.take(BTreeMap::from([(SINK.to_owned(), Sink::Event(Arc::clone(&other) as Arc<dyn EventSink>))]));
     assert_eq!(states(&house.settled().await), [DeliveryState::Done]);
     assert_eq!((receiver.told().len(), other.told().len()), (1, 1));
     house.outbox.take(BTreeMap::new());
@@ -455,7 +479,7 @@ async fn sinks_come_and_go_with_a_reload_and_rows_of_lost_ones_expire_after_a_da
 
 #[tokio::test(start_paused = true)]
 async fn what_fires_is_told_each_minute_and_an_end_for_a_quarter_of_an_hour() {
-    let (mut house, receiver) = memory_house(SinkKind::Refresh, []);
+    let (mut house, receiver) = memory_house(Kind::Refresh, []);
     let (firing, resolved) =
         (page(1).notification(AlertState::Firing).id, page(1).notification(AlertState::Resolved).id);
     house.change(&page(1), AlertState::Firing).await;
@@ -477,7 +501,7 @@ async fn what_fires_is_told_each_minute_and_an_end_for_a_quarter_of_an_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_firing_is_not_undone_by_telling_the_end_before_it() {
-    let (house, receiver) = memory_house(SinkKind::Refresh, []);
+    let (house, receiver) = memory_house(Kind::Refresh, []);
     for (number, state) in [(1, AlertState::Firing), (1, AlertState::Resolved), (2, AlertState::Firing)] {
         house.change(&page(number), state).await;
         house.settled().await;
@@ -492,7 +516,7 @@ async fn a_new_firing_is_not_undone_by_telling_the_end_before_it() {
 /// One that fired long ago, and one that begins as the other ends (`down` becomes `no_data`).
 #[tokio::test(start_paused = true)]
 async fn an_end_is_told_beside_what_fires_and_what_is_about_to() {
-    let (house, receiver) = memory_house(SinkKind::Refresh, []);
+    let (house, receiver) = memory_house(Kind::Refresh, []);
     let [ends, stands, begins] = KEYS.map(|key| Sample::new(key, AlertSeverity::Page, 1));
     house.change(&ends, AlertState::Firing).await;
     house.change(&stands, AlertState::Firing).await;
@@ -521,7 +545,7 @@ async fn an_end_is_told_beside_what_fires_and_what_is_about_to() {
 
 #[tokio::test(start_paused = true)]
 async fn a_state_has_no_horizon_while_it_lasts() {
-    let (house, receiver) = memory_house(SinkKind::Refresh, fails(DeliveryVerdict::Retry(None), 400));
+    let (house, receiver) = memory_house(Kind::Refresh, fails(DeliveryVerdict::Retry(None), 400));
     house.change(&page(1), AlertState::Firing).await;
     let rows = house.settled().await;
     assert_eq!(states(&rows), [DeliveryState::Done]);
@@ -534,11 +558,11 @@ async fn a_state_has_no_horizon_while_it_lasts() {
 /// Ten minutes of the clock a second.
 const SPEED: f64 = 600.0;
 
-fn webhook(url: &str) -> Arc<dyn Sink> {
+fn webhook(url: &str) -> Sink {
     let bounds = Bounds { total: Duration::from_millis(300), body: Duration::from_millis(50), ..Bounds::default() };
     let secrets = Arc::new(Secrets::new(|_| None));
     let url = WebhookUrl::Plain(url.to_owned());
-    Arc::new(Webhook::new(Client::new(bounds).unwrap(), url, None, secrets).unwrap())
+    Sink::event(Webhook::new(Client::new(bounds).unwrap(), url, None, secrets).unwrap())
 }
 
 async fn durable(folder: &Path, url: &str) -> House {

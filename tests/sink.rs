@@ -29,7 +29,7 @@ use slo::sink::alertmanager::{self, Alertmanager, Shape};
 use slo::sink::client::{Bounds, Client};
 use slo::sink::stdout::Stdout;
 use slo::sink::webhook::{self, Webhook};
-use slo::sink::{DeliveryVerdict, Outcome, Sink, SinkKind, body};
+use slo::sink::{DeliveryVerdict, EventSink, Outcome, Parts, RefreshSink as _, Task, body};
 use slo::spec::policy::AlertSeverity;
 use slo::units::Length;
 
@@ -61,8 +61,12 @@ fn shape() -> Shape {
     }
 }
 
-async fn tell(sink: &dyn Sink) -> Outcome {
-    sink.deliver(&page().notification(AlertState::Firing), NIGHT + Length::from_seconds(1_000)).await
+fn task(state: AlertState) -> Task {
+    Task { notification: page().notification(state), handle: None, perhaps_told: false }
+}
+
+async fn tell(sink: &dyn EventSink) -> Outcome {
+    sink.deliver(&task(AlertState::Firing), NIGHT + Length::from_seconds(1_000)).await
 }
 
 // ---- what they say ----
@@ -254,7 +258,7 @@ async fn a_peer_that_accepts_is_enough_and_every_peer_is_told() {
     let urls: Vec<String> =
         [&up, &down].iter().map(|server| server.url.trim_end_matches("/hook").to_owned() + "/am/").collect();
     let sink = Alertmanager::new(quick(), &urls, shape()).unwrap();
-    let outcome = tell(&sink).await;
+    let outcome = sink.deliver(&page().notification(AlertState::Firing), NIGHT).await;
     assert_eq!(outcome.verdict, DeliveryVerdict::Done);
     assert!(outcome.message.contains("status 503"), "{}", outcome.message);
     for server in [up, down] {
@@ -289,7 +293,7 @@ async fn standard_output_has_one_object_a_line() {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let sink = Stdout::to(ours);
     for state in [AlertState::Firing, AlertState::Resolved] {
-        assert_eq!(sink.deliver(&page().notification(state), NIGHT).await.verdict, DeliveryVerdict::Done);
+        assert_eq!(sink.deliver(&task(state), NIGHT).await.verdict, DeliveryVerdict::Done);
     }
     drop(sink);
     let mut text = String::new();
@@ -310,14 +314,17 @@ fn what_cannot_work_is_refused_at_start_and_names_the_sink() {
         external_url: None,
         external_labels: BTreeMap::new(),
         compat: Compat::None,
+        tokens: None,
     };
-    let build = |config: &SinkConfig| slo::sink::build("hook", config, &server, &secrets()).map(|sink| sink.kind());
+    let secrets = secrets();
+    let parts = Parts { name: "hook", server: &server, secrets: &secrets };
+    let build = |config: &SinkConfig| slo::sink::build(config, &parts).map(|sink| sink.is_refreshed());
     let webhook = |url: &str, secret: Option<&str>| SinkConfig::Webhook {
         url: WebhookUrl::Plain(url.into()),
         secret: secret.map(|name| SecretRef::Env(name.into())),
     };
-    assert_eq!(build(&webhook("https://hooks.example/slo", Some("HOOK_SECRET"))).unwrap(), SinkKind::Event);
-    assert_eq!(build(&SinkConfig::Stdout).unwrap(), SinkKind::Event);
+    assert_eq!(build(&webhook("https://hooks.example/slo", Some("HOOK_SECRET"))).unwrap(), false);
+    assert_eq!(build(&SinkConfig::Stdout).unwrap(), false);
     for (config, part) in [
         (
             webhook("https://hooks.example/slo", Some("NOT_SET")),
@@ -334,7 +341,7 @@ fn what_cannot_work_is_refused_at_start_and_names_the_sink() {
         expires: Length::from_minutes(15),
         severity: BTreeMap::new(),
     };
-    assert_eq!(build(&peers(&["http://127.0.0.1:9093/"])).unwrap(), SinkKind::Refresh);
+    assert_eq!(build(&peers(&["http://127.0.0.1:9093/"])).unwrap(), true);
     assert!(build(&peers(&[])).unwrap_err().to_string().contains("no `urls`"));
     assert!(build(&peers(&["127.0.0.1:9093"])).unwrap_err().to_string().contains("is no address"));
 }

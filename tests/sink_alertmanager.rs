@@ -25,7 +25,7 @@ use slo::policy::notification::{Notification, Telling};
 use slo::policy::subject::Subject;
 use slo::sink::alertmanager::{Alertmanager, Shape};
 use slo::sink::client::{Bounds, Client};
-use slo::sink::{DeliveryVerdict, Sink};
+use slo::sink::{DeliveryVerdict, RefreshSink as _};
 use slo::spec::meant::{Foreign, ForeignAlert, Origin};
 use slo::spec::policy::AlertSeverity;
 use slo::units::{Labels, Length, SloId};

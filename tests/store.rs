@@ -20,8 +20,8 @@ use slo::spec::policy::AlertSeverity;
 use slo::store::memory::MemoryStore;
 use slo::store::sqlite::SqliteStore;
 use slo::store::{
-    AlertFilter, Attempt, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, NewDelivery, Snapshot, Store,
-    StoreError,
+    AlertFilter, Attempt, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, NewDelivery, Record, RecordKind,
+    Snapshot, Store, StoreError,
 };
 use slo::units::{Length, Timestamp};
 
@@ -62,7 +62,7 @@ fn hour(index: i64, events: u32) -> HourBucket {
 enum Op {
     Commit(Box<Commit>),
     Attempting(usize, i64),
-    Attempted(usize, &'static str, DeliveryState, Option<i64>),
+    Attempted(usize, &'static str, DeliveryState, Option<i64>, Option<String>),
     Settled(usize, DeliveryState),
     Prune(i64),
     Reopen,
@@ -90,8 +90,12 @@ fn commits() -> impl Strategy<Value = Commit> {
     let slices = prop::collection::vec((0..2, -60..60_i64, prop::collection::vec(any::<u8>(), 0..4)), 0..3);
     let watermarks = prop::collection::vec((0..2, -10..10_i64), 0..2);
     let renamed = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec((0..3_usize, 0..3_usize), 1..3)];
-    (alerts, deliveries, states, forgotten, hours, slices, watermarks, renamed).prop_map(
-        |(alerts, deliveries, states, forgotten, hours, slices, watermarks, renamed)| Commit {
+    let kind = prop::sample::select(KINDS.to_vec());
+    let record = (kind, 0..INSTANCES.len(), -6_000..10_i64, prop::option::of("[a-z]{1,3}"));
+    let records = prop::collection::vec(record, 0..3);
+    (alerts, deliveries, states, forgotten, hours, slices, watermarks, renamed, records).prop_map(
+        |(alerts, deliveries, states, forgotten, hours, slices, watermarks, renamed, records)| Commit {
+            records: records.into_iter().map(record_of).collect(),
             alerts: alerts.into_iter().map(|(sample, state)| sample.alert(state)).collect(),
             deliveries: deliveries
                 .into_iter()
@@ -129,12 +133,19 @@ fn ops() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => commits().prop_map(|commit| Op::Commit(Box::new(commit))),
         3 => (0..8_usize, 0..90_i64).prop_map(|(index, at)| Op::Attempting(index, at)),
-        5 => (0..8_usize, outcome, state, prop::option::of(0..200_i64))
-            .prop_map(|(index, outcome, state, next)| Op::Attempted(index, outcome, state, next)),
+        5 => (0..8_usize, outcome, state, prop::option::of(0..200_i64), prop::option::of("[a-z]{1,2}"))
+            .prop_map(|(index, outcome, state, next, handle)| Op::Attempted(index, outcome, state, next, handle)),
         1 => (0..8_usize, ended).prop_map(|(index, state)| Op::Settled(index, state)),
         1 => (0..9_i64).prop_map(Op::Prune),
         1 => Just(Op::Reopen),
     ]
+}
+
+const KINDS: [RecordKind; 4] = [RecordKind::Case, RecordKind::Silence, RecordKind::Audit, RecordKind::Setting];
+
+/// Named by an alert, so that some cases have one.
+fn record_of((kind, index, at, text): (RecordKind, usize, i64, Option<String>)) -> Record {
+    Record { kind, id: Sample::new(INSTANCES[index], AlertSeverity::Page, 1).id(), at: minutes(at), text }
 }
 
 /// One operation on one store. Deliveries are named by their place in the list.
@@ -146,9 +157,9 @@ async fn apply(store: &dyn Store, op: &Op) -> Result<(), StoreError> {
     match op {
         Op::Commit(commit) => store.commit((**commit).clone()).await,
         Op::Attempting(index, at) => store.attempting(&named(*index).await, minutes(*at)).await,
-        Op::Attempted(index, outcome, state, next) => {
+        Op::Attempted(index, outcome, state, next, handle) => {
             let attempt = Attempt { at: minutes(1), outcome: (*outcome).into(), message: "status 503".into() };
-            store.attempted(&named(*index).await, attempt, *state, next.map(minutes)).await
+            store.attempted(&named(*index).await, attempt, *state, next.map(minutes), handle.clone()).await
         }
         Op::Settled(index, state) => store.settled(&named(*index).await, *state).await,
         Op::Prune(days) => {
@@ -182,6 +193,8 @@ async fn everything(store: &dyn Store) -> Vec<String> {
             }
             all.push(format!("backlog {sink} {at}: {:?}", store.backlog(sink, minutes(at)).await));
         }
+        let thread = Sample::new(INSTANCES[0], AlertSeverity::Page, 1).notification(AlertState::Firing).thread();
+        all.push(format!("handle {sink}: {:?}", store.handle(sink, &thread).await));
         for since in [0, 3] {
             let standing = store.standing(sink, minutes(since)).await.unwrap();
             all.push(format!(
@@ -197,8 +210,9 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         DeliveryFilter { alert_id: Some(sample.id()), sink: Some("hook".into()), ..DeliveryFilter::default() },
     ] {
         for found in store.deliveries(&filter, 5).await.unwrap() {
-            let Delivery { id, sink, state, attempts, created_at, next_attempt_at, sequence, notification } = found;
-            let row = (id, sink, state, attempts, created_at, next_attempt_at, sequence, digest(&notification));
+            let Delivery { id, sink, state, attempts, created_at, next_attempt_at, sequence, notification, handle } =
+                found;
+            let row = (id, sink, state, attempts, created_at, next_attempt_at, sequence, digest(&notification), handle);
             all.push(format!("{filter:?}: {row:?}"));
         }
     }
@@ -215,6 +229,10 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         all.push(format!("{filter:?}: {:?}", found.iter().map(|alert| (&alert.id, alert.state)).collect::<Vec<_>>()));
     }
     all.push(format!("{:?}", store.alert(&sample.id()).await.unwrap().as_ref().map(digest)));
+    for kind in KINDS {
+        all.push(format!("records {kind:?}: {:?}", store.records(kind, 3).await));
+        all.push(format!("record {kind:?}: {:?}", store.record(kind, &sample.id()).await));
+    }
     for slo in SLOS {
         for after in [NIGHT - DAY * 9, NIGHT] {
             all.push(format!("hours {slo}: {:?}", store.hours(slo, "g0", after).await));
@@ -269,7 +287,7 @@ fn a_delivery_written_twice_is_one_row() {
         store.commit(commit.clone()).await.unwrap();
         let attempt = Attempt { at: NIGHT, outcome: "done".into(), message: "status 200".into() };
         let id = commit.deliveries[0].id.clone();
-        store.attempted(&id, attempt.clone(), DeliveryState::Done, None).await.unwrap();
+        store.attempted(&id, attempt.clone(), DeliveryState::Done, None, None).await.unwrap();
         store.commit(commit).await.unwrap();
         let rows = store.deliveries(&DeliveryFilter::default(), 10).await.unwrap();
         assert_eq!(rows.len(), 1);

@@ -4,9 +4,21 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::config::sinks::email::Email;
+use crate::config::sinks::exec::Exec;
+use crate::config::sinks::file::File;
+use crate::config::sinks::github::Github;
+use crate::config::sinks::gitlab::Gitlab;
+use crate::config::sinks::jira::Jira;
+use crate::config::sinks::opsgenie::Opsgenie;
+use crate::config::sinks::pagerduty::Pagerduty;
+use crate::config::sinks::servicenow::Servicenow;
+use crate::config::sinks::slack::Slack;
+use crate::config::sinks::teams::Teams;
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
-use crate::units::{Length, Step};
+use crate::spec::selector::Matcher;
+use crate::units::{Length, Schedule, Step};
 
 /// What `slo run` needs to know beside the SLO files.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +37,10 @@ pub struct Config {
     pub sinks: BTreeMap<String, SinkConfig>,
     /// First match wins.
     pub routes: Vec<Route>,
+    /// Who is told of what could not be delivered to others, and gets it in their place.
+    pub fallback: Vec<String>,
+    /// Reviews that are sent at set times.
+    pub reports: Vec<ReportPlan>,
     /// Who is told that the service is alive.
     pub watchdog: Vec<Watchdog>,
     /// Where state is kept.
@@ -150,7 +166,7 @@ pub enum HistoryMode {
     Query,
 }
 
-/// The sinks built so far.
+/// A sink, by its type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SinkConfig {
     /// Alertmanager's v2 API, every url.
@@ -171,6 +187,28 @@ pub enum SinkConfig {
     },
     /// One JSON object a line.
     Stdout,
+    /// PagerDuty, Events API v2.
+    Pagerduty(Pagerduty),
+    /// Opsgenie, and Jira Service Management behind the same requests.
+    Opsgenie(Opsgenie),
+    /// Slack: an incoming webhook, or a bot.
+    Slack(Slack),
+    /// Microsoft Teams: a workflow.
+    Teams(Teams),
+    /// E-mail by SMTP.
+    Email(Email),
+    /// GitHub issues.
+    Github(Github),
+    /// GitLab issues.
+    Gitlab(Gitlab),
+    /// Jira issues, Cloud and Data Center.
+    Jira(Jira),
+    /// ServiceNow incidents.
+    Servicenow(Servicenow),
+    /// A program that is started for each notification.
+    Exec(Exec),
+    /// A file, one JSON object a line.
+    File(File),
 }
 
 /// A webhook's address: plain, or a secret.
@@ -182,8 +220,8 @@ pub enum WebhookUrl {
     Secret(SecretRef),
 }
 
-/// Where alerts of a kind go: first match wins.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where alerts of a kind go: first match wins. What a route does not name matches everything.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
     /// Empty: any severity.
     pub severity: Option<AlertSeverity>,
@@ -191,10 +229,65 @@ pub struct Route {
     pub service: Option<String>,
     /// Exact owner.
     pub owner: Option<String>,
+    /// Instance or SLO id, `*` for any part: `checkout/*`.
+    pub slo: Option<String>,
+    /// All of them hold for the alert's labels, before a sink's map.
+    pub labels: Vec<Matcher>,
     /// Sink names, or `owner`.
     pub to: Vec<String>,
     /// Goes on to later routes.
     pub continue_: bool,
+    /// One message for all alerts that are alike in some labels.
+    pub grouping: Option<Grouping>,
+    /// Told again after this, while firing and not acknowledged.
+    pub repeat: Option<Length>,
+    /// Who else is told where nobody acknowledges; ascending.
+    pub escalate: Vec<Escalation>,
+    /// Working hours; outside them what fires waits, or goes on to the next route.
+    pub active: Option<Schedule>,
+    /// What happens outside `active`.
+    pub outside: Outside,
+}
+
+/// `group_by`, `group_wait`, `group_interval` of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grouping {
+    /// Labels; `service`, `owner`, `severity` and `slo` are those of the alert.
+    pub by: Vec<String>,
+    /// From the first alert of a group to its first message.
+    pub wait: Length,
+    /// Between two messages of one group.
+    pub interval: Length,
+}
+
+/// `escalate` of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Escalation {
+    /// Since it was first told by the route.
+    pub after: Length,
+    /// Sink names, or `owner`.
+    pub to: Vec<String>,
+}
+
+/// What a route does outside its working hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outside {
+    /// Holds what fires until they begin.
+    #[default]
+    Wait,
+    /// Is as if it were not there.
+    Skip,
+}
+
+/// One of `reports`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportPlan {
+    /// When one is made; its window has no length.
+    pub schedule: Schedule,
+    /// Sink names.
+    pub to: Vec<String>,
+    /// The time it tells of.
+    pub period: Length,
 }
 
 /// A heartbeat to some sinks.
@@ -226,6 +319,9 @@ pub struct Server {
     pub external_labels: BTreeMap<String, String>,
     /// Whose series `/metrics/slos` has beside ours.
     pub compat: Compat,
+    /// The file of tokens, one a line: `name role hash`. Without it everything is open on loopback, and writes are refused
+    /// elsewhere.
+    pub tokens: Option<PathBuf>,
 }
 
 /// Another tool's names on `/metrics/slos`.
@@ -258,6 +354,8 @@ pub struct Limits {
     pub instances: usize,
     /// Series that one query may return.
     pub series_per_query: usize,
+    /// Pages a minute to one sink; more come as one digest.
+    pub storm: usize,
 }
 
 impl SourceKind {
@@ -277,6 +375,29 @@ impl SourceKind {
 }
 
 impl SinkConfig {
+    /// Every secret that it names.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        match self {
+            Self::Webhook { url, secret } => {
+                let url = if let WebhookUrl::Secret(secret) = url { Some(secret) } else { None };
+                url.into_iter().chain(secret).collect()
+            }
+            Self::Alertmanager { .. } | Self::Stdout => Vec::new(),
+            Self::Pagerduty(sink) => sink.secrets(),
+            Self::Opsgenie(sink) => sink.secrets(),
+            Self::Slack(sink) => sink.secrets(),
+            Self::Teams(sink) => sink.secrets(),
+            Self::Email(sink) => sink.secrets(),
+            Self::Github(sink) => sink.secrets(),
+            Self::Gitlab(sink) => sink.secrets(),
+            Self::Jira(sink) => sink.secrets(),
+            Self::Servicenow(sink) => sink.secrets(),
+            Self::Exec(sink) => sink.secrets(),
+            Self::File(sink) => sink.secrets(),
+        }
+    }
+
     /// The `type` as written in files.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -284,6 +405,17 @@ impl SinkConfig {
             Self::Alertmanager { .. } => "alertmanager",
             Self::Webhook { .. } => "webhook",
             Self::Stdout => "stdout",
+            Self::Pagerduty(_) => "pagerduty",
+            Self::Opsgenie(_) => "opsgenie",
+            Self::Slack(_) => "slack",
+            Self::Teams(_) => "teams",
+            Self::Email(_) => "email",
+            Self::Github(_) => "github",
+            Self::Gitlab(_) => "gitlab",
+            Self::Jira(_) => "jira",
+            Self::Servicenow(_) => "servicenow",
+            Self::Exec(_) => "exec",
+            Self::File(_) => "file",
         }
     }
 }

@@ -5,7 +5,7 @@
 pub mod meant;
 pub mod read;
 pub mod secrets;
-mod sinks;
+pub mod sinks;
 mod sources;
 mod written;
 

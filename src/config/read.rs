@@ -39,7 +39,7 @@ const COMPATS: &[(&str, Compat)] = &[("none", Compat::None), ("sloth", Compat::S
 /// Where the service listens (FORMATS 3): loopback, because everything is open there.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 9777);
 /// FORMATS 3.
-const LIMITS: Limits = Limits { instances_per_slo: 1_000, instances: 100_000, series_per_query: 50_000 };
+const LIMITS: Limits = Limits { instances_per_slo: 1_000, instances: 100_000, series_per_query: 50_000, storm: 20 };
 
 impl Config {
     /// An empty configuration in this folder: the SLO files beside it, Prometheus on 127.0.0.1:9090, notifications to
@@ -55,6 +55,8 @@ impl Config {
             sources: BTreeMap::from([(DEFAULT_SOURCE.to_owned(), source)]),
             sinks: BTreeMap::from([(DEFAULT_SINK.to_owned(), SinkConfig::Stdout)]),
             routes: vec![Route { to: vec![DEFAULT_SINK.to_owned()], ..Route::default() }],
+            fallback: Vec::new(),
+            reports: Vec::new(),
             watchdog: Vec::new(),
             storage: Storage { path: folder.join("data/slo.db"), history: HISTORY },
             server: Server {
@@ -62,6 +64,7 @@ impl Config {
                 external_url: None,
                 external_labels: BTreeMap::new(),
                 compat: Compat::None,
+                tokens: None,
             },
             limits: LIMITS,
             sloth_period: windows::PERIOD,

@@ -1,4 +1,16 @@
-//! Reads `sinks`.
+//! Reads `sinks`. The types are listed here, once; what only one of them has is in its file.
+
+pub mod email;
+pub mod exec;
+pub mod file;
+pub mod github;
+pub mod gitlab;
+pub mod jira;
+pub mod opsgenie;
+pub mod pagerduty;
+pub mod servicenow;
+pub mod slack;
+pub mod teams;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,24 +31,34 @@ enum Type {
     Alertmanager,
     Webhook,
     Stdout,
-    NotBuilt,
+    Pagerduty,
+    Opsgenie,
+    Slack,
+    Teams,
+    Email,
+    Github,
+    Gitlab,
+    Jira,
+    Servicenow,
+    Exec,
+    File,
 }
 
 const TYPES: &[(&str, Type)] = &[
     ("alertmanager", Type::Alertmanager),
     ("webhook", Type::Webhook),
     ("stdout", Type::Stdout),
-    ("pagerduty", Type::NotBuilt),
-    ("opsgenie", Type::NotBuilt),
-    ("slack", Type::NotBuilt),
-    ("teams", Type::NotBuilt),
-    ("email", Type::NotBuilt),
-    ("github", Type::NotBuilt),
-    ("jira", Type::NotBuilt),
-    ("gitlab", Type::NotBuilt),
-    ("servicenow", Type::NotBuilt),
-    ("exec", Type::NotBuilt),
-    ("file", Type::NotBuilt),
+    ("pagerduty", Type::Pagerduty),
+    ("opsgenie", Type::Opsgenie),
+    ("slack", Type::Slack),
+    ("teams", Type::Teams),
+    ("email", Type::Email),
+    ("github", Type::Github),
+    ("jira", Type::Jira),
+    ("gitlab", Type::Gitlab),
+    ("servicenow", Type::Servicenow),
+    ("exec", Type::Exec),
+    ("file", Type::File),
 ];
 
 /// FORMATS 3.
@@ -53,7 +75,7 @@ pub(super) fn read_sink(reader: &mut Reader<'_>, node: NodeId, folder: &Path) ->
     }
     let document = reader.document();
     let Some(child) = document.child(node, "type") else {
-        reader.missing(node, "type", "`alertmanager`, `webhook` or `stdout`");
+        reader.missing(node, "type", "`webhook`, `alertmanager`, `email`, `slack`, ..");
         return None;
     };
     let text = document.text(child);
@@ -64,12 +86,24 @@ pub(super) fn read_sink(reader: &mut Reader<'_>, node: NodeId, folder: &Path) ->
         Type::Alertmanager => read_alertmanager(reader, node),
         Type::Webhook => read_webhook(reader, node, folder),
         Type::Stdout => reader.decode::<StdoutItem>(node).map(|_| SinkConfig::Stdout),
-        Type::NotBuilt => {
-            let message = format!("sinks of type `{}` are not built yet", text.unwrap_or_default());
-            reader.report(child, Diagnostic::error(codes::NOT_BUILT, message));
-            None
-        }
+        Type::Pagerduty => pagerduty::read(reader, node, folder).map(SinkConfig::Pagerduty),
+        Type::Opsgenie => opsgenie::read(reader, node, folder).map(SinkConfig::Opsgenie),
+        Type::Slack => slack::read(reader, node, folder).map(SinkConfig::Slack),
+        Type::Teams => teams::read(reader, node, folder).map(SinkConfig::Teams),
+        Type::Email => email::read(reader, node, folder).map(SinkConfig::Email),
+        Type::Github => github::read(reader, node, folder).map(SinkConfig::Github),
+        Type::Gitlab => gitlab::read(reader, node, folder).map(SinkConfig::Gitlab),
+        Type::Jira => jira::read(reader, node, folder).map(SinkConfig::Jira),
+        Type::Servicenow => servicenow::read(reader, node, folder).map(SinkConfig::Servicenow),
+        Type::Exec => exec::read(reader, node, folder).map(SinkConfig::Exec),
+        Type::File => file::read(reader, node, folder).map(SinkConfig::File),
     }
+}
+
+/// Says that a type is described and not built yet.
+fn not_built(reader: &mut Reader<'_>, node: NodeId, name: &str) {
+    let message = format!("sinks of type `{name}` are not built yet");
+    reader.report_in(node, "type", Diagnostic::error(codes::NOT_BUILT, message));
 }
 
 fn read_alertmanager(reader: &mut Reader<'_>, node: NodeId) -> Option<SinkConfig> {

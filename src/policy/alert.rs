@@ -21,6 +21,10 @@ pub enum AlertKind {
     Source,
     /// No alert: the heartbeat of `watchdog`.
     Watchdog,
+    /// Several alerts told as one: a group of a route, or a storm.
+    Digest,
+    /// No alert: a review.
+    Report,
 }
 
 impl AlertKind {
@@ -34,6 +38,8 @@ impl AlertKind {
             Self::NoData => "no_data",
             Self::Source => "source",
             Self::Watchdog => "watchdog",
+            Self::Digest => "digest",
+            Self::Report => "report",
         }
     }
 
@@ -47,6 +53,8 @@ impl AlertKind {
             Self::NoData => "SLONoData",
             Self::Source => "SLOSourceDown",
             Self::Watchdog => "SLOWatchdog",
+            Self::Digest => "SLODigest",
+            Self::Report => "SLOReport",
         }
     }
 }

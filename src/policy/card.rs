@@ -49,6 +49,8 @@ fn headline(notification: &Notification) -> String {
         (ended, AlertKind::Down) => if ended.is_some() { "up again" } else { "down" }.to_owned(),
         (ended, AlertKind::NoData) => if ended.is_some() { "data is back" } else { "no data" }.to_owned(),
         (_, AlertKind::Watchdog) => "is alive".to_owned(),
+        (_, AlertKind::Digest) => format!("{} alerts", notification.members.len()),
+        (_, AlertKind::Report) => "review".to_owned(),
         (ended, AlertKind::Source) => if ended.is_some() { "answers again" } else { "does not answer" }.to_owned(),
         (_, AlertKind::Budget) => of_the_budget(notification),
         (_, AlertKind::Burn) => {
@@ -259,6 +261,9 @@ mod tests {
                 lookback: "6h".to_owned(),
             }),
             evidence: None,
+            members: Vec::new(),
+            mark: None,
+            report: None,
             context: vec!["search/availability/ticket/burn/2026-11-21T02:54:00Z/alert-1".to_owned()],
             coverage: 1.0,
             time_weighted: false,

@@ -6,8 +6,10 @@
 //!
 //! `tier` moves one condition, `machine` and `instance` the alerts of one instance, `book` all those of an SLO; `source`
 //! is a source's own alert. `naming` has what other tools call their alerts, `annotation` fills their placeholders.
-//! `catch_up` thins out what was missed, `state` makes it durable, `route` and `card` are for those who send.
+//! `catch_up` thins out what was missed, `state` makes it durable, `route` and `card` are for those who send. `act` is what
+//! people may do, `silence` and `quiet` keep from telling, `evidence` and `report` are parts of what is told.
 
+pub mod act;
 pub mod ahead;
 pub mod alert;
 pub mod annotation;
@@ -18,6 +20,7 @@ pub mod compile;
 pub mod describe;
 pub mod detection;
 pub mod episode;
+pub mod evidence;
 pub mod facts;
 pub mod figure;
 pub mod group;
@@ -26,9 +29,12 @@ pub mod instance;
 pub mod machine;
 pub mod naming;
 pub mod notification;
+pub mod quiet;
 pub mod reason;
 mod rename;
+pub mod report;
 pub mod route;
+pub mod silence;
 pub mod source;
 pub mod state;
 pub mod subject;

@@ -82,7 +82,7 @@ const fn is_silence(kind: AlertKind) -> Option<bool> {
     match kind {
         AlertKind::Burn | AlertKind::Budget => Some(false),
         AlertKind::Down | AlertKind::NoData => Some(true),
-        AlertKind::Source | AlertKind::Watchdog => None,
+        AlertKind::Source | AlertKind::Watchdog | AlertKind::Digest | AlertKind::Report => None,
     }
 }
 

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView};
 use crate::policy::episode::Episode;
+use crate::policy::evidence::Evidence;
 use crate::policy::facts::Facts;
 use crate::policy::naming;
+use crate::policy::report::Report;
 use crate::policy::subject::{SEVERITY_LABEL, Subject, notification_id};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Timestamp};
@@ -71,8 +73,8 @@ pub struct Notification {
     pub budget: Option<BudgetView>,
     /// When the budget will be gone, or back; `None` for a source's alert, and where nothing was judged.
     pub forecast: Option<ForecastView>,
-    /// Comes with evidence; `null` until then.
-    pub evidence: Option<serde_json::Value>,
+    /// What differs, what changed; `null` where nothing is known.
+    pub evidence: Option<Evidence>,
     /// Alerts held back under this one, by id.
     pub context: Vec<String>,
     /// Coverage of the long window of the first firing tier.
@@ -80,6 +82,46 @@ pub struct Notification {
     /// What failed is a share of the time, not of requests (`gauge`, `probe`, `ratio`); left out where it is not so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub time_weighted: bool,
+    /// The alerts that are told as one, where a route groups them, or a storm does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
+    /// Not life: a drill, or a test of a sink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
+    /// A review, where this is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
+}
+
+/// Why a notification is not life; said first in every text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// `slo drill`.
+    Drill,
+    /// `slo notify test`.
+    Test,
+}
+
+/// One alert of several that are told as one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its id.
+    pub alert_id: String,
+    /// Instance id, or `source/NAME`.
+    pub slo: String,
+    /// Who is told.
+    pub severity: AlertSeverity,
+    /// What it is about.
+    pub kind: AlertKind,
+    /// `firing` or `resolved`.
+    pub state: AlertState,
+    /// When it fired, data time.
+    pub fired_at: Timestamp,
+    /// When it ended.
+    pub resolved_at: Option<Timestamp>,
+    /// One sentence in words and numbers.
+    pub reason: String,
 }
 
 /// The budget as shown (INTERFACES 3).
@@ -175,10 +217,22 @@ impl Notification {
             budget: facts.budget(),
             forecast: facts.forecast(),
             evidence: None,
+            members: Vec::new(),
+            mark: None,
+            report: None,
             context,
             coverage: facts.coverage(&alert.tiers),
             time_weighted: subject.time_weighted,
         }
+    }
+
+    /// What a sink that keeps one ticket or one thread knows it by: external labels, instance and episode. The alerts of an
+    /// instance in one episode share it.
+    #[must_use]
+    pub fn thread(&self) -> String {
+        let kind = format!("/{}/{}", self.severity.name(), self.kind.name());
+        let instance = self.dedup_key.strip_suffix(&kind).unwrap_or(&self.dedup_key);
+        format!("{instance}/{}", self.episode)
     }
 
     /// Whether a sink adds `severity` by its map: not to the alert of another tool's file, whose labels say it in their

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::check;
 use crate::clock;
-use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConfig, SourceKind, WebhookUrl};
+use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConfig, SourceKind};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
 use crate::policy::compile::{Terms, definition};
@@ -23,7 +23,7 @@ use crate::policy::subject::Subject;
 use crate::runtime::files::{Gathered, Request};
 use crate::runtime::service::Refusal;
 use crate::secret::Secrets;
-use crate::sink::{self, Sink};
+use crate::sink::{self, Parts, Sink};
 use crate::source::{self, Source};
 use crate::spec::meant::{Mode, Slo};
 use crate::telemetry::Telemetry;
@@ -86,7 +86,7 @@ pub struct Blueprint {
     /// The sources, by name.
     pub sources: BTreeMap<String, Arc<dyn Source>>,
     /// The sinks, by name.
-    pub sinks: BTreeMap<String, Arc<dyn Sink>>,
+    pub sinks: BTreeMap<String, Sink>,
     /// What has to be watched for changes.
     pub watched: Vec<PathBuf>,
     /// SHA-256 over what the files mean.
@@ -134,7 +134,8 @@ impl Launch {
         }
         let mut sinks = BTreeMap::new();
         for (name, sink) in &config.sinks {
-            match sink::build(name, sink, &config.server, &self.secrets) {
+            let parts = Parts { name, server: &config.server, secrets: &self.secrets };
+            match sink::build(sink, &parts) {
                 Ok(built) => drop(sinks.insert(name.clone(), built)),
                 Err(problem) => findings.push(cannot_be_built("sink", name, &problem.to_string())),
             }
@@ -281,13 +282,7 @@ fn secrets(config: &Config) -> Vec<&SecretRef> {
         Some(Auth::Bearer(secret) | Auth::Basic { password: secret, .. }) => Some(secret),
         None => None,
     });
-    let sinks = config.sinks.values().flat_map(|sink| match sink {
-        SinkConfig::Webhook { url, secret } => {
-            let url = if let WebhookUrl::Secret(secret) = url { Some(secret) } else { None };
-            url.into_iter().chain(secret).collect()
-        }
-        SinkConfig::Alertmanager { .. } | SinkConfig::Stdout => Vec::new(),
-    });
+    let sinks = config.sinks.values().flat_map(SinkConfig::secrets);
     sources.chain(sinks).collect()
 }
 

@@ -1,5 +1,6 @@
 //! The running service: what is loaded, who polls it, and what is seen of it from outside. `reload` replaces it.
 
+mod acts;
 mod reload;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::meant::Compat;
 use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
+use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
 use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::blueprint::{Blueprint, Launch};
@@ -20,12 +22,12 @@ use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::service::{ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
+use crate::runtime::service::{ActError, ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{watch, watchdog};
 use crate::spec::policy::AlertSeverity;
-use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Store, StoreError, is_of_slo};
+use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event;
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
@@ -345,6 +347,18 @@ impl Service for Live {
             reload_ok: *self.reload_ok.read().unwrap_or_else(PoisonError::into_inner),
             config: loaded.blueprint.shown(),
         }
+    }
+
+    async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {
+        self.perform(act, by).await
+    }
+
+    async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.core.store.records(kind, limit).await
+    }
+
+    async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
+        self.core.store.record(kind, id).await
     }
 
     async fn reload(&self) -> Result<(), Refusal> {

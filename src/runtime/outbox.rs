@@ -69,7 +69,7 @@ pub struct Outbox {
 }
 
 struct Running {
-    sink: watch::Sender<Arc<dyn Sink>>,
+    sink: watch::Sender<Sink>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -85,7 +85,7 @@ impl Outbox {
     #[must_use]
     pub fn start(
         store: Arc<dyn Store>,
-        sinks: BTreeMap<String, Arc<dyn Sink>>,
+        sinks: BTreeMap<String, Sink>,
         clock: Clock,
         telemetry: Telemetry,
         wake: Arc<Notify>,
@@ -101,7 +101,7 @@ impl Outbox {
 
     /// Takes these sinks in place of the present ones: new ones get a worker, changed ones serve from the next try on,
     /// those no longer there end what is under way. Rows of theirs stay.
-    pub fn take(&mut self, sinks: BTreeMap<String, Arc<dyn Sink>>) {
+    pub fn take(&mut self, sinks: BTreeMap<String, Sink>) {
         let gone: Vec<String> = self.workers.keys().filter(|name| !sinks.contains_key(*name)).cloned().collect();
         for worker in gone.iter().filter_map(|name| self.workers.remove(name)) {
             worker.stop.cancel();
@@ -120,7 +120,7 @@ impl Outbox {
         self.names.send_replace(self.workers.keys().cloned().collect());
     }
 
-    fn spawn(&self, name: String, sink: Arc<dyn Sink>) -> Running {
+    fn spawn(&self, name: String, sink: Sink) -> Running {
         let (sender, receiver) = watch::channel(sink);
         let stop = CancellationToken::new();
         let worker = Worker::new(name, receiver, self.shared.clone(), stop.clone());

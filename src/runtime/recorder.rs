@@ -66,6 +66,7 @@ fn append(earlier: &mut Commit, later: Commit) {
     earlier.hours.extend(later.hours);
     earlier.slices.extend(later.slices);
     earlier.watermarks.extend(later.watermarks);
+    earlier.records.extend(later.records);
     // Applied last: what is in `earlier` under the old id goes over too.
     earlier.renamed.extend(later.renamed);
 }

@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::diag::Diagnostic;
 use crate::engine::forecast::{Forecast, LikelyEnds};
 use crate::engine::verdict::{Budget, Condition, WindowFigures};
+use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, TierView};
-use crate::store::{AlertFilter, Delivery, DeliveryFilter, StoreError};
+use crate::store::{AlertFilter, Delivery, DeliveryFilter, Record, RecordKind, StoreError};
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
 /// One instance with all figures of the list and of its detail. Computed when asked for.
@@ -210,6 +211,26 @@ pub struct Refusal {
     pub findings: Vec<Diagnostic>,
 }
 
+/// Why an act was not done.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ActError {
+    /// There is no such alert, silence, delivery, sink or instance.
+    #[error("{0}")]
+    NotFound(String),
+    /// It cannot be done to what is there: an alert that has ended, a silence that is over.
+    #[error("{0}")]
+    Conflict(String),
+    /// What is asked for makes no sense; says what would.
+    #[error("{0}")]
+    Invalid(String),
+    /// Nothing was done, because it could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The files were refused.
+    #[error("the files have errors; the old set stays")]
+    Refused(Refusal),
+}
+
 /// A running service.
 #[async_trait]
 pub trait Service: Send + Sync {
@@ -237,6 +258,12 @@ pub trait Service: Send + Sync {
     fn sources(&self) -> Vec<SourceView>;
     /// What is loaded.
     fn config(&self) -> ConfigView;
+    /// Does what a person asks for, with an entry in the audit, or nothing at all. Whether they may is asked before.
+    async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError>;
+    /// Records of a kind, newest first: silences, markers, cases, the audit.
+    async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError>;
+    /// One record.
+    async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError>;
     /// Reads the files again; on any error the old set stays.
     async fn reload(&self) -> Result<(), Refusal>;
     /// `Err` says what is still missing.

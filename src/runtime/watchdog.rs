@@ -40,7 +40,7 @@ pub fn start(core: &Arc<Core>, blueprint: &Blueprint, stop: &CancellationToken) 
     let still_after = (blueprint.config.slice.length() * SLICES_STILL).max(LEAST_STILL);
     let sources: Vec<String> = blueprint.sources.keys().cloned().collect();
     let spawn = |watchdog: &Watchdog| {
-        let sinks = watchdog.to.iter().filter_map(|name| Some((name.clone(), Arc::clone(blueprint.sinks.get(name)?))));
+        let sinks = watchdog.to.iter().filter_map(|name| Some((name.clone(), blueprint.sinks.get(name)?.clone())));
         let beating = Beating {
             core: Arc::clone(core),
             sinks: sinks.collect(),
@@ -58,7 +58,7 @@ pub fn start(core: &Arc<Core>, blueprint: &Blueprint, stop: &CancellationToken) 
 /// One entry at work.
 struct Beating {
     core: Arc<Core>,
-    sinks: Vec<(String, Arc<dyn Sink>)>,
+    sinks: Vec<(String, Sink)>,
     every: Length,
     external_labels: BTreeMap<String, String>,
     sources: Vec<String>,

@@ -13,8 +13,9 @@ use serde::Serialize;
 
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::notification::Notification;
+use crate::policy::silence::Silence;
 use crate::sink::client::Client;
-use crate::sink::{DeliveryVerdict, Outcome, Sink, SinkKind, verdict};
+use crate::sink::{DeliveryVerdict, Outcome, RefreshSink, verdict};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Length, Timestamp, portable_name};
 
@@ -91,6 +92,8 @@ fn annotations(notification: &Notification) -> BTreeMap<String, String> {
         AlertKind::NoData => "has no data where there usually is some",
         AlertKind::Source => "does not answer",
         AlertKind::Watchdog => "is alive",
+        AlertKind::Digest => "and others fire",
+        AlertKind::Report => "is reviewed",
     };
     let mut all = BTreeMap::from([
         ("summary".to_owned(), format!("{} {what}", notification.slo)),
@@ -190,9 +193,9 @@ impl Alertmanager {
             }
         }
         if refused.is_empty() {
-            Outcome { verdict: DeliveryVerdict::Done, message: "accepted".to_owned() }
+            Outcome::done("accepted".to_owned())
         } else {
-            Outcome { verdict: DeliveryVerdict::Refused, message: refused.join("; ") }
+            Outcome::new(DeliveryVerdict::Refused, refused.join("; "))
         }
     }
 }
@@ -226,15 +229,11 @@ fn combine(outcomes: &[(&str, Outcome)]) -> Outcome {
         [(_, only)] => only.message.clone(),
         all => all.iter().map(|(peer, outcome)| format!("{peer}: {}", outcome.message)).collect::<Vec<_>>().join("; "),
     };
-    Outcome { verdict: best, message }
+    Outcome::new(best, message)
 }
 
 #[async_trait]
-impl Sink for Alertmanager {
-    fn kind(&self) -> SinkKind {
-        SinkKind::Refresh
-    }
-
+impl RefreshSink for Alertmanager {
     async fn deliver(&self, notification: &Notification, now: Timestamp) -> Outcome {
         self.post(&[notification], &self.shape, now).await
     }
@@ -245,12 +244,12 @@ impl Sink for Alertmanager {
             return self.deliver(ended, now).await;
         }
         let message = "not told: another alert fires under the same labels".to_owned();
-        Outcome { verdict: DeliveryVerdict::Done, message }
+        Outcome::done(message)
     }
 
     async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome {
         if notifications.is_empty() {
-            return Outcome { verdict: DeliveryVerdict::Done, message: "nothing to tell".to_owned() };
+            return Outcome::done("nothing to tell".to_owned());
         }
         self.post(&standing(notifications, &self.shape, now), &self.shape, now).await
     }
@@ -258,6 +257,14 @@ impl Sink for Alertmanager {
     async fn heartbeat(&self, beat: &Notification, expires: Length, now: Timestamp) -> Outcome {
         let shape = Shape { expires, ..self.shape.clone() };
         self.post(&[beat], &shape, now).await
+    }
+
+    async fn silence(&self, _silence: &Silence, _known: Option<&str>, _now: Timestamp) -> Outcome {
+        Outcome::done("silences are not mirrored yet")
+    }
+
+    async fn unsilence(&self, _handle: &str, _now: Timestamp) -> Outcome {
+        Outcome::done("silences are not mirrored yet")
     }
 }
 
@@ -277,7 +284,7 @@ mod tests {
 
     #[test]
     fn one_peer_that_accepts_is_enough_and_the_other_is_told() {
-        let outcome = |verdict, message: &str| Outcome { verdict, message: message.into() };
+        let outcome = |verdict, message: &str| Outcome::new(verdict, message);
         let retry = |seconds| DeliveryVerdict::Retry(Some(Length::from_seconds(seconds)));
         let both = combine(&[
             ("a:9093", outcome(DeliveryVerdict::Retry(None), "refused")),

@@ -9,8 +9,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Mutex;
 
-use crate::policy::notification::Notification;
-use crate::sink::{DeliveryVerdict, Outcome, Sink, SinkKind, body};
+use crate::sink::{DeliveryVerdict, EventSink, Outcome, Task, body};
 use crate::units::Timestamp;
 
 /// Writes lines.
@@ -39,25 +38,17 @@ impl Stdout {
 }
 
 #[async_trait]
-impl Sink for Stdout {
-    fn kind(&self) -> SinkKind {
-        SinkKind::Event
-    }
-
-    async fn deliver(&self, notification: &Notification, _now: Timestamp) -> Outcome {
-        let line = format!("{}\n", body::render(notification));
+impl EventSink for Stdout {
+    async fn deliver(&self, task: &Task, _now: Timestamp) -> Outcome {
+        let line = format!("{}\n", body::render(&task.notification));
         let mut out = self.out.lock().await;
         let written = async {
             out.write_all(line.as_bytes()).await?;
             out.flush().await
         };
         match written.await {
-            Ok(()) => Outcome { verdict: DeliveryVerdict::Done, message: "written".to_owned() },
-            Err(why) => Outcome { verdict: DeliveryVerdict::Retry(None), message: format!("cannot be written: {why}") },
+            Ok(()) => Outcome::done("written".to_owned()),
+            Err(why) => Outcome::new(DeliveryVerdict::Retry(None), format!("cannot be written: {why}")),
         }
-    }
-
-    async fn refresh(&self, _notifications: &[Notification], _now: Timestamp) -> Outcome {
-        Outcome { verdict: DeliveryVerdict::Done, message: String::new() }
     }
 }

@@ -26,14 +26,14 @@ const EXCERPT: usize = 200;
 #[must_use]
 pub fn judge(exchange: &Result<Answer, NoAnswer>, now: Timestamp) -> Outcome {
     match exchange {
-        Ok(answer) => Outcome { verdict: by_status(answer, now), message: shown(answer) },
+        Ok(answer) => Outcome::new(by_status(answer, now), shown(answer)),
         Err(none) => {
             let verdict = match none {
                 NoAnswer { unusable: true, .. } => DeliveryVerdict::Misconfigured,
                 NoAnswer { perhaps_read: true, .. } => DeliveryVerdict::Ambiguous,
                 NoAnswer { .. } => DeliveryVerdict::Retry(None),
             };
-            Outcome { verdict, message: none.message.clone() }
+            Outcome::new(verdict, none.message.clone())
         }
     }
 }

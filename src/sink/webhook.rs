@@ -17,7 +17,7 @@ use crate::config::meant::{SecretRef, WebhookUrl};
 use crate::policy::notification::Notification;
 use crate::secret::Secrets;
 use crate::sink::client::{Answer, Client, NoAnswer};
-use crate::sink::{DeliveryVerdict, Outcome, Sink, SinkKind, body, verdict};
+use crate::sink::{EventSink, Outcome, Task, body, verdict};
 use crate::units::Timestamp;
 
 /// In front of a key that is written in base64.
@@ -145,21 +145,13 @@ impl Webhook {
 }
 
 #[async_trait]
-impl Sink for Webhook {
-    fn kind(&self) -> SinkKind {
-        SinkKind::Event
-    }
-
-    async fn deliver(&self, notification: &Notification, now: Timestamp) -> Outcome {
-        let mut exchange = self.post(notification, now).await;
+impl EventSink for Webhook {
+    async fn deliver(&self, task: &Task, now: Timestamp) -> Outcome {
+        let mut exchange = self.post(&task.notification, now).await;
         if exchange.as_ref().is_ok_and(|answer| matches!(answer.status, 401 | 403)) && self.reread() {
-            exchange = self.post(notification, now).await;
+            exchange = self.post(&task.notification, now).await;
         }
         verdict::judge(&exchange, now)
-    }
-
-    async fn refresh(&self, _notifications: &[Notification], _now: Timestamp) -> Outcome {
-        Outcome { verdict: DeliveryVerdict::Done, message: String::new() }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::policy::alert::{Alert, AlertState};
 use crate::policy::notification::Notification;
 use crate::store::{
     AlertFilter, Attempt, Backlog, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, LONGEST_WAIT, NewDelivery,
-    RECENTLY_ENDED, Snapshot, Store, StoreError, UNDER_WAY, is_of_slo, renamed, slo_of, state_name,
+    RECENTLY_ENDED, Record, RecordKind, Snapshot, Store, StoreError, UNDER_WAY, is_of_slo, renamed, slo_of, state_name,
 };
 use crate::units::{Length, Timestamp};
 
@@ -35,6 +35,7 @@ struct Held {
     days: Buckets,
     slices: BTreeMap<(String, String, Timestamp), Vec<u8>>,
     watermarks: BTreeMap<String, Timestamp>,
+    records: BTreeMap<(RecordKind, String), Record>,
     /// Refuses commits, as a full disk does.
     #[cfg(test)]
     is_full: bool,
@@ -100,9 +101,19 @@ impl Held {
             attempts: Vec::new(),
             created_at: new.created_at,
             next_attempt_at: None,
+            handle: None,
             sequence: self.last_sequence,
         };
         self.deliveries.push(Row { delivery, under_way: false });
+    }
+
+    fn keep(&mut self, record: Record) {
+        let key = (record.kind, record.id.clone());
+        if record.text.is_none() {
+            self.records.remove(&key);
+        } else if record.kind != RecordKind::Audit || !self.records.contains_key(&key) {
+            self.records.insert(key, record);
+        }
     }
 
     fn row(&mut self, id: &str) -> Result<&mut Row, StoreError> {
@@ -223,6 +234,7 @@ impl Store for MemoryStore {
         let slices = commit.slices.into_iter();
         held.slices.extend(slices.map(|(slo, generation, end, bytes)| ((slo, generation, end), bytes)));
         held.watermarks.extend(commit.watermarks);
+        commit.records.into_iter().for_each(|record| held.keep(record));
         commit.renamed.iter().filter(|(from, to)| from != to).for_each(|(from, to)| held.rename(from, to));
         Ok(())
     }
@@ -305,6 +317,7 @@ impl Store for MemoryStore {
         attempt: Attempt,
         state: DeliveryState,
         next_attempt_at: Option<Timestamp>,
+        handle: Option<String>,
     ) -> Result<(), StoreError> {
         let mut held = self.held();
         let row = held.row(delivery)?;
@@ -315,7 +328,27 @@ impl Store for MemoryStore {
         row.delivery.attempts.push(attempt);
         row.delivery.state = state;
         row.delivery.next_attempt_at = next_attempt_at.filter(|_| state == DeliveryState::Pending);
+        row.delivery.handle = handle.or_else(|| row.delivery.handle.take());
         Ok(())
+    }
+
+    async fn handle(&self, sink: &str, thread: &str) -> Result<Option<String>, StoreError> {
+        let held = self.held();
+        let of = |row: &&Row| row.delivery.sink == sink && row.delivery.notification.thread() == thread;
+        let rows = held.deliveries.iter().rev().filter(of);
+        Ok(rows.filter_map(|row| row.delivery.handle.clone()).next())
+    }
+
+    async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let held = self.held();
+        let mut records: Vec<Record> = held.records.values().filter(|record| record.kind == kind).cloned().collect();
+        records.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.id.cmp(&b.id)));
+        records.truncate(limit);
+        Ok(records)
+    }
+
+    async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
+        Ok(self.held().records.get(&(kind, id.to_owned())).cloned())
     }
 
     async fn settled(&self, delivery: &str, state: DeliveryState) -> Result<(), StoreError> {
@@ -383,7 +416,11 @@ impl Store for MemoryStore {
             .map(|row| row.delivery.notification.alert_id.clone())
             .collect();
         held.alerts.retain(|id, alert| alert.resolved_at.is_none_or(|ended| ended > oldest) || waiting.contains(id));
-        let Held { alerts, deliveries, .. } = &mut *held;
+        let Held { alerts, deliveries, records, .. } = &mut *held;
+        records.retain(|(kind, id), record| {
+            let of_alert = *kind == RecordKind::Case && alerts.contains_key(id);
+            record.at > oldest || *kind == RecordKind::Setting || of_alert
+        });
         deliveries.retain(|row| {
             let delivery = &row.delivery;
             row.pending() || delivery.created_at > oldest || alerts.contains_key(&delivery.notification.alert_id)

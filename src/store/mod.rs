@@ -34,10 +34,58 @@ pub struct Commit {
     pub slices: Vec<(String, String, Timestamp, Vec<u8>)>,
     /// How far each SLO whose watermark moved was decided, by its id and generation.
     pub watermarks: BTreeMap<String, Timestamp>,
+    /// What people and the desk keep: silences, marks, cases, audit.
+    pub records: Vec<Record>,
     /// SLOs that have another id from now on, old and new: hours, days, slices and alerts go over, after everything else
     /// is written. Where both have an hour the one with more measured time stays, of two slices that of the new id. States
     /// and watermarks are the caller's: their form is not known here.
     pub renamed: Vec<(String, String)>,
+}
+
+/// What a [`Record`] is about: each has a shape of its own, known to its writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// What became of an alert among people and receivers; by alert id.
+    Case,
+    /// Alerts that are told as one; by key.
+    Group,
+    /// A silence; by id.
+    Silence,
+    /// A deploy marker; by id.
+    Marker,
+    /// Who changed what; never written twice, never changed.
+    Audit,
+    /// What the service made for itself once (the key of links); by name.
+    Setting,
+}
+
+impl RecordKind {
+    /// As stored: `case`, `group`, `silence`, `marker`, `audit`, `setting`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Case => "case",
+            Self::Group => "group",
+            Self::Silence => "silence",
+            Self::Marker => "marker",
+            Self::Audit => "audit",
+            Self::Setting => "setting",
+        }
+    }
+}
+
+/// One record: versioned JSON that the store does not look into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What it is about.
+    pub kind: RecordKind,
+    /// Its name among its kind.
+    pub id: String,
+    /// When it was made, or ends (wall clock): records are listed by it, and dropped once it is older than the history that
+    /// is kept. Settings stay, and cases as long as their alert.
+    pub at: Timestamp,
+    /// The record; `None` drops it.
+    pub text: Option<String>,
 }
 
 /// A notification for one receiver.
@@ -97,6 +145,8 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// When it is tried next, while pending; `None` before its first try: at once.
     pub next_attempt_at: Option<Timestamp>,
+    /// What the receiver called what it opened, once done.
+    pub handle: Option<String>,
     /// Place in the order of the outbox.
     pub sequence: i64,
 }
@@ -266,14 +316,25 @@ pub trait Store: Send + Sync {
     /// know whether the receiver was reached.
     async fn attempting(&self, delivery: &str, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Writes a try and what follows from it. Takes the place of the begin of the same try.
+    /// Writes a try and what follows from it, with the handle of what it opened. Takes the place of the begin of the same
+    /// try.
     async fn attempted(
         &self,
         delivery: &str,
         attempt: Attempt,
         state: DeliveryState,
         next_attempt_at: Option<Timestamp>,
+        handle: Option<String>,
     ) -> Result<(), StoreError>;
+
+    /// The newest handle of a thread ([`Notification::thread`]) at a sink.
+    async fn handle(&self, sink: &str, thread: &str) -> Result<Option<String>, StoreError>;
+
+    /// Records of a kind, newest `at` first, then by id.
+    async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError>;
+
+    /// One record.
+    async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError>;
 
     /// Ends a delivery without a try.
     async fn settled(&self, delivery: &str, state: DeliveryState) -> Result<(), StoreError>;

@@ -9,13 +9,14 @@ use serde_json::json;
 use slo::diag::{Diagnostic, Place};
 use slo::engine::forecast::{Forecast, LikelyEnds};
 use slo::engine::verdict::{Budget, Condition, WindowFigures};
+use slo::policy::act::{Act, Acted, Actor};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::notification::Notification;
 use slo::runtime::service::{
-    ConfigView, Counted, InstanceView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SourceView,
+    ActError, ConfigView, Counted, InstanceView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SourceView,
 };
 use slo::spec::policy::AlertSeverity;
-use slo::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, DeliveryState, StoreError};
+use slo::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, DeliveryState, Record, RecordKind, StoreError};
 use slo::telemetry::Telemetry;
 use slo::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
@@ -313,6 +314,9 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         budget: None,
         forecast: None,
         evidence: None,
+        members: Vec::new(),
+        mark: None,
+        report: None,
         context: vec![],
         coverage: 1.0,
         time_weighted: false,
@@ -334,6 +338,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         }],
         created_at: time("2026-11-21T02:55:15Z"),
         next_attempt_at: (state == DeliveryState::Pending).then(|| time("2026-11-21T03:01:00Z")),
+        handle: None,
         sequence,
     }
 }
@@ -470,6 +475,18 @@ fn down_id() -> InstanceId {
 
 #[async_trait]
 impl Service for Fake {
+    async fn act(&self, act: Act, _by: &Actor) -> Result<Acted, ActError> {
+        Err(ActError::NotFound(format!("{act:?}")))
+    }
+
+    async fn records(&self, _kind: RecordKind, _limit: usize) -> Result<Vec<Record>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn record(&self, _kind: RecordKind, _id: &str) -> Result<Option<Record>, StoreError> {
+        Ok(None)
+    }
+
     fn has_sloth_names(&self) -> bool {
         self.sloth_names
     }

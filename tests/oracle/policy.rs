@@ -57,7 +57,7 @@ fn seen(alert: &alert::Alert) -> Alert {
             AlertKind::Burn => About::Burn,
             AlertKind::Budget => About::Budget,
             AlertKind::Down => About::Down,
-            AlertKind::NoData | AlertKind::Source | AlertKind::Watchdog => About::NoData,
+            _ => About::NoData,
         },
         started: alert.started_at.millis(),
         fired: alert.fired_at.unwrap().millis(),

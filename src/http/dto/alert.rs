@@ -174,14 +174,7 @@ pub struct Attempt {
 
 /// As in [`Alert::kind`].
 pub const fn kind_name(kind: AlertKind) -> &'static str {
-    match kind {
-        AlertKind::Burn => "burn",
-        AlertKind::Budget => "budget",
-        AlertKind::Down => "down",
-        AlertKind::NoData => "no_data",
-        AlertKind::Source => "source",
-        AlertKind::Watchdog => "watchdog",
-    }
+    kind.name()
 }
 
 /// As in [`Alert::state`] and [`Tier::state`].

@@ -5,7 +5,7 @@
 
 use crate::policy::alert::AlertState;
 use crate::policy::notification::Notification;
-use crate::sink::{DeliveryVerdict, Outcome, SinkKind};
+use crate::sink::{DeliveryVerdict, Outcome};
 use crate::store::{Attempt, Delivery, DeliveryState};
 use crate::units::{Length, Timestamp};
 
@@ -42,6 +42,8 @@ pub struct Written {
     pub state: DeliveryState,
     /// When it is tried next, while pending.
     pub next_attempt_at: Option<Timestamp>,
+    /// What the receiver calls what it opened.
+    pub handle: Option<String>,
 }
 
 /// Decides about a row. `others` are the rows of the same alert to the same sink, in any order and with any state;
@@ -74,25 +76,25 @@ fn tells(delivery: &Delivery, state: AlertState) -> bool {
 }
 
 /// Whether a try may have got through, although none was answered with yes.
-fn perhaps_told(delivery: &Delivery) -> bool {
+pub fn perhaps_told(delivery: &Delivery) -> bool {
     delivery.attempts.iter().any(|attempt| matches!(attempt.outcome.as_str(), "ambiguous" | "done"))
 }
 
 /// What follows from a try that ended at `now`. `jitter` is in `0..1`. A sink that is refreshed has no horizon: it is told
 /// what is the case, for as long as it is the case.
 #[must_use]
-pub fn follow(head: &Delivery, outcome: Outcome, kind: SinkKind, now: Timestamp, jitter: f64) -> Written {
+pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp, jitter: f64) -> Written {
     let name = outcome.verdict.name();
     let told = if let DeliveryVerdict::Retry(told) = outcome.verdict { told } else { None };
     let last = head.created_at + HORIZON;
     let state = match outcome.verdict {
         DeliveryVerdict::Done => DeliveryState::Done,
         DeliveryVerdict::Refused | DeliveryVerdict::Misconfigured => DeliveryState::Failed,
-        _ if kind == SinkKind::Event && now >= last => DeliveryState::Expired,
+        _ if !refreshed && now >= last => DeliveryState::Expired,
         _ => DeliveryState::Pending,
     };
     let wait = wait(head.attempts.len(), told, jitter);
-    let next = if kind == SinkKind::Event { (now + wait).min(last) } else { now + wait };
+    let next = if refreshed { now + wait } else { (now + wait).min(last) };
     // A receiver's own wait is never cut short, not even by the horizon.
     let next = next.max(now + told.unwrap_or_default().min(LONGEST_TOLD_WAIT));
     Written {
@@ -100,6 +102,7 @@ pub fn follow(head: &Delivery, outcome: Outcome, kind: SinkKind, now: Timestamp,
         attempt: Attempt { at: now, outcome: name.to_owned(), message: outcome.message },
         state,
         next_attempt_at: (state == DeliveryState::Pending).then_some(next),
+        handle: outcome.handle,
     }
 }
 

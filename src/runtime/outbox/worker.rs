@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, jitter};
 use crate::policy::alert::AlertState;
 use crate::policy::notification::Notification;
-use crate::runtime::outbox::rule::{Decision, Written, decide, follow};
-use crate::sink::{DeliveryVerdict, Outcome, Sink, SinkKind};
+use crate::runtime::outbox::rule::{Decision, Written, decide, follow, perhaps_told};
+use crate::sink::{DeliveryVerdict, Outcome, Sink, Task};
 use crate::store::{Delivery, DeliveryFilter, DeliveryState, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::{DeliveryAttempt, DeliverySuperseded, OutboxState, RefreshFailed, StoreFailure};
@@ -47,7 +47,7 @@ pub(super) struct Shared {
 /// One worker.
 pub(super) struct Worker {
     name: String,
-    sink: watch::Receiver<Arc<dyn Sink>>,
+    sink: watch::Receiver<Sink>,
     shared: Shared,
     stop: CancellationToken,
     tries: JoinSet<Outcome>,
@@ -58,12 +58,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(
-        name: String,
-        sink: watch::Receiver<Arc<dyn Sink>>,
-        shared: Shared,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(name: String, sink: watch::Receiver<Sink>, shared: Shared, stop: CancellationToken) -> Self {
         Self {
             name,
             sink,
@@ -190,7 +185,7 @@ impl Worker {
         now: Timestamp,
     ) -> Result<Arc<[Notification]>, StoreError> {
         let fires = |notification: &&Notification| notification.state != AlertState::Resolved;
-        let keeps_states = self.sink.borrow().kind() == SinkKind::Refresh;
+        let keeps_states = self.sink.borrow().is_refreshed();
         if !keeps_states || due.iter().all(|(_, notification)| fires(&notification)) {
             return Ok(Arc::default());
         }
@@ -210,15 +205,17 @@ impl Worker {
         if let Err(error) = self.shared.store.attempting(&head.id, now).await {
             self.shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
         }
-        let sink = Arc::clone(&self.sink.borrow());
-        let firing = Arc::clone(firing);
-        let task = self.tries.spawn(async move {
-            if notification.state == AlertState::Resolved {
-                sink.end(&notification, &firing, now).await
-            } else {
-                sink.deliver(&notification, now).await
+        let handle = match self.shared.store.handle(&self.name, &notification.thread()).await {
+            Ok(handle) => handle,
+            Err(error) => {
+                self.shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
+                None
             }
-        });
+        };
+        let task = Task { notification, handle, perhaps_told: perhaps_told(&head) };
+        let sink = self.sink.borrow().clone();
+        let firing = Arc::clone(firing);
+        let task = self.tries.spawn(async move { sink.deliver(&task, &firing, now).await });
         self.under_way.insert(task.id(), head);
     }
 
@@ -229,14 +226,14 @@ impl Worker {
             Err(error) => {
                 // The receiver may have been reached before.
                 let message = "the sink failed from within".to_owned();
-                (error.id(), Outcome { verdict: DeliveryVerdict::Ambiguous, message })
+                (error.id(), Outcome::new(DeliveryVerdict::Ambiguous, message))
             }
         };
         let Some(head) = self.under_way.remove(&id) else { return };
         let now = self.shared.clock.now();
-        let kind = self.sink.borrow().kind();
+        let refreshed = self.sink.borrow().is_refreshed();
         let told_to_wait = matches!(outcome.verdict, DeliveryVerdict::Retry(Some(_)));
-        let written = follow(&head, outcome, kind, now, jitter());
+        let written = follow(&head, outcome, refreshed, now, jitter());
         if told_to_wait {
             self.shut_until = self.shut_until.max(written.next_attempt_at);
         }
@@ -252,8 +249,8 @@ impl Worker {
 
     async fn write_kept(&mut self) -> Result<(), StoreError> {
         while let Some(written) = self.unwritten.first() {
-            let Written { delivery, attempt, state, next_attempt_at } = written.clone();
-            self.shared.store.attempted(&delivery, attempt, state, next_attempt_at).await?;
+            let Written { delivery, attempt, state, next_attempt_at, handle } = written.clone();
+            self.shared.store.attempted(&delivery, attempt, state, next_attempt_at, handle).await?;
             self.unwritten.remove(0);
         }
         Ok(())
@@ -262,10 +259,8 @@ impl Worker {
     /// Tells the state if it is time and nothing is under way, since a refresh must not overtake a newer event. Gives the
     /// time of the next refresh; `None` for sinks that are not refreshed.
     async fn refresh_if_due(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let sink = Arc::clone(&self.sink.borrow());
-        if sink.kind() != SinkKind::Refresh {
-            return Ok(None);
-        }
+        let sink = self.sink.borrow().clone();
+        let Sink::Refresh(sink) = sink else { return Ok(None) };
         // A clock that was set back must not silence us.
         let last = self.refreshed_at.filter(|last| *last <= now);
         let due = last.map_or(now, |last| last + REFRESH_EVERY);

@@ -23,7 +23,8 @@ use crate::policy::alert::Alert;
 use crate::policy::notification::Notification;
 use crate::store::sqlite::thread::Thread;
 use crate::store::{
-    AlertFilter, Attempt, Backlog, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, Snapshot, Store, StoreError,
+    AlertFilter, Attempt, Backlog, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, Record, RecordKind, Snapshot,
+    Store, StoreError,
 };
 use crate::units::Timestamp;
 
@@ -105,10 +106,27 @@ impl Store for SqliteStore {
         attempt: Attempt,
         state: DeliveryState,
         next_attempt_at: Option<Timestamp>,
+        handle: Option<String>,
     ) -> Result<(), StoreError> {
         let delivery = delivery.to_owned();
-        let job = move |connection: &mut _| write::attempted(connection, &delivery, &attempt, state, next_attempt_at);
+        let job = move |connection: &mut _| {
+            write::attempted(connection, &delivery, &attempt, state, next_attempt_at, handle.as_deref())
+        };
         self.thread.run(WRITING, job).await
+    }
+
+    async fn handle(&self, sink: &str, thread: &str) -> Result<Option<String>, StoreError> {
+        let (sink, thread) = (sink.to_owned(), thread.to_owned());
+        self.thread.run(READING, move |connection| read::handle(connection, &sink, &thread)).await
+    }
+
+    async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.thread.run(READING, move |connection| read::records(connection, kind, limit)).await
+    }
+
+    async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
+        let id = id.to_owned();
+        self.thread.run(READING, move |connection| read::one_record(connection, kind, &id)).await
     }
 
     async fn settled(&self, delivery: &str, state: DeliveryState) -> Result<(), StoreError> {

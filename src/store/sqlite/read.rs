@@ -11,7 +11,8 @@ use crate::policy::notification::Notification;
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::record;
 use crate::store::{
-    AlertFilter, Attempt, Backlog, Delivery, DeliveryFilter, DeliveryState, LONGEST_WAIT, RECENTLY_ENDED, Snapshot,
+    AlertFilter, Attempt, Backlog, Delivery, DeliveryFilter, DeliveryState, LONGEST_WAIT, RECENTLY_ENDED, Record,
+    RecordKind, Snapshot,
 };
 use crate::units::{Length, Timestamp};
 
@@ -149,6 +150,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Failure> {
         attempts: Vec::new(),
         created_at: Timestamp::from_millis(row.get("created_at")?),
         next_attempt_at: next.map(Timestamp::from_millis),
+        handle: row.get("handle")?,
         sequence: row.get("sequence")?,
     })
 }
@@ -246,6 +248,31 @@ pub(super) fn alerts(connection: &Connection, filter: &AlertFilter, limit: usize
 pub(super) fn alert(connection: &Connection, id: &str) -> Result<Option<Alert>, Failure> {
     let mut statement = connection.prepare_cached("SELECT id, shape, record FROM alerts WHERE id = ?1")?;
     statement.query_row([id], |row| Ok(record::alert(row))).optional()?.transpose()
+}
+
+/// The newest handle of a thread at a sink.
+pub(super) fn handle(connection: &Connection, sink: &str, thread: &str) -> Result<Option<String>, Failure> {
+    let sql = "SELECT handle FROM deliveries WHERE thread = ?1 AND sink = ?2 AND handle IS NOT NULL
+               ORDER BY sequence DESC LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.query_row([thread, sink], |row| row.get(0)).optional()?)
+}
+
+/// Records of a kind, newest first.
+pub(super) fn records(connection: &Connection, kind: RecordKind, limit: usize) -> Result<Vec<Record>, Failure> {
+    let sql = "SELECT id, at, record FROM records WHERE kind = ?1 ORDER BY at DESC, id LIMIT ?2";
+    all(connection, sql, params![kind.name(), count(limit)], |row| {
+        Ok(Record { kind, id: row.get(0)?, at: time(row, 1)?, text: Some(row.get(2)?) })
+    })
+}
+
+/// One record.
+pub(super) fn one_record(connection: &Connection, kind: RecordKind, id: &str) -> Result<Option<Record>, Failure> {
+    let sql = "SELECT at, record FROM records WHERE kind = ?1 AND id = ?2";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([kind.name(), id], |row| Ok((Timestamp::from_millis(row.get(0)?), row.get::<_, String>(1)?)));
+    let found = found.optional()?;
+    Ok(found.map(|(at, text)| Record { kind, id: id.to_owned(), at, text: Some(text) }))
 }
 
 /// What has to hold, with values by number.

@@ -8,7 +8,8 @@
 pub(super) const APPLICATION_ID: i32 = 0x534C_4F31;
 
 /// All of them, oldest first.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE alerts (
     id          TEXT    NOT NULL PRIMARY KEY,
     slo         TEXT    NOT NULL,
@@ -98,4 +99,22 @@ CREATE TABLE watermarks (
     source TEXT    NOT NULL PRIMARY KEY,
     at     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+-- thread: what a sink that keeps one ticket an episode knows it by. handle: what it called it.
+ALTER TABLE deliveries ADD COLUMN thread TEXT NOT NULL DEFAULT '';
+ALTER TABLE deliveries ADD COLUMN handle TEXT;
+CREATE INDEX deliveries_of_thread ON deliveries (thread, sink, sequence) WHERE handle IS NOT NULL;
+
+CREATE TABLE records (
+    kind   TEXT    NOT NULL,
+    id     TEXT    NOT NULL,
+    at     INTEGER NOT NULL,
+    record TEXT    NOT NULL,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX records_by_age ON records (kind, at DESC, id);
+CREATE TRIGGER audit_stays BEFORE UPDATE ON records WHEN old.kind = 'audit'
+BEGIN SELECT RAISE(ABORT, 'an entry of the audit is never changed'); END;
+",
+];

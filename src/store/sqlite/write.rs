@@ -8,7 +8,7 @@ use crate::policy::alert::{Alert, AlertState};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::record::{SHAPE, encode};
 use crate::store::sqlite::rename::rename;
-use crate::store::{Attempt, Commit, DeliveryState, Keep, NewDelivery, UNDER_WAY, slo_of, state_name};
+use crate::store::{Attempt, Commit, DeliveryState, Keep, NewDelivery, Record, UNDER_WAY, slo_of, state_name};
 use crate::units::{Length, Timestamp};
 
 const DAY: Length = Length::from_days(1);
@@ -41,6 +41,9 @@ pub(super) fn commit(connection: &mut Connection, commit: &Commit) -> Result<(),
             .prepare_cached("REPLACE INTO watermarks (source, at) VALUES (?1, ?2)")?
             .execute(params![source, at.millis()])?;
     }
+    for record in &commit.records {
+        write_record(&transaction, record)?;
+    }
     for (from, to) in commit.renamed.iter().filter(|(from, to)| from != to) {
         rename(&transaction, from, to)?;
     }
@@ -50,6 +53,22 @@ pub(super) fn commit(connection: &mut Connection, commit: &Commit) -> Result<(),
 
 fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Failure> {
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}
+
+fn write_record(transaction: &Transaction<'_>, record: &Record) -> Result<(), Failure> {
+    let kind = record.kind.name();
+    let Some(text) = &record.text else {
+        transaction
+            .prepare_cached("DELETE FROM records WHERE kind = ?1 AND id = ?2")?
+            .execute(params![kind, record.id])?;
+        return Ok(());
+    };
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO records (kind, id, at, record) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (kind, id) DO UPDATE SET at = excluded.at, record = excluded.record WHERE kind <> 'audit'",
+    )?;
+    statement.execute(params![kind, record.id, record.at.millis(), text])?;
+    Ok(())
 }
 
 pub(super) fn write_alert(transaction: &Transaction<'_>, alert: &Alert) -> Result<(), Failure> {
@@ -77,8 +96,8 @@ pub(super) fn write_alert(transaction: &Transaction<'_>, alert: &Alert) -> Resul
 fn write_delivery(transaction: &Transaction<'_>, new: &NewDelivery) -> Result<(), Failure> {
     // Not `ON CONFLICT DO NOTHING`: that would use up a number of the sequence.
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO deliveries (id, sink, dedup_key, alert_id, tells, urgency, state, created_at, shape, record)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7, ?8, ?9
+        "INSERT INTO deliveries (id, sink, dedup_key, alert_id, tells, urgency, state, created_at, shape, record, thread)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7, ?8, ?9, ?10
          WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1)",
     )?;
     statement.execute(params![
@@ -91,6 +110,7 @@ fn write_delivery(transaction: &Transaction<'_>, new: &NewDelivery) -> Result<()
         new.created_at.millis(),
         SHAPE,
         encode("delivery", &new.id, &new.notification)?,
+        new.notification.thread(),
     ])?;
     Ok(())
 }
@@ -156,6 +176,7 @@ pub(super) fn attempted(
     attempt: &Attempt,
     state: DeliveryState,
     next_attempt_at: Option<Timestamp>,
+    handle: Option<&str>,
 ) -> Result<(), Failure> {
     let transaction = begin(connection)?;
     let (sequence, under_way) = find(&transaction, delivery)?;
@@ -169,8 +190,11 @@ pub(super) fn attempted(
     write_attempt(&transaction, sequence, attempt)?;
     let next = next_attempt_at.filter(|_| state == DeliveryState::Pending);
     transaction
-        .prepare_cached("UPDATE deliveries SET under_way = 0, state = ?2, next_attempt_at = ?3 WHERE sequence = ?1")?
-        .execute(params![sequence, state.name(), next.map(Timestamp::millis)])?;
+        .prepare_cached(
+            "UPDATE deliveries SET under_way = 0, state = ?2, next_attempt_at = ?3, handle = coalesce(?4, handle)
+             WHERE sequence = ?1",
+        )?
+        .execute(params![sequence, state.name(), next.map(Timestamp::millis), handle])?;
     transaction.commit()?;
     Ok(())
 }
@@ -216,6 +240,11 @@ pub(super) fn prune(connection: &mut Connection, now: Timestamp, keep: Keep) -> 
     transaction.execute(
         "DELETE FROM deliveries WHERE created_at <= ?1 AND state <> 'pending'
          AND NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.id = alert_id)",
+        [oldest],
+    )?;
+    transaction.execute(
+        "DELETE FROM records WHERE at <= ?1 AND kind <> 'setting'
+         AND NOT (kind = 'case' AND EXISTS (SELECT 1 FROM alerts WHERE alerts.id = records.id))",
         [oldest],
     )?;
     transaction.commit()?;

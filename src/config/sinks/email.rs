@@ -1,0 +1,25 @@
+//! `{type: email}`: E-mail by SMTP.
+
+use std::path::Path;
+
+use crate::config::meant::SecretRef;
+use crate::config::sinks::not_built;
+use crate::yaml::{NodeId, Reader};
+
+/// E-mail by SMTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email {}
+
+impl Email {
+    /// Every secret that it names.
+    #[must_use]
+    pub const fn secrets(&self) -> Vec<&SecretRef> {
+        Vec::new()
+    }
+}
+
+/// Reads one; what is wrong is noted.
+pub(super) fn read(reader: &mut Reader<'_>, node: NodeId, _folder: &Path) -> Option<Email> {
+    not_built(reader, node, "email");
+    None
+}

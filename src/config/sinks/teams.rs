@@ -1,0 +1,25 @@
+//! `{type: teams}`: Microsoft Teams: a workflow.
+
+use std::path::Path;
+
+use crate::config::meant::SecretRef;
+use crate::config::sinks::not_built;
+use crate::yaml::{NodeId, Reader};
+
+/// Microsoft Teams: a workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Teams {}
+
+impl Teams {
+    /// Every secret that it names.
+    #[must_use]
+    pub const fn secrets(&self) -> Vec<&SecretRef> {
+        Vec::new()
+    }
+}
+
+/// Reads one; what is wrong is noted.
+pub(super) fn read(reader: &mut Reader<'_>, node: NodeId, _folder: &Path) -> Option<Teams> {
+    not_built(reader, node, "teams");
+    None
+}
