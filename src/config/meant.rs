@@ -203,7 +203,7 @@ pub enum SinkConfig {
     Gitlab(Gitlab),
     /// Jira issues, Cloud and Data Center.
     Jira(Jira),
-    /// ServiceNow incidents.
+    /// `ServiceNow` incidents.
     Servicenow(Servicenow),
     /// A program that is started for each notification.
     Exec(Exec),

@@ -1,4 +1,4 @@
-//! ServiceNow incidents.
+//! `ServiceNow` incidents.
 
 use crate::config::sinks::servicenow::Servicenow;
 use crate::sink::{Parts, Sink};

@@ -335,8 +335,8 @@ impl Store for MemoryStore {
     async fn handle(&self, sink: &str, thread: &str) -> Result<Option<String>, StoreError> {
         let held = self.held();
         let of = |row: &&Row| row.delivery.sink == sink && row.delivery.notification.thread() == thread;
-        let rows = held.deliveries.iter().rev().filter(of);
-        Ok(rows.filter_map(|row| row.delivery.handle.clone()).next())
+        let mut rows = held.deliveries.iter().rev().filter(of);
+        Ok(rows.find_map(|row| row.delivery.handle.clone()))
     }
 
     async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError> {

@@ -1,4 +1,4 @@
-//! `{type: servicenow}`: ServiceNow incidents.
+//! `{type: servicenow}`: `ServiceNow` incidents.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::config::meant::SecretRef;
 use crate::config::sinks::not_built;
 use crate::yaml::{NodeId, Reader};
 
-/// ServiceNow incidents.
+/// `ServiceNow` incidents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Servicenow {}
 
