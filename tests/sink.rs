@@ -323,8 +323,8 @@ fn what_cannot_work_is_refused_at_start_and_names_the_sink() {
         url: WebhookUrl::Plain(url.into()),
         secret: secret.map(|name| SecretRef::Env(name.into())),
     };
-    assert_eq!(build(&webhook("https://hooks.example/slo", Some("HOOK_SECRET"))).unwrap(), false);
-    assert_eq!(build(&SinkConfig::Stdout).unwrap(), false);
+    assert!(!build(&webhook("https://hooks.example/slo", Some("HOOK_SECRET"))).unwrap());
+    assert!(!build(&SinkConfig::Stdout).unwrap());
     for (config, part) in [
         (
             webhook("https://hooks.example/slo", Some("NOT_SET")),
@@ -341,7 +341,7 @@ fn what_cannot_work_is_refused_at_start_and_names_the_sink() {
         expires: Length::from_minutes(15),
         severity: BTreeMap::new(),
     };
-    assert_eq!(build(&peers(&["http://127.0.0.1:9093/"])).unwrap(), true);
+    assert!(build(&peers(&["http://127.0.0.1:9093/"])).unwrap());
     assert!(build(&peers(&[])).unwrap_err().to_string().contains("no `urls`"));
     assert!(build(&peers(&["127.0.0.1:9093"])).unwrap_err().to_string().contains("is no address"));
 }
