@@ -271,9 +271,9 @@ mod tests {
         assert_eq!(limit(100).cut_card(card, plain), card);
         assert_eq!(
             limit(70).cut_card(card, plain),
-            "[PAGE] a/b: 3% fail\nsince 02:54 UT…\ndo     runbook https://wiki.example"
+            "[PAGE] a/b: 3% fail\nsince 02:54 U…\ndo     runbook https://wiki.example"
         );
-        assert_eq!(limit(30).cut_card(card, plain), "[PAGE] a/b: 3% fail\nsince 02…");
+        assert_eq!(limit(30).cut_card(card, plain), "[PAGE] a/b: 3% fail\nsince 02:…");
     }
 
     #[test]
