@@ -9,6 +9,7 @@
 pub mod alertmanager;
 pub mod body;
 pub mod client;
+pub mod credentials;
 pub mod email;
 pub mod escape;
 pub mod exec;
