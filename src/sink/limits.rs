@@ -49,8 +49,8 @@ pub const PAGERDUTY_DETAIL: Limit = limit("pagerduty custom_details", 20_000, Un
 
 /// `message`.
 pub const OPSGENIE_MESSAGE: Limit = limit("opsgenie message", 130, Unit::Utf16);
-/// `alias`; what is longer is made short by a hash, never cut.
-pub const OPSGENIE_ALIAS: Limit = limit("opsgenie alias", 512, Unit::Utf16);
+/// `alias`: 512 are documented, 250 in places; what is longer is made short by a hash, never cut.
+pub const OPSGENIE_ALIAS: Limit = limit("opsgenie alias", 250, Unit::Utf16);
 /// `description`.
 pub const OPSGENIE_DESCRIPTION: Limit = limit("opsgenie description", 15_000, Unit::Utf16);
 /// One of `tags`, of which there are at most 20.
