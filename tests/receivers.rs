@@ -5,7 +5,15 @@
 
 #[path = "receivers/kit.rs"]
 mod kit;
+#[path = "receivers/opsgenie.rs"]
+mod opsgenie;
+#[path = "receivers/pagerduty.rs"]
+mod pagerduty;
 #[path = "outbox_kit/sample.rs"]
 mod sample;
 #[path = "receivers/server.rs"]
 mod server;
+#[path = "receivers/slack.rs"]
+mod slack;
+#[path = "receivers/teams.rs"]
+mod teams;
