@@ -160,7 +160,7 @@ impl SloState {
         let mine = self.breakdown.series.iter().filter_map(|(fingerprint, recent)| {
             let tracker = self.registry.find(*fingerprint)?;
             let instance = self.instances.get(usize::try_from(tracker.instance).ok()?)?;
-            (instance.labels() == group).then(|| (tracker.roles, recent))
+            (instance.labels() == group).then_some((tracker.roles, recent))
         });
         let (mut all, mut values) = (Counts::default(), BTreeMap::<(&str, &str), Counts>::new());
         for (roles, recent) in mine {
