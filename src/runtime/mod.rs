@@ -8,6 +8,7 @@ pub mod backfill;
 pub mod backtest;
 pub mod blueprint;
 pub mod core;
+mod desk;
 pub mod entry;
 pub mod evaluation;
 pub mod files;
