@@ -13,6 +13,7 @@ pub mod act;
 pub mod ahead;
 pub mod alert;
 pub mod annotation;
+pub mod audit;
 pub mod book;
 pub mod card;
 pub mod catch_up;
