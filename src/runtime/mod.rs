@@ -13,6 +13,8 @@ pub mod entry;
 pub mod evaluation;
 pub mod files;
 pub mod health;
+pub mod hooks;
+pub mod links;
 pub mod live;
 pub mod once;
 pub mod outbox;
