@@ -4,6 +4,7 @@
 
 pub mod meant;
 pub mod read;
+mod routes;
 pub mod secrets;
 pub mod sinks;
 mod sources;

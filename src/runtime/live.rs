@@ -25,7 +25,7 @@ use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
-use crate::runtime::{watch, watchdog};
+use crate::runtime::{desk, watch, watchdog};
 use crate::spec::policy::AlertSeverity;
 use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
@@ -47,6 +47,8 @@ struct Running {
     stop: CancellationToken,
     pollers: Vec<JoinHandle<(String, SourceAlert)>>,
     watchdogs: Vec<JoinHandle<()>>,
+    /// Outlives reloads.
+    desk: Option<JoinHandle<()>>,
     outbox: Outbox,
 }
 
@@ -85,6 +87,7 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        core.restore_desk().await?;
         let blueprint = Arc::new(blueprint);
         let mut entries = BTreeMap::new();
         for plan in &blueprint.slos {
@@ -102,7 +105,8 @@ impl Live {
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
         Self::withdraw_sources(&core, alerts).await;
         let watchdogs = watchdogs(&core, &blueprint, (pace, &task_stop));
-        let running = Running { stop: task_stop, pollers, watchdogs, outbox };
+        let desk = Some(tokio::spawn(desk::run(Arc::clone(&core), stop.child_token())));
+        let running = Running { stop: task_stop, pollers, watchdogs, desk, outbox };
         let at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
@@ -149,6 +153,7 @@ impl Live {
         running.stop.cancel();
         let pollers = std::mem::take(&mut running.pollers);
         let watchdogs = std::mem::take(&mut running.watchdogs);
+        let desk = running.desk.take();
         let all = async {
             for poller in pollers {
                 // A panic in a poller was logged when it happened.
@@ -156,6 +161,9 @@ impl Live {
             }
             for watchdog in watchdogs {
                 let _ = watchdog.await;
+            }
+            if let Some(desk) = desk {
+                let _ = desk.await;
             }
         };
         let pollers_ended = tokio::time::timeout(GRACE.to_std(), all).await.is_ok();
