@@ -269,16 +269,16 @@ mod tests {
         for (old, new, expected) in [
             ("reason: b, ", "", vec!["SLO080 {name: a,"]),
             ("reason: b", "reason: ' '", vec!["SLO080 ' '"]),
-            (", alerts_only: true", "", vec!["SLO004 {name: a,"]),
-            ("alerts_only: true", "alerts_only: false", vec!["SLO004 false"]),
+            (", alerts_only: true", "", vec!["SLO007 {name: a,"]),
+            ("alerts_only: true", "alerts_only: false", vec!["SLO007 false"]),
             ("c/*", "c", vec!["SLO009 c"]),
             ("c/*", "c/d/e", vec!["SLO009 c/d/e"]),
             ("[c/*]", "[]", vec!["SLO006 []"]),
             ("0 2 * * *", "0 25 * * *", vec!["SLO011 0 25 * * *"]),
-            (", for: 1h}", ", for: 1h, zone: Berlin}", vec!["SLO025 Berlin"]),
+            (", for: 1h}", ", for: 1h, zone: Berlin}", vec!["SLO024 Berlin"]),
             (", for: 1h}", ", for: 0s}", vec!["SLO011 0s"]),
             ("cron: 0 2 * * *", "start: yesterday", vec!["SLO011 yesterday"]),
-            ("cron: 0 2 * * *", "start: 2026-12-01T22:00:00Z, zone: UTC", vec!["SLO025 UTC"]),
+            ("cron: 0 2 * * *", "start: 2026-12-01T22:00:00Z, zone: UTC", vec!["SLO024 UTC"]),
             ("cron: 0 2 * * *, ", "", vec!["SLO006 {for: 1h}"]),
         ] {
             let (exclusions, findings) = read(&format!("{{{}}}", good.replace(old, new)));

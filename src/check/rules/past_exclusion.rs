@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
 Take it out, or write when it is to be.",
     failing: Some(Failing {
         line: 15,
-        column: 22,
+        column: 21,
         text: r#"version: slo/v1
 service: shop
 owner: web
