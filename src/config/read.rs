@@ -1,9 +1,9 @@
 //! Reads the configuration: what is written, with every default (FORMATS 3).
 //!
 //! Decided here: without `files.slos` everything below the folder of the configuration is looked at, without
-//! `files.rules` the folder `rules` there, if it is there; without `routes` every
-//! configured sink is told everything, and without sinks standard output is. Paths are relative to the folder of the
-//! file that holds them.
+//! `files.rules` and `files.exclusions` the folders `rules` and `exclusions` there, if they are there; without `routes`
+//! every configured sink is told everything, and without sinks standard output is. Paths are relative to the folder of
+//! the file that holds them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -151,7 +151,8 @@ fn named(reader: &mut Reader<'_>, root: NodeId, key: &str) -> Vec<(String, NodeI
 
 fn files_beside(folder: &Path) -> Files {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    Files { slos: vec![folder.to_owned()], rules: vec![folder.join("rules")] }
+    let (rules, exclusions) = (vec![folder.join("rules")], vec![folder.join("exclusions")]);
+    Files { slos: vec![folder.to_owned()], rules, exclusions }
 }
 
 fn read_files(reader: &mut Reader<'_>, root: NodeId, folder: &Path, files: &mut Files) {
@@ -162,6 +163,9 @@ fn read_files(reader: &mut Reader<'_>, root: NodeId, folder: &Path, files: &mut 
     }
     if let Some(rules) = item.rules {
         files.rules = paths(rules);
+    }
+    if let Some(exclusions) = item.exclusions {
+        files.exclusions = paths(exclusions);
     }
 }
 

@@ -37,11 +37,10 @@ impl Written for SlothItem {}
 pub(super) struct FilesItem {
     pub(super) slos: Option<Vec<String>>,
     pub(super) rules: Option<Vec<String>>,
+    pub(super) exclusions: Option<Vec<String>>,
 }
 
-impl Written for FilesItem {
-    const NOT_BUILT: &'static [&'static str] = &["exclusions"];
-}
+impl Written for FilesItem {}
 
 /// `alerting`.
 #[derive(Debug, Default, Deserialize)]

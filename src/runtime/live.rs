@@ -20,8 +20,10 @@ use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
+use crate::runtime::mirror::{Mirror, MirrorSinks};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
+use crate::runtime::quiet::Stillness;
 use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
@@ -58,6 +60,10 @@ pub struct Live {
     launch: Launch,
     loaded: RwLock<Arc<Loaded>>,
     running: tokio::sync::Mutex<Running>,
+    /// What makes quiet.
+    stillness: Arc<Stillness>,
+    /// Where silences are mirrored to.
+    mirrors: MirrorSinks,
     /// Held by the act under way.
     acting: tokio::sync::Mutex<()>,
     reload_ok: RwLock<bool>,
@@ -87,6 +93,9 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        // Before anything is told.
+        let stillness = Arc::new(Stillness::read(core.store.as_ref(), blueprint.quiet.clone()).await?);
+        stillness.show(&core);
         core.restore_desk().await?;
         let blueprint = Arc::new(blueprint);
         let mut entries = BTreeMap::new();
@@ -107,6 +116,12 @@ impl Live {
         let watchdogs = watchdogs(&core, &blueprint, (pace, &task_stop));
         let desk = Some(tokio::spawn(desk::run(Arc::clone(&core), stop.child_token())));
         let running = Running { stop: task_stop, pollers, watchdogs, desk, outbox };
+        let mirrors = MirrorSinks::default();
+        mirrors.take(&blueprint);
+        if pace == Pace::Service {
+            let mirror = Mirror::read(Arc::clone(&core), Arc::clone(&stillness), mirrors.clone()).await?;
+            tokio::spawn(mirror.run(stop.clone()));
+        }
         let at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
@@ -114,6 +129,8 @@ impl Live {
             launch,
             loaded,
             running: tokio::sync::Mutex::new(running),
+            stillness,
+            mirrors,
             acting: tokio::sync::Mutex::new(()),
             reload_ok: RwLock::new(true),
             external_url,
