@@ -123,6 +123,7 @@ const LAYERS: &[Layer] = &[
             "hmac",
             "base64",
             "argon2",
+            "secrecy",
             "subtle",
         ],
         false,

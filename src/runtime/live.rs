@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
 use crate::policy::source::{SourceAlert, SourceRule};
+use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
@@ -58,6 +59,7 @@ pub struct Live {
     running: tokio::sync::Mutex<Running>,
     /// Held by the act under way.
     acting: tokio::sync::Mutex<()>,
+    access: Access,
     reload_ok: RwLock<bool>,
     external_url: String,
     pace: Pace,
@@ -107,6 +109,7 @@ impl Live {
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
             core,
+            access: Access::new(Arc::clone(&launch.secrets)),
             launch,
             loaded,
             running: tokio::sync::Mutex::new(running),
@@ -351,6 +354,10 @@ impl Service for Live {
             reload_ok: *self.reload_ok.read().unwrap_or_else(PoisonError::into_inner),
             config: loaded.blueprint.shown(),
         }
+    }
+
+    async fn admit(&self, presented: Option<&Presented>) -> Admission {
+        self.access.admit(self.core.config().server.tokens.as_deref(), presented).await
     }
 
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {

@@ -10,6 +10,7 @@ use crate::engine::forecast::{Forecast, LikelyEnds};
 use crate::engine::verdict::{Budget, Condition, WindowFigures};
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, TierView};
+use crate::runtime::access::{Admission, Presented};
 use crate::store::{AlertFilter, Delivery, DeliveryFilter, Record, RecordKind, StoreError};
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
@@ -258,6 +259,10 @@ pub trait Service: Send + Sync {
     fn sources(&self) -> Vec<SourceView>;
     /// What is loaded.
     fn config(&self) -> ConfigView;
+    /// Whether whoever shows this is let in, and as what.
+    async fn admit(&self, _presented: Option<&Presented>) -> Admission {
+        Admission::Open
+    }
     /// Does what a person asks for, with an entry in the audit, or nothing at all. Whether they may is asked before.
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError>;
     /// Records of a kind, newest first: silences, markers, cases, the audit.
