@@ -280,6 +280,7 @@ fn alert(id: &InstanceId, severity: AlertSeverity, state: AlertState, begin: &st
         tiers: vec![],
         held_back_by: None,
         told: true,
+        evidence: None,
         transitions,
     }
 }
