@@ -27,11 +27,31 @@ pub fn needs(method: &Method, path: &str) -> Needs {
     }
     Needs::Role(if method.is_safe() {
         Role::Read
-    } else if path == "/-/reload" || path.ends_with("/close") {
+    } else if path == "/-/reload" || decoded(path).trim_end_matches('/').ends_with("/close") {
         Role::Admin
     } else {
         Role::Operate
     })
+}
+
+/// What handlers see of the last part of an address: ids stand there encoded, and so may be what follows them.
+fn decoded(path: &str) -> String {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        match after {
+            [high, low, after @ ..] if *first == b'%' && digit(*high).is_some() && digit(*low).is_some() => {
+                bytes.push(digit(*high).unwrap_or_default() << 4 | digit(*low).unwrap_or_default());
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -59,6 +79,7 @@ mod tests {
             (Method::POST, "/api/v1/alerts/shop/a/page/ack", role(Role::Operate)),
             (Method::POST, "/api/v1/alerts/shop/a/page/close", role(Role::Admin)),
             (Method::POST, "/api/v1/alerts/shop/a/page/close/", role(Role::Admin)),
+            (Method::POST, "/api/v1/alerts/shop%2Fa%2Fpage%2F%63lose%2f", role(Role::Admin)),
             (Method::DELETE, "/api/v1/silences/1", role(Role::Operate)),
             (Method::POST, "/-/reload", role(Role::Admin)),
             (Method::POST, "/v1/traces", role(Role::Operate)),

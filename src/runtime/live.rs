@@ -2,6 +2,7 @@
 
 mod acts;
 mod reload;
+mod sinks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,7 +24,7 @@ use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SourceView, Summary};
+use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SinkView, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{watch, watchdog};
@@ -339,6 +340,15 @@ impl Service for Live {
 
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         self.core.store.deliveries(filter, limit).await
+    }
+
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        self.core.store.delivery(id).await
+    }
+
+    async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
+        let (loaded, now) = (self.loaded(), self.core.clock.now());
+        sinks::views(&loaded.blueprint, self.core.store.as_ref(), now).await
     }
 
     fn sources(&self) -> Vec<SourceView> {
