@@ -2,6 +2,7 @@
 
 mod acts;
 mod reload;
+mod sinks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,6 +18,7 @@ use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
 use crate::policy::source::{SourceAlert, SourceRule};
+use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
@@ -24,7 +26,7 @@ use crate::runtime::mirror::{Mirror, MirrorSinks};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::quiet::Stillness;
-use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SourceView, Summary};
+use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SinkView, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{desk, watch, watchdog};
@@ -66,6 +68,7 @@ pub struct Live {
     mirrors: MirrorSinks,
     /// Held by the act under way.
     acting: tokio::sync::Mutex<()>,
+    access: Access,
     reload_ok: RwLock<bool>,
     external_url: String,
     pace: Pace,
@@ -126,6 +129,7 @@ impl Live {
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
             core,
+            access: Access::new(Arc::clone(&launch.secrets)),
             launch,
             loaded,
             running: tokio::sync::Mutex::new(running),
@@ -363,6 +367,15 @@ impl Service for Live {
         self.core.store.deliveries(filter, limit).await
     }
 
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        self.core.store.delivery(id).await
+    }
+
+    async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
+        let (loaded, now) = (self.loaded(), self.core.clock.now());
+        sinks::views(&loaded.blueprint, self.core.store.as_ref(), now).await
+    }
+
     fn sources(&self) -> Vec<SourceView> {
         self.core.sources()
     }
@@ -376,6 +389,10 @@ impl Service for Live {
             reload_ok: *self.reload_ok.read().unwrap_or_else(PoisonError::into_inner),
             config: loaded.blueprint.shown(),
         }
+    }
+
+    async fn admit(&self, presented: Option<&Presented>) -> Admission {
+        self.access.admit(self.core.config().server.tokens.as_deref(), presented).await
     }
 
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {
