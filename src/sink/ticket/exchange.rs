@@ -69,8 +69,6 @@ pub fn unexpected(answer: &Answer, what: &str) -> Failure {
 pub enum Login {
     /// `Authorization: Bearer`.
     Bearer(SecretRef),
-    /// `PRIVATE-TOKEN` (GitLab).
-    PrivateToken(SecretRef),
     /// `Authorization: Basic`.
     Basic(String, SecretRef),
 }
@@ -78,7 +76,7 @@ pub enum Login {
 impl Login {
     const fn reference(&self) -> &SecretRef {
         match self {
-            Self::Bearer(secret) | Self::PrivateToken(secret) | Self::Basic(_, secret) => secret,
+            Self::Bearer(secret) | Self::Basic(_, secret) => secret,
         }
     }
 
@@ -86,7 +84,6 @@ impl Login {
         let secret = secret.expose_secret();
         match self {
             Self::Bearer(_) => ("authorization", format!("Bearer {secret}")),
-            Self::PrivateToken(_) => ("private-token", secret.to_owned()),
             Self::Basic(user, _) => ("authorization", format!("Basic {}", STANDARD.encode(format!("{user}:{secret}")))),
         }
     }

@@ -5,6 +5,7 @@ use crate::policy::card;
 use crate::policy::figure::rough_percent;
 use crate::policy::notification::{Mark, Notification};
 use crate::sink::escape;
+use crate::sink::limits::Limit;
 use crate::sink::ticket::Draft;
 use crate::sink::ticket::life::Why;
 use crate::spec::policy::AlertSeverity;
@@ -26,6 +27,27 @@ pub struct Words {
     pub links: Vec<(String, String)>,
     /// A last line, ours.
     pub foot: Option<String>,
+}
+
+impl Words {
+    /// The same within a limit, where everything is laid out with `frame` around it and `each` around a link: the card is
+    /// cut first, then links are left out. `escape` is what is done to the card.
+    #[must_use]
+    pub fn within(&self, limit: &Limit, frame: usize, each: usize, escape: impl Fn(&str) -> String) -> Self {
+        let measure = |text: &str| limit.unit.measure(text);
+        let lead = measure(&self.lead.join(" "));
+        let own = frame + lead + self.foot.as_deref().map_or(0, measure);
+        for count in (0..=self.links.len()).rev() {
+            let links = self.links.get(..count).unwrap_or_default();
+            let linked: usize = links.iter().map(|(name, url)| each + measure(name) + measure(url)).sum();
+            let room = limit.max.saturating_sub(own + linked);
+            if room > limit.max / 4 || count == 0 {
+                let card = limit.at_most(room).cut_card(&self.card, escape);
+                return Self { card, links: links.to_vec(), ..self.clone() };
+            }
+        }
+        self.clone()
+    }
 }
 
 /// A new ticket. `base` is the address of the service for people.
