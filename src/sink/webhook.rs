@@ -2,7 +2,10 @@
 //!
 //! The id is the same on every try, the time stamp is that of the try; the signature covers id, time and the exact bytes
 //! sent. After a 401 or 403 secrets that come from files are read again and the request is made once more at once. Where
-//! the address is a secret no part of the answer is shown, since servers like to repeat the path in it.
+//! the address is a secret no part of the answer is shown, since servers like to repeat the path in it. The body is ours,
+//! Alertmanager's ([`alertmanager_body`]) or what the operator's template makes.
+
+pub mod alertmanager_body;
 
 use std::sync::Arc;
 
@@ -14,14 +17,19 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 use crate::config::meant::{SecretRef, WebhookUrl};
+use crate::config::sinks::webhook::{WebhookFormat, WebhookShape};
 use crate::policy::notification::Notification;
 use crate::secret::Secrets;
 use crate::sink::client::{Answer, Client, NoAnswer};
-use crate::sink::{EventSink, Outcome, Task, body, verdict};
+use crate::sink::text::Text;
+use crate::sink::{EventSink, Outcome, Parts, Task, body, verdict};
 use crate::units::Timestamp;
 
 /// In front of a key that is written in base64.
 const KEY_PREFIX: &str = "whsec_";
+
+/// The media type of every body but a template's that says another.
+const JSON: &str = "application/json";
 
 /// One webhook.
 #[derive(Debug)]
@@ -30,6 +38,63 @@ pub struct Webhook {
     url: WebhookUrl,
     key: Option<SecretRef>,
     secrets: Arc<Secrets>,
+    body: Body,
+}
+
+/// What is posted.
+#[derive(Clone, Debug, Default)]
+pub enum Body {
+    /// INTERFACES 5.
+    #[default]
+    Own,
+    /// Alertmanager's.
+    Alertmanager {
+        /// What it calls us: the sink's name.
+        receiver: String,
+        /// This service's address for people.
+        external_url: Option<String>,
+    },
+    /// What a template makes of it.
+    Templated(Text, String),
+}
+
+impl Body {
+    /// As this sink is configured.
+    #[must_use]
+    pub fn of(shape: &WebhookShape, parts: &Parts<'_>) -> Self {
+        let text = Text::of(parts);
+        match shape.format {
+            _ if text.is_templated() => {
+                Self::Templated(text, shape.content_type.clone().unwrap_or_else(|| JSON.to_owned()))
+            }
+            WebhookFormat::Own => Self::Own,
+            WebhookFormat::Alertmanager => {
+                Self::Alertmanager { receiver: parts.name.to_owned(), external_url: parts.server.external_url.clone() }
+            }
+        }
+    }
+
+    /// The bytes, their media type, and what to mend where a template failed and they are our own.
+    fn render(&self, notification: &Notification) -> (String, &str, Option<String>) {
+        let own = || body::render(notification);
+        match self {
+            Self::Own => (own(), JSON, None),
+            Self::Alertmanager { receiver, external_url } => {
+                (alertmanager_body::render(notification, receiver, external_url.as_deref()), JSON, None)
+            }
+            Self::Templated(text, media_type) => match text.own(notification) {
+                None => (own(), JSON, None),
+                Some(Err(alarm)) => (own(), JSON, Some(alarm)),
+                Some(Ok(text)) if media_type == JSON => match serde_json::from_str::<serde_json::Value>(&text) {
+                    Ok(_) => (text, JSON, None),
+                    Err(why) => {
+                        (own(), JSON, Some(format!("the template renders no JSON: {why}; our own body was sent")))
+                    }
+                },
+                Some(Ok(text)) => (text, media_type, None),
+            },
+        }
+    }
 }
 
 /// A request as it is sent.
@@ -44,7 +109,11 @@ pub struct Request {
 /// The request of a notification; pure. `key` signs it; without one the signature is left out.
 #[must_use]
 pub fn render(notification: &Notification, key: Option<&[u8]>, now: Timestamp) -> Request {
-    let body = body::render(notification);
+    request(notification, body::render(notification), key, now)
+}
+
+/// The request with this body, signed over it.
+fn request(notification: &Notification, body: String, key: Option<&[u8]>, now: Timestamp) -> Request {
     let id = encoded(&notification.id, |byte| byte == b'.');
     let seconds = now.millis().div_euclid(1_000).to_string();
     let mut headers = vec![
@@ -96,7 +165,7 @@ fn key_bytes(secret: &SecretString) -> Result<Vec<u8>, String> {
 impl Webhook {
     /// Fails where a secret is missing, the key is not what its prefix says, or the address is none.
     pub fn new(client: Client, url: WebhookUrl, key: Option<SecretRef>, secrets: Arc<Secrets>) -> Result<Self, String> {
-        let sink = Self { client, url, key, secrets };
+        let sink = Self { client, url, key, secrets, body: Body::Own };
         sink.key()?;
         let address = sink.address()?;
         let address =
@@ -106,6 +175,13 @@ impl Webhook {
         } else {
             Err("its address is neither http nor https".to_owned())
         }
+    }
+
+    /// With another body than our own.
+    #[must_use]
+    pub fn shaped(mut self, body: Body) -> Self {
+        self.body = body;
+        self
     }
 
     fn address(&self) -> Result<SecretString, String> {
@@ -131,11 +207,14 @@ impl Webhook {
         references.filter(|reference| matches!(self.secrets.reread(reference), Ok(Some(_)))).count() > 0
     }
 
-    async fn post(&self, notification: &Notification, now: Timestamp) -> Result<Answer, NoAnswer> {
+    async fn post(&self, task: &Task, (body, media_type): (&str, &str), now: Timestamp) -> Result<Answer, NoAnswer> {
         let unusable = |message| NoAnswer { perhaps_read: false, unusable: true, message };
         let key = self.key().map_err(unusable)?;
         let address = self.address().map_err(unusable)?;
-        let request = render(notification, key.as_deref(), now);
+        let mut request = request(&task.notification, body.to_owned(), key.as_deref(), now);
+        if media_type != JSON {
+            request.headers.push(("content-type", media_type.to_owned()));
+        }
         let mut exchange = self.client.post(address.expose_secret(), &request.headers, request.body.into_bytes()).await;
         if let (Ok(answer), WebhookUrl::Secret(_)) = (&mut exchange, &self.url) {
             answer.body.clear();
@@ -147,11 +226,12 @@ impl Webhook {
 #[async_trait]
 impl EventSink for Webhook {
     async fn deliver(&self, task: &Task, now: Timestamp) -> Outcome {
-        let mut exchange = self.post(&task.notification, now).await;
+        let (body, media_type, alarm) = self.body.render(&task.notification);
+        let mut exchange = self.post(task, (&body, media_type), now).await;
         if exchange.as_ref().is_ok_and(|answer| matches!(answer.status, 401 | 403)) && self.reread() {
-            exchange = self.post(&task.notification, now).await;
+            exchange = self.post(task, (&body, media_type), now).await;
         }
-        verdict::judge(&exchange, now)
+        verdict::judge(&exchange, now).and_alarm(alarm)
     }
 }
 

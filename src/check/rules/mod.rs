@@ -12,6 +12,7 @@ mod bad_objective;
 mod bad_override;
 mod bad_query;
 mod bad_sli;
+mod bad_template;
 mod bad_tier;
 mod cannot_match;
 pub(super) mod clashing_label;
@@ -127,6 +128,7 @@ pub const ALL: &[Rule] = &[
     unsaid_version::RULE,
     lone_forecast::RULE,
     idle_gate::RULE,
+    bad_template::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
@@ -172,7 +174,7 @@ mod tests {
     fn only_what_no_file_can_show_has_no_examples() {
         let without: Vec<&str> =
             ALL.iter().filter(|rule| rule.failing.is_none() || rule.passing.is_none()).map(|rule| rule.code).collect();
-        assert_eq!(without, [codes::UNREADABLE]);
+        assert_eq!(without, [codes::UNREADABLE, codes::BAD_TEMPLATE]);
     }
 
     #[test]
