@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::http::server::serve;
+use crate::policy::act::{Act, Actor};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::live::Live;
 use crate::runtime::poller::Pace;
@@ -127,7 +128,8 @@ async fn reload_on_hangup(service: Arc<dyn Service>, closing: CancellationToken)
         tokio::select! {
             _ = hangup.recv() => {
                 // What is wrong was told by the reload itself.
-                let _ = service.reload().await;
+                let by = Actor { name: "files".to_owned(), via: "signal".to_owned() };
+                let _ = service.act(Act::Reload, &by).await;
             }
             () = closing.cancelled() => return,
         }

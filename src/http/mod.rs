@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod app;
+pub mod caller;
 pub mod dashboard;
 pub mod direct;
 pub mod dto;

@@ -13,6 +13,7 @@ use crate::config::meant::Config;
 use crate::policy::alert::AlertState;
 use crate::policy::machine::Effect;
 use crate::policy::notification::Notification;
+use crate::policy::quiet::Quiets;
 use crate::policy::route::{self, Addressee};
 use crate::runtime::health::SourceHealth;
 use crate::runtime::outbox::{deliveries_for, sinks_of_end};
@@ -36,6 +37,8 @@ pub struct Core {
     pub store: Arc<dyn Store>,
     /// Wakes the outbox.
     pub wake: Arc<Notify>,
+    /// Everything that makes quiet; read by the desk whenever something is to be told.
+    pub(super) quiets: RwLock<Arc<Quiets>>,
     recorder: Recorder,
     config: RwLock<Arc<Config>>,
     health: Mutex<BTreeMap<String, SourceHealth>>,
@@ -56,7 +59,8 @@ impl Core {
         let wake = Arc::new(Notify::new());
         let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&wake));
         let (health, logged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
-        Self { clock, telemetry, store, wake, recorder, config: RwLock::new(config), health, logged }
+        let (quiets, config) = (RwLock::default(), RwLock::new(config));
+        Self { clock, telemetry, store, wake, quiets, recorder, config, health, logged }
     }
 
     /// The configuration in use.
@@ -109,6 +113,11 @@ impl Core {
             }
             commit.alerts.push(effect.alert);
         }
+        self.write(commit).await;
+    }
+
+    /// Commits it; a failure is told, and what was not written is kept for later.
+    pub(super) async fn write(&self, commit: Commit) {
         if let Err(error) = self.recorder.record(commit).await {
             self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
         }
@@ -142,7 +151,7 @@ impl Core {
     }
 
     /// One row for each receiver.
-    async fn deliveries(&self, notification: Notification) -> Vec<NewDelivery> {
+    pub(super) async fn deliveries(&self, notification: Notification) -> Vec<NewDelivery> {
         let mut sinks = Vec::new();
         if notification.state == AlertState::Resolved {
             match sinks_of_end(self.store.as_ref(), &notification.alert_id).await {

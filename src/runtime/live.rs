@@ -22,7 +22,7 @@ use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::service::{ActError, ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
+use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{watch, watchdog};
@@ -56,6 +56,8 @@ pub struct Live {
     launch: Launch,
     loaded: RwLock<Arc<Loaded>>,
     running: tokio::sync::Mutex<Running>,
+    /// Held by the act under way.
+    acting: tokio::sync::Mutex<()>,
     reload_ok: RwLock<bool>,
     external_url: String,
     pace: Pace,
@@ -108,6 +110,7 @@ impl Live {
             launch,
             loaded,
             running: tokio::sync::Mutex::new(running),
+            acting: tokio::sync::Mutex::new(()),
             reload_ok: RwLock::new(true),
             external_url,
             pace,
@@ -129,7 +132,8 @@ impl Live {
             let now = watch::fingerprint(&watched);
             if now != seen {
                 // The findings were told by the reload itself.
-                let _ = self.reload().await;
+                let by = Actor { name: "files".to_owned(), via: "files".to_owned() };
+                let _ = self.perform(Act::Reload, &by).await;
                 // As it was before the reload: what changed meanwhile is seen by the next look.
                 seen = now;
             }
@@ -359,10 +363,6 @@ impl Service for Live {
 
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
         self.core.store.record(kind, id).await
-    }
-
-    async fn reload(&self) -> Result<(), Refusal> {
-        self.read_again().await
     }
 
     fn ready(&self) -> Result<(), String> {

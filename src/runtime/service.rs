@@ -264,8 +264,6 @@ pub trait Service: Send + Sync {
     async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError>;
     /// One record.
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError>;
-    /// Reads the files again; on any error the old set stays.
-    async fn reload(&self) -> Result<(), Refusal>;
     /// `Err` says what is still missing.
     fn ready(&self) -> Result<(), String>;
     /// The service's own clock.

@@ -9,12 +9,15 @@
 pub mod alertmanager;
 pub mod body;
 pub mod client;
+pub mod credentials;
 pub mod email;
+pub mod escape;
 pub mod exec;
 pub mod file;
 pub mod github;
 pub mod gitlab;
 pub mod jira;
+pub mod limits;
 pub mod opsgenie;
 pub mod pagerduty;
 pub mod servicenow;
@@ -22,6 +25,7 @@ pub mod slack;
 pub mod stdout;
 pub mod teams;
 pub mod text;
+pub mod ticket;
 pub mod verdict;
 pub mod webhook;
 
@@ -48,8 +52,9 @@ pub struct Outcome {
     pub verdict: DeliveryVerdict,
     /// For people: status and what the receiver said, redacted.
     pub message: String,
-    /// What the receiver calls what it opened (an issue's number, channel and time stamp of a message). Kept with `Done`,
-    /// and handed to later attempts of the same thread.
+    /// What the receiver calls what it opened (an issue's number, channel and time stamp of a message). Kept with every
+    /// verdict that it comes with, and handed to later attempts of the same thread: what an attempt has achieved before
+    /// it failed (the ticket is there, the comment is not) goes in here, or the next one does it twice.
     pub handle: Option<String>,
     /// Something that did not keep it from being told, and that a person has to mend: a template that fails, a ticket
     /// that cannot be closed.

@@ -280,6 +280,7 @@ fn alert(id: &InstanceId, severity: AlertSeverity, state: AlertState, begin: &st
         tiers: vec![],
         held_back_by: None,
         told: true,
+        evidence: None,
         transitions,
     }
 }
@@ -476,6 +477,11 @@ fn down_id() -> InstanceId {
 #[async_trait]
 impl Service for Fake {
     async fn act(&self, act: Act, _by: &Actor) -> Result<Acted, ActError> {
+        if act == Act::Reload {
+            let findings = self.findings.lock().unwrap().clone();
+            let refused = || ActError::Refused(Refusal { findings: findings.clone() });
+            return if findings.is_empty() { Ok(Acted::default()) } else { Err(refused()) };
+        }
         Err(ActError::NotFound(format!("{act:?}")))
     }
 
@@ -604,11 +610,6 @@ impl Service for Fake {
             reload_ok: self.findings.lock().unwrap().is_empty(),
             config: json!({"slice": "30s", "sources": {"prometheus": {"auth": "redacted"}}}),
         }
-    }
-
-    async fn reload(&self) -> Result<(), Refusal> {
-        let findings = self.findings.lock().unwrap().clone();
-        if findings.is_empty() { Ok(()) } else { Err(Refusal { findings }) }
     }
 
     fn ready(&self) -> Result<(), String> {
