@@ -8,6 +8,7 @@
 //! is a source's own alert. `naming` has what other tools call their alerts, `annotation` fills their placeholders.
 //! `catch_up` thins out what was missed, `state` makes it durable, `route` and `card` are for those who send. `act` is what
 //! people may do, `silence` and `quiet` keep from telling, `evidence` and `report` are parts of what is told.
+//! `template` is an operator's text in place of the card, `sample` what it is tried on.
 
 pub mod act;
 pub mod ahead;
@@ -35,9 +36,11 @@ pub mod reason;
 mod rename;
 pub mod report;
 pub mod route;
+pub mod sample;
 pub mod silence;
 pub mod source;
 pub mod state;
 pub mod subject;
+pub mod template;
 pub mod tier;
 pub mod view;

@@ -235,6 +235,17 @@ impl Notification {
         format!("{instance}/{}", self.episode)
     }
 
+    /// As it is told where there is no map of severities: its label `severity` added (`page`, `ticket`, `notice`), but not
+    /// to an alert of another tool's file.
+    #[must_use]
+    pub fn labelled(&self) -> Self {
+        let mut told = self.clone();
+        if told.takes_severity() {
+            told.labels.insert("severity".to_owned(), told.severity.name().to_owned());
+        }
+        told
+    }
+
     /// Whether a sink adds `severity` by its map: not to the alert of another tool's file, whose labels say it in their
     /// own way. Ours are known by `slo_severity`.
     #[must_use]

@@ -134,7 +134,7 @@ impl Launch {
         }
         let mut sinks = BTreeMap::new();
         for (name, sink) in &config.sinks {
-            let parts = Parts { name, server: &config.server, secrets: &self.secrets };
+            let parts = Parts { name, server: &config.server, secrets: &self.secrets, template: None };
             match sink::build(sink, &parts) {
                 Ok(built) => drop(sinks.insert(name.clone(), built)),
                 Err(problem) => findings.push(cannot_be_built("sink", name, &problem.to_string())),

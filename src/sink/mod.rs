@@ -16,14 +16,17 @@ pub mod exec;
 pub mod file;
 pub mod github;
 pub mod gitlab;
+pub mod hide;
 pub mod jira;
 pub mod limits;
+pub mod message;
 pub mod opsgenie;
 pub mod pagerduty;
 pub mod servicenow;
 pub mod slack;
 pub mod stdout;
 pub mod teams;
+pub mod text;
 pub mod ticket;
 pub mod verdict;
 pub mod webhook;
@@ -36,6 +39,7 @@ use async_trait::async_trait;
 use crate::config::meant::{Server, SinkConfig, WebhookUrl};
 use crate::policy::notification::Notification;
 use crate::policy::silence::Silence;
+use crate::policy::template::Template;
 use crate::secret::Secrets;
 use crate::sink::alertmanager::{Alertmanager, Shape};
 use crate::sink::client::{Bounds, Client};
@@ -77,6 +81,15 @@ impl Outcome {
     pub fn with_handle(mut self, handle: impl Into<String>) -> Self {
         self.handle = Some(handle.into());
         self
+    }
+
+    /// With something to mend, where there is.
+    #[must_use]
+    pub fn and_alarm(self, alarm: Option<String>) -> Self {
+        match alarm {
+            Some(alarm) => self.with_alarm(alarm),
+            None => self,
+        }
     }
 
     /// With something to mend.
@@ -233,6 +246,8 @@ pub struct Parts<'a> {
     pub server: &'a Server,
     /// Where secrets are looked up; they are resolved once when a sink is made, so that a missing one is found at start.
     pub secrets: &'a Arc<Secrets>,
+    /// What stands in place of the built-in text: [`text::Text::of`] takes it.
+    pub template: Option<&'a Template>,
 }
 
 impl Parts<'_> {

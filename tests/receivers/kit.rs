@@ -42,7 +42,7 @@ pub fn sink(config: &SinkConfig, values: &[(&str, &str)]) -> Sink {
         compat: Compat::None,
         tokens: None,
     };
-    sink::build(config, &Parts { name: "it", server: &server, secrets: &secrets }).unwrap()
+    sink::build(config, &Parts { name: "it", server: &server, secrets: &secrets, template: None }).unwrap()
 }
 
 /// The first page of an instance whose labels are hostile.
