@@ -124,6 +124,7 @@ const LAYERS: &[Layer] = &[
             "base64",
             "argon2",
             "subtle",
+            "secrecy",
         ],
         false,
     ),

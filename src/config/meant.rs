@@ -398,6 +398,12 @@ impl SinkConfig {
         }
     }
 
+    /// By what it is proved that something comes back from its receiver.
+    #[must_use]
+    pub const fn hook_secret(&self) -> Option<&SecretRef> {
+        None
+    }
+
     /// The `type` as written in files.
     #[must_use]
     pub const fn name(&self) -> &'static str {

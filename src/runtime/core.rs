@@ -15,6 +15,7 @@ use crate::policy::machine::Effect;
 use crate::policy::notification::Notification;
 use crate::policy::route::{self, Addressee};
 use crate::runtime::health::SourceHealth;
+use crate::runtime::links::Links;
 use crate::runtime::outbox::{deliveries_for, sinks_of_end};
 use crate::runtime::recorder::Recorder;
 use crate::runtime::service::SourceView;
@@ -36,11 +37,15 @@ pub struct Core {
     pub store: Arc<dyn Store>,
     /// Wakes the outbox.
     pub wake: Arc<Notify>,
+    /// Puts signed links into what is told.
+    pub links: Links,
     recorder: Recorder,
     config: RwLock<Arc<Config>>,
     health: Mutex<BTreeMap<String, SourceHealth>>,
     /// The last transition that was logged, by alert.
     logged: Mutex<BTreeMap<String, String>>,
+    /// Held by source from a decision until it is recorded: what people do to an alert waits for it.
+    deciding: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// The lock's content, also after a panic elsewhere: what is in there is replaced whole, never left half done, but for
@@ -56,7 +61,8 @@ impl Core {
         let wake = Arc::new(Notify::new());
         let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&wake));
         let (health, logged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
-        Self { clock, telemetry, store, wake, recorder, config: RwLock::new(config), health, logged }
+        let (links, deciding, config) = (Links::default(), Mutex::default(), RwLock::new(config));
+        Self { clock, telemetry, store, wake, links, recorder, config, health, logged, deciding }
     }
 
     /// The configuration in use.
@@ -92,8 +98,22 @@ impl Core {
         held(&self.health).values().map(SourceHealth::view).collect()
     }
 
+    /// Waits until what was decided of a source's SLOs is recorded; nothing more is decided while the guard is held.
+    pub async fn deciding(&self, source: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = Arc::clone(held(&self.deciding).entry(source.to_owned()).or_default());
+        lock.lock_owned().await
+    }
+
     /// Commits effects and whatever else `commit` holds, and tells the log. A failure is told and kept for later.
-    pub async fn record(&self, effects: Vec<Effect>, mut commit: Commit) {
+    pub async fn record(&self, effects: Vec<Effect>, commit: Commit) {
+        let commit = self.decided(effects, commit).await;
+        if let Err(error) = self.recorder.record(commit).await {
+            self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
+        }
+    }
+
+    /// What has to be written for effects, with whatever else `commit` holds; tells the log.
+    pub async fn decided(&self, effects: Vec<Effect>, mut commit: Commit) -> Commit {
         for effect in effects {
             let alert = &effect.alert;
             if let Some(transition) = alert.transitions.last().filter(|last| self.is_news(&alert.id, &last.id)) {
@@ -104,14 +124,13 @@ impl Core {
                     reason: &transition.reason,
                 });
             }
-            if let Some(notification) = effect.notification {
+            if let Some(mut notification) = effect.notification {
+                self.links.add(&mut notification, self.clock.now());
                 commit.deliveries.extend(self.deliveries(notification).await);
             }
             commit.alerts.push(effect.alert);
         }
-        if let Err(error) = self.recorder.record(commit).await {
-            self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
-        }
+        commit
     }
 
     /// Commits this after all that could not be written before, or not at all: what fails is not kept for later.

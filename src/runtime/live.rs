@@ -1,12 +1,14 @@
 //! The running service: what is loaded, who polls it, and what is seen of it from outside. `reload` replaces it.
 
 mod acts;
+mod answers;
 mod reload;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -20,9 +22,11 @@ use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
+use crate::runtime::hooks::{HookAck, HookError, HookRequest};
+use crate::runtime::links::{LinkError, LinkKey};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SourceView, Summary};
+use crate::runtime::service::{ActError, ConfigView, InstanceView, LinkView, SeriesView, Service, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{watch, watchdog};
@@ -60,6 +64,8 @@ pub struct Live {
     acting: tokio::sync::Mutex<()>,
     reload_ok: RwLock<bool>,
     external_url: String,
+    /// A drill was begun.
+    drilled: Notify,
     pace: Pace,
     stop: CancellationToken,
 }
@@ -85,6 +91,7 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        core.links.open(LinkKey::of(core.store.as_ref(), core.clock.now()).await?, &external_url);
         let blueprint = Arc::new(blueprint);
         let mut entries = BTreeMap::new();
         for plan in &blueprint.slos {
@@ -113,6 +120,7 @@ impl Live {
             acting: tokio::sync::Mutex::new(()),
             reload_ok: RwLock::new(true),
             external_url,
+            drilled: Notify::new(),
             pace,
             stop,
         });
@@ -363,6 +371,14 @@ impl Service for Live {
 
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
         self.core.store.record(kind, id).await
+    }
+
+    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
+        answers::link(self, token).await
+    }
+
+    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        answers::hook(self, sink, request).await
     }
 
     fn ready(&self) -> Result<(), String> {

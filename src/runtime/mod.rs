@@ -7,6 +7,8 @@ pub mod asker;
 pub mod backfill;
 pub mod backtest;
 pub mod blueprint;
+pub mod cases;
+pub mod closing;
 pub mod core;
 pub mod entry;
 pub mod evaluation;

@@ -6,7 +6,7 @@
 
 mod ack;
 mod close;
-mod drill;
+pub mod drill;
 mod judge;
 mod mark;
 mod resend;
