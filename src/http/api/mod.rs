@@ -2,9 +2,11 @@
 //! makes the objects of `http::dto`; nothing is worked out here.
 
 pub mod alerts;
+pub mod hooks;
 pub mod metrics;
 pub mod operations;
 pub mod parts;
+pub mod people;
 pub mod slos;
 
 use crate::http::error::ApiError;
