@@ -123,6 +123,7 @@ const LAYERS: &[Layer] = &[
             "hmac",
             "base64",
             "argon2",
+            "secrecy",
             "subtle",
             "secrecy",
         ],
@@ -130,7 +131,7 @@ const LAYERS: &[Layer] = &[
     ),
     layer(
         "http",
-        &["units", "diag", "spec", "engine", "policy", "store", "telemetry", "runtime"],
+        &["units", "diag", "spec", "config", "engine", "policy", "store", "telemetry", "runtime"],
         &["tokio", "axum", "utoipa", "maud", "futures_util", "hyper", "hyper_util", "base64", "hmac", "sha2", "subtle"],
         false,
     ),

@@ -317,7 +317,7 @@ fn what_cannot_work_is_refused_at_start_and_names_the_sink() {
         tokens: None,
     };
     let secrets = secrets();
-    let parts = Parts { name: "hook", server: &server, secrets: &secrets };
+    let parts = Parts { name: "hook", server: &server, secrets: &secrets, template: None };
     let build = |config: &SinkConfig| slo::sink::build(config, &parts).map(|sink| sink.is_refreshed());
     let webhook = |url: &str, secret: Option<&str>| SinkConfig::Webhook {
         url: WebhookUrl::Plain(url.into()),

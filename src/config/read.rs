@@ -17,7 +17,7 @@ use crate::config::written::{
     AlertingItem, ConfigFile, FilesItem, LimitsItem, MatchItem, OwnerItem, RouteItem, SecretItem, ServerItem,
     SlothItem, StorageItem, WatchdogItem,
 };
-use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, sinks, sources};
+use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, access, sinks, sources};
 use crate::diag::{Diagnostic, codes};
 use crate::spec::foreign::windows;
 use crate::spec::meant::Mode;
@@ -109,7 +109,7 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
     read_sinks_and_routes(reader, root, folder, &mut config);
     config.watchdog = reader.items(root, "watchdog").iter().filter_map(|item| read_watchdog(reader, *item)).collect();
     read_storage(reader, root, folder, &mut config.storage);
-    read_server(reader, root, &mut config.server);
+    read_server(reader, root, folder, &mut config.server);
     read_limits(reader, root, &mut config.limits);
     if let Some((node, item)) = section::<SlothItem>(reader, root, "sloth")
         && let Some(period) = value::positive_length(reader, node, "period", item.period.as_deref())
@@ -229,7 +229,7 @@ fn read_storage(reader: &mut Reader<'_>, root: NodeId, folder: &Path, storage: &
     }
 }
 
-fn read_server(reader: &mut Reader<'_>, root: NodeId, server: &mut Server) {
+fn read_server(reader: &mut Reader<'_>, root: NodeId, folder: &Path, server: &mut Server) {
     let Some((node, item)) = section::<ServerItem>(reader, root, "server") else { return };
     if let Some(listen) = item.listen {
         if let Ok(address) = listen.parse() {
@@ -243,6 +243,7 @@ fn read_server(reader: &mut Reader<'_>, root: NodeId, server: &mut Server) {
     server.compat = compat.unwrap_or_default();
     server.external_url = address(reader, node, "external_url", item.external_url.as_deref());
     server.external_labels = value::labels(reader, node, "external_labels");
+    server.tokens = access::read_auth(reader, node, folder);
 }
 
 fn read_limits(reader: &mut Reader<'_>, root: NodeId, limits: &mut Limits) {

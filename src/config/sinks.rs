@@ -15,7 +15,7 @@ pub mod teams;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::config::meant::{SinkConfig, WebhookUrl};
+use crate::config::meant::{SecretRef, SinkConfig, WebhookUrl};
 use crate::config::read::{checked_address, secret, section};
 use crate::config::sources::read_urls;
 use crate::config::written::{AlertmanagerItem, SeverityNames, StdoutItem, WebhookItem};
@@ -98,6 +98,32 @@ pub(super) fn read_sink(reader: &mut Reader<'_>, node: NodeId, folder: &Path) ->
         Type::Exec => exec::read(reader, node, folder).map(SinkConfig::Exec),
         Type::File => file::read(reader, node, folder).map(SinkConfig::File),
     }
+}
+
+/// The secret under `key`, which must be there.
+fn required_secret(reader: &mut Reader<'_>, node: NodeId, key: &str, folder: &Path) -> Option<SecretRef> {
+    if reader.document().child(node, key).is_none() {
+        reader.missing(node, key, "write {env: NAME} or {file: PATH}");
+        return None;
+    }
+    secret(reader, node, key, folder)
+}
+
+/// The labels of a ticket; one that the receiver does not take is noted and left out.
+fn ticket_labels(
+    reader: &mut Reader<'_>,
+    node: NodeId,
+    written: Option<Vec<String>>,
+    takes: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let takes = |label: &str| !label.trim().is_empty() && !label.contains(char::is_control) && takes(label);
+    let (good, bad): (Vec<String>, Vec<String>) =
+        written.unwrap_or_default().into_iter().partition(|label| takes(label));
+    for label in bad {
+        let finding = Diagnostic::error(codes::BAD_NAME, format!("`{label}` cannot be a label there"));
+        reader.report_in(node, "labels", finding);
+    }
+    good
 }
 
 /// Says that a type is described and not built yet.

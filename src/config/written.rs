@@ -250,8 +250,8 @@ pub(super) struct ServerItem {
 }
 
 impl Written for ServerItem {
-    const NESTED: &'static [&'static str] = &["external_labels"];
-    const NOT_BUILT: &'static [&'static str] = &["tls", "auth"];
+    const NESTED: &'static [&'static str] = &["external_labels", "auth"];
+    const NOT_BUILT: &'static [&'static str] = &["tls"];
 }
 
 /// `limits`.

@@ -16,6 +16,7 @@ pub mod exposition;
 pub mod guard;
 pub mod listing;
 pub mod markdown;
+pub mod needs;
 pub mod openapi;
 pub mod query;
 pub mod router;

@@ -5,7 +5,7 @@
 
 use crate::http::dashboard::layout::words;
 use crate::http::dto::alert::{Alert, Delivery};
-use crate::http::dto::bundle::Audited;
+use crate::http::dto::audit::Audited;
 use crate::http::dto::case::Case;
 use crate::units::Timestamp;
 

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::check;
 use crate::clock;
+use crate::config::access::read_tokens;
 use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConfig, SourceKind};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
@@ -123,6 +125,9 @@ impl Launch {
             .filter_map(|secret| self.secrets.resolve(secret).err())
             .map(|error| Diagnostic::error(codes::BAD_ADDRESS, format!("a secret is missing: {error}")))
             .collect();
+        if !self.overrides.without_sinks {
+            findings.extend(self.tokens(&config));
+        }
         let slos: Vec<SloPlan> =
             gathered.loaded.slos.iter().filter_map(|slo| self.compile(slo, &config, &mut findings)).collect();
         let mut sources = BTreeMap::new();
@@ -134,7 +139,7 @@ impl Launch {
         }
         let mut sinks = BTreeMap::new();
         for (name, sink) in &config.sinks {
-            let parts = Parts { name, server: &config.server, secrets: &self.secrets };
+            let parts = Parts { name, server: &config.server, secrets: &self.secrets, template: None };
             match sink::build(sink, &parts) {
                 Ok(built) => drop(sinks.insert(name.clone(), built)),
                 Err(problem) => findings.push(cannot_be_built("sink", name, &problem.to_string())),
@@ -148,6 +153,19 @@ impl Launch {
         let warnings = report.findings().iter().filter(|finding| finding.severity == Severity::Warning).cloned();
         let warnings = warnings.collect();
         Ok(Blueprint { config, slos, sources, sinks, watched: gathered.watched, digest, revision, warnings })
+    }
+
+    /// What is wrong with the file of tokens, where there is one.
+    fn tokens(&self, config: &Config) -> Vec<Diagnostic> {
+        let Some(path) = &config.server.tokens else { return Vec::new() };
+        let finding = |problem: String| {
+            let message = format!("the file of tokens `{}` cannot be used: {problem}", path.display());
+            Diagnostic::error(codes::BAD_ADDRESS, message).with_help("`slo token NAME --role ROLE` makes a line of it")
+        };
+        match self.secrets.resolve(&SecretRef::File(path.clone())) {
+            Ok(text) => read_tokens(text.expose_secret()).1.into_iter().map(finding).collect(),
+            Err(error) => vec![finding(error.to_string())],
+        }
     }
 
     fn compile(&self, slo: &Arc<Slo>, config: &Config, findings: &mut Vec<Diagnostic>) -> Option<SloPlan> {

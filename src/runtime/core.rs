@@ -13,6 +13,7 @@ use crate::config::meant::Config;
 use crate::policy::alert::AlertState;
 use crate::policy::machine::Effect;
 use crate::policy::notification::Notification;
+use crate::policy::quiet::Quiets;
 use crate::policy::route::{self, Addressee};
 use crate::runtime::health::SourceHealth;
 use crate::runtime::links::Links;
@@ -39,6 +40,8 @@ pub struct Core {
     pub wake: Arc<Notify>,
     /// Puts signed links into what is told.
     pub links: Links,
+    /// Everything that makes quiet; read by the desk whenever something is to be told.
+    pub(super) quiets: RwLock<Arc<Quiets>>,
     recorder: Recorder,
     config: RwLock<Arc<Config>>,
     health: Mutex<BTreeMap<String, SourceHealth>>,
@@ -61,8 +64,9 @@ impl Core {
         let wake = Arc::new(Notify::new());
         let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&wake));
         let (health, logged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
-        let (links, deciding, config) = (Links::default(), Mutex::default(), RwLock::new(config));
-        Self { clock, telemetry, store, wake, links, recorder, config, health, logged, deciding }
+        let (links, deciding) = (Links::default(), Mutex::default());
+        let (quiets, config) = (RwLock::default(), RwLock::new(config));
+        Self { clock, telemetry, store, wake, links, quiets, recorder, config, health, logged, deciding }
     }
 
     /// The configuration in use.
@@ -107,9 +111,7 @@ impl Core {
     /// Commits effects and whatever else `commit` holds, and tells the log. A failure is told and kept for later.
     pub async fn record(&self, effects: Vec<Effect>, commit: Commit) {
         let commit = self.decided(effects, commit).await;
-        if let Err(error) = self.recorder.record(commit).await {
-            self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
-        }
+        self.write(commit).await;
     }
 
     /// What has to be written for effects, with whatever else `commit` holds; tells the log.
@@ -131,6 +133,13 @@ impl Core {
             commit.alerts.push(effect.alert);
         }
         commit
+    }
+
+    /// Commits it; a failure is told, and what was not written is kept for later.
+    pub(super) async fn write(&self, commit: Commit) {
+        if let Err(error) = self.recorder.record(commit).await {
+            self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
+        }
     }
 
     /// Commits this after all that could not be written before, or not at all: what fails is not kept for later.
@@ -161,7 +170,7 @@ impl Core {
     }
 
     /// One row for each receiver.
-    async fn deliveries(&self, notification: Notification) -> Vec<NewDelivery> {
+    pub(super) async fn deliveries(&self, notification: Notification) -> Vec<NewDelivery> {
         let mut sinks = Vec::new();
         if notification.state == AlertState::Resolved {
             match sinks_of_end(self.store.as_ref(), &notification.alert_id).await {

@@ -3,6 +3,7 @@
 mod acts;
 mod answers;
 mod reload;
+mod sinks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,6 +20,7 @@ use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
 use crate::policy::source::{SourceAlert, SourceRule};
+use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
@@ -26,7 +28,9 @@ use crate::runtime::hooks::{HookAck, HookError, HookRequest};
 use crate::runtime::links::{LinkError, LinkKey};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::service::{ActError, ConfigView, InstanceView, LinkView, SeriesView, Service, SourceView, Summary};
+use crate::runtime::service::{
+    ActError, ConfigView, InstanceView, LinkView, SeriesView, Service, SinkView, SourceView, Summary,
+};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{watch, watchdog};
@@ -62,6 +66,7 @@ pub struct Live {
     running: tokio::sync::Mutex<Running>,
     /// Held by the act under way.
     acting: tokio::sync::Mutex<()>,
+    access: Access,
     reload_ok: RwLock<bool>,
     external_url: String,
     /// A drill was begun.
@@ -114,6 +119,7 @@ impl Live {
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
             core,
+            access: Access::new(Arc::clone(&launch.secrets)),
             launch,
             loaded,
             running: tokio::sync::Mutex::new(running),
@@ -346,6 +352,15 @@ impl Service for Live {
         self.core.store.deliveries(filter, limit).await
     }
 
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        self.core.store.delivery(id).await
+    }
+
+    async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
+        let (loaded, now) = (self.loaded(), self.core.clock.now());
+        sinks::views(&loaded.blueprint, self.core.store.as_ref(), now).await
+    }
+
     fn sources(&self) -> Vec<SourceView> {
         self.core.sources()
     }
@@ -359,6 +374,10 @@ impl Service for Live {
             reload_ok: *self.reload_ok.read().unwrap_or_else(PoisonError::into_inner),
             config: loaded.blueprint.shown(),
         }
+    }
+
+    async fn admit(&self, presented: Option<&Presented>) -> Admission {
+        self.access.admit(self.core.config().server.tokens.as_deref(), presented).await
     }
 
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {

@@ -3,6 +3,7 @@
 //! The shell around the pure core: it asks the sources when a slice is complete, feeds the engine, commits, and wakes
 //! the outbox. `http` and `cli` see it through [`service::Service`] only.
 
+pub mod access;
 pub mod asker;
 pub mod backfill;
 pub mod backtest;
@@ -10,6 +11,7 @@ pub mod blueprint;
 pub mod cases;
 pub mod closing;
 pub mod core;
+mod desk;
 pub mod entry;
 pub mod evaluation;
 pub mod files;

@@ -17,6 +17,7 @@ use crate::config::meant::{SecretRef, WebhookUrl};
 use crate::policy::notification::Notification;
 use crate::secret::Secrets;
 use crate::sink::client::{Answer, Client, NoAnswer};
+use crate::sink::credentials::Credentials;
 use crate::sink::{EventSink, Outcome, Task, body, verdict};
 use crate::units::Timestamp;
 
@@ -28,8 +29,9 @@ const KEY_PREFIX: &str = "whsec_";
 pub struct Webhook {
     client: Client,
     url: WebhookUrl,
-    key: Option<SecretRef>,
-    secrets: Arc<Secrets>,
+    is_signed: bool,
+    /// The address where it is a secret, then the key where there is one.
+    credentials: Credentials,
 }
 
 /// A request as it is sent.
@@ -96,11 +98,14 @@ fn key_bytes(secret: &SecretString) -> Result<Vec<u8>, String> {
 impl Webhook {
     /// Fails where a secret is missing, the key is not what its prefix says, or the address is none.
     pub fn new(client: Client, url: WebhookUrl, key: Option<SecretRef>, secrets: Arc<Secrets>) -> Result<Self, String> {
-        let sink = Self { client, url, key, secrets };
-        sink.key()?;
-        let address = sink.address()?;
-        let address =
-            reqwest::Url::parse(address.expose_secret()).map_err(|why| format!("its address is none: {why}"))?;
+        let secret_url = if let WebhookUrl::Secret(reference) = &url { Some(reference.clone()) } else { None };
+        let is_signed = key.is_some();
+        let credentials = Credentials::new(secret_url.into_iter().chain(key), &secrets)?;
+        let sink = Self { client, url, is_signed, credentials };
+        let values = sink.credentials.values().map_err(|none| none.message)?;
+        sink.key(&values)?;
+        let address = sink.address(&values);
+        let address = reqwest::Url::parse(address).map_err(|why| format!("its address is none: {why}"))?;
         if matches!(address.scheme(), "http" | "https") {
             Ok(sink)
         } else {
@@ -108,35 +113,28 @@ impl Webhook {
         }
     }
 
-    fn address(&self) -> Result<SecretString, String> {
+    fn address<'a>(&'a self, values: &'a [SecretString]) -> &'a str {
         match &self.url {
-            WebhookUrl::Plain(url) => Ok(SecretString::from(url.clone())),
-            WebhookUrl::Secret(reference) => self.secrets.resolve(reference).map_err(|why| why.to_string()),
+            WebhookUrl::Plain(url) => url,
+            WebhookUrl::Secret(_) => values.first().map_or("", |value| value.expose_secret()),
         }
     }
 
-    fn key(&self) -> Result<Option<Vec<u8>>, String> {
-        let Some(reference) = &self.key else { return Ok(None) };
-        let secret = self.secrets.resolve(reference).map_err(|why| why.to_string())?;
-        key_bytes(&secret).map(Some)
+    fn key(&self, values: &[SecretString]) -> Result<Option<Vec<u8>>, String> {
+        values.last().filter(|_| self.is_signed).map(key_bytes).transpose()
     }
 
-    /// Reads secrets again that come from files; says whether there are any.
-    fn reread(&self) -> bool {
-        let url = match &self.url {
-            WebhookUrl::Secret(reference) => Some(reference),
-            WebhookUrl::Plain(_) => None,
-        };
-        let references = url.into_iter().chain(&self.key);
-        references.filter(|reference| matches!(self.secrets.reread(reference), Ok(Some(_)))).count() > 0
-    }
-
-    async fn post(&self, notification: &Notification, now: Timestamp) -> Result<Answer, NoAnswer> {
+    async fn post(
+        &self,
+        notification: &Notification,
+        values: Vec<SecretString>,
+        now: Timestamp,
+    ) -> Result<Answer, NoAnswer> {
         let unusable = |message| NoAnswer { perhaps_read: false, unusable: true, message };
-        let key = self.key().map_err(unusable)?;
-        let address = self.address().map_err(unusable)?;
+        let key = self.key(&values).map_err(unusable)?;
         let request = render(notification, key.as_deref(), now);
-        let mut exchange = self.client.post(address.expose_secret(), &request.headers, request.body.into_bytes()).await;
+        let address = self.address(&values);
+        let mut exchange = self.client.post(address, &request.headers, request.body.into_bytes()).await;
         if let (Ok(answer), WebhookUrl::Secret(_)) = (&mut exchange, &self.url) {
             answer.body.clear();
         }
@@ -147,10 +145,7 @@ impl Webhook {
 #[async_trait]
 impl EventSink for Webhook {
     async fn deliver(&self, task: &Task, now: Timestamp) -> Outcome {
-        let mut exchange = self.post(&task.notification, now).await;
-        if exchange.as_ref().is_ok_and(|answer| matches!(answer.status, 401 | 403)) && self.reread() {
-            exchange = self.post(&task.notification, now).await;
-        }
+        let exchange = self.credentials.attempt(|values| self.post(&task.notification, values, now)).await;
         verdict::judge(&exchange, now)
     }
 }

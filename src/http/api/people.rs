@@ -15,13 +15,13 @@ use serde_json::json;
 use crate::http::api::alerts::{SEVERITIES, case_of, shown};
 use crate::http::app::App;
 use crate::http::caller::Caller;
-use crate::http::dto::bundle::{Audited, Bundle, Done, DrillWord, VerdictWord, Word};
+use crate::http::dto::audit::Audited;
+use crate::http::dto::bundle::{Bundle, Done, DrillWord, VerdictWord, Word};
 use crate::http::dto::instance::Instance;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::markdown;
 use crate::http::query::Parameters;
 use crate::policy::act::{Act, Actor, AlertVerdict};
-use crate::policy::audit::AuditEntry;
 use crate::runtime::service::ActError;
 use crate::spec::policy::AlertSeverity;
 use crate::store::RecordKind;
@@ -189,8 +189,8 @@ pub async fn bundle(app: &App, alert: &str, uri: &Uri) -> Result<Response, ApiEr
 /// What people did to an alert, oldest first.
 pub async fn audited(app: &App, alert: &str) -> Result<Vec<Audited>, ApiError> {
     let records = app.service.records(RecordKind::Audit, ENTRIES).await?;
-    let entries = records.into_iter().filter_map(|record| serde_json::from_str::<AuditEntry>(&record.text?).ok());
-    let mut about: Vec<Audited> = entries.filter(|entry| entry.object == alert).map(Audited::from).collect();
+    let entries = records.iter().filter_map(Audited::of);
+    let mut about: Vec<Audited> = entries.filter(|entry| entry.object == alert).collect();
     about.reverse();
     Ok(about)
 }

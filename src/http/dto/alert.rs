@@ -68,7 +68,7 @@ pub struct Alert {
     pub drill: bool,
     /// The alert under which it is held back.
     pub held_back_by: Option<String>,
-    /// What differs between bad and good, what was deployed, as told; `null` where nothing is known.
+    /// What differed between bad and good when it was told, and what was deployed last; null where nothing is known.
     #[schema(value_type = Option<Object>)]
     pub evidence: Option<Value>,
     /// All its changes, oldest first.
@@ -225,7 +225,6 @@ impl Alert {
     /// An alert with its deliveries, newest first, and its case.
     pub fn new(alert: &PolicyAlert, deliveries: &[StoreDelivery], case: &Case) -> Self {
         let seconds = |from: Timestamp, to: Timestamp| Figure(to.since(from).seconds_f64());
-        let evidence = deliveries.iter().find_map(|delivery| delivery.notification.evidence.as_ref());
         Self {
             id: alert.id.clone(),
             dedup_key: alert.dedup_key.clone(),
@@ -252,7 +251,7 @@ impl Alert {
             time_to_resolve_seconds: alert.fired_at.zip(alert.resolved_at).map(|(from, to)| seconds(from, to)),
             drill: alert.is_drill(),
             held_back_by: alert.held_back_by.clone(),
-            evidence: evidence.and_then(|evidence| serde_json::to_value(evidence).ok()),
+            evidence: alert.evidence.as_ref().and_then(|evidence| serde_json::to_value(evidence).ok()),
             transitions: alert.transitions.iter().map(Transition::from).collect(),
             deliveries: deliveries.iter().map(Delivery::from).collect(),
         }

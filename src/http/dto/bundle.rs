@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::dto::alert::Alert;
+use crate::http::dto::audit::Audited;
 use crate::http::dto::case::Case;
 use crate::http::dto::instance::Instance;
-use crate::policy::audit::AuditEntry;
 use crate::units::Timestamp;
 
 /// Who says something of an alert, and what. A token's name goes before `by`.
@@ -71,27 +71,4 @@ pub struct Bundle {
     /// When this was put together, wall clock.
     #[schema(value_type = String, format = DateTime)]
     pub made_at: Timestamp,
-}
-
-/// One thing that somebody did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Audited {
-    /// When, wall clock.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-    /// Who.
-    pub actor: String,
-    /// On what way: `api cli dashboard link pagerduty slack`.
-    pub via: String,
-    /// `ack close verdict`.
-    pub action: String,
-    /// In their words, or ours.
-    pub detail: String,
-}
-
-impl From<AuditEntry> for Audited {
-    fn from(entry: AuditEntry) -> Self {
-        let AuditEntry { at, actor, via, action, detail, .. } = entry;
-        Self { at, actor, via, action, detail }
-    }
 }

@@ -116,6 +116,7 @@ fn begun(
             held_back_by: None,
             told: true,
             transitions: vec![transition],
+            evidence: None,
         };
         let labels = inner.subject.shared_labels(&instance.group);
         let episode = Episode::begin(at, labels, inner.subject.foreign_labels(&instance.group));
