@@ -21,6 +21,7 @@ use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConf
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
 use crate::policy::compile::{Terms, definition};
+use crate::policy::quiet;
 use crate::policy::subject::Subject;
 use crate::runtime::files::{Gathered, Request};
 use crate::runtime::service::Refusal;
@@ -89,6 +90,8 @@ pub struct Blueprint {
     pub sources: BTreeMap<String, Arc<dyn Source>>,
     /// The sinks, by name.
     pub sinks: BTreeMap<String, Sink>,
+    /// Exclusions of alerts, and what is held after a deploy.
+    pub quiet: quiet::Written,
     /// What has to be watched for changes.
     pub watched: Vec<PathBuf>,
     /// SHA-256 over what the files mean.
@@ -148,11 +151,15 @@ impl Launch {
         if !findings.is_empty() {
             return Err(Refusal { findings });
         }
-        let digest = digest(&config, &slos);
+        let exclusions = gathered.loaded.exclusions.iter().map(|(exclusion, _)| Arc::clone(exclusion)).collect();
+        let on_deploy =
+            slos.iter().filter_map(|plan| Some((plan.slo.id.clone(), plan.slo.alerting.policy.on_deploy.clone()?)));
+        let quiet = quiet::Written { exclusions, on_deploy: on_deploy.collect() };
+        let digest = digest(&config, &slos, &quiet);
         let revision = gathered.watched.iter().find_map(|path| revision(path));
         let warnings = report.findings().iter().filter(|finding| finding.severity == Severity::Warning).cloned();
         let warnings = warnings.collect();
-        Ok(Blueprint { config, slos, sources, sinks, watched: gathered.watched, digest, revision, warnings })
+        Ok(Blueprint { config, slos, sources, sinks, quiet, watched: gathered.watched, digest, revision, warnings })
     }
 
     /// What is wrong with the file of tokens, where there is one.
@@ -305,9 +312,9 @@ fn secrets(config: &Config) -> Vec<&SecretRef> {
 }
 
 /// Of everything that decides: equal digests, equal behaviour.
-fn digest(config: &Config, slos: &[SloPlan]) -> String {
+fn digest(config: &Config, slos: &[SloPlan], quiet: &quiet::Written) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{config:?}"));
+    hash.update(format!("{config:?}{quiet:?}"));
     for plan in slos {
         hash.update(format!("{:?}{:?}{:?}", plan.definition, plan.subject, plan.generation));
     }

@@ -3,6 +3,7 @@
 use crate::engine::verdict::Verdict;
 use crate::policy::book::{AlertBook, Closer};
 use crate::policy::machine::Setting;
+use crate::policy::route::Heard;
 use crate::runtime::entry::{Entry, drained};
 use crate::runtime::evaluation::Evaluated;
 use crate::units::{InstanceId, Timestamp};
@@ -12,7 +13,7 @@ use crate::units::{InstanceId, Timestamp};
 #[must_use]
 pub fn closed(entry: &Entry, id: &str, now: Timestamp, closer: Closer<'_>) -> Option<(AlertBook, Evaluated)> {
     entry.with(|inner| {
-        let setting = Setting { subject: &inner.subject, page_can_be_told: true, source_alert: None };
+        let setting = Setting { subject: &inner.subject, page_can_be_told: Heard::Always, source_alert: None };
         let (state, mut book) = (&inner.state, inner.book.clone());
         let instance = book.alerts().find(|alert| alert.id == id)?.slo.parse::<InstanceId>().ok();
         let verdict = instance.and_then(|id| {

@@ -1,12 +1,14 @@
-//! An alert is acknowledged: no escalation and no repeat from then on. The first one counts.
+//! An alert is acknowledged: no escalation and no repeat from then on. The first one counts. A drill has ended with it.
+
+use std::sync::Arc;
 
 use crate::policy::act::{Ack, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
-use crate::runtime::cases;
+use crate::policy::desk::case::Case;
 use crate::runtime::live::Live;
-use crate::runtime::live::acts::{Prepared, drill};
+use crate::runtime::live::acts::{Prepared, Way};
 use crate::runtime::service::{ActError, Service as _};
-use crate::store::Commit;
+use crate::store::{RecordKind, StoreError};
 use crate::units::Timestamp;
 
 /// What taking it on changes.
@@ -17,22 +19,30 @@ pub(super) async fn prepare(
     by: &Actor,
     now: Timestamp,
 ) -> Result<Prepared, ActError> {
-    let found = firing(live, alert, "acknowledged").await?;
-    let store = live.core.store.as_ref();
-    let mut said = cases::said(store, alert).await?;
-    if let Some(first) = &said.acked {
+    // What is no alert may be a digest: the desk knows its members.
+    let found = live.alert(alert).await?;
+    if let Some(found) = &found {
+        must_fire(found, "acknowledged")?;
+    }
+    if let Some(first) = case(live, alert).await?.and_then(|case| case.acked) {
         let message = format!("`{}` acknowledged it already, at {}: that stands", first.by, first.at);
-        let acted = Acted { id: found.id, message };
-        return Ok(Prepared { acted, ..Prepared::default() });
+        return Ok(Prepared { acted: Acted { id: alert.to_owned(), message }, ..Prepared::default() });
     }
-    said.acked = Some(Ack { by: by.name.clone(), at: now, note: note.map(str::to_owned) });
-    let mut commit = Commit { records: vec![cases::with(store, alert, &said, now).await?], ..Commit::default() };
-    let message = format!("acknowledged by `{}`", by.name);
-    if found.is_drill() {
-        let effect = drill::ended(live, &found, &message, now).await?;
-        commit = live.core.decided(vec![effect], commit).await;
-    }
-    Ok(Prepared { commit, acted: Acted { id: found.id, message }, after: None })
+    let ack = Ack { by: by.name.clone(), at: now, note: note.map(str::to_owned) };
+    let acted = Acted { id: alert.to_owned(), message: format!("acknowledged by `{}`", by.name) };
+    let way = Way::Ack(alert.to_owned(), ack);
+    let drilled = found.filter(Alert::is_drill).map(|_| Arc::clone(&live.drilled));
+    let after = drilled.map(|drilled| Box::new(move || drilled.notify_one()) as Box<dyn FnOnce() + Send>);
+    Ok(Prepared { acted, way, after, ..Prepared::default() })
+}
+
+/// What became of an alert among people and receivers, where anything did.
+///
+/// # Errors
+/// As the store's.
+pub(super) async fn case(live: &Live, alert: &str) -> Result<Option<Case>, StoreError> {
+    let text = live.core.store.record(RecordKind::Case, alert).await?.and_then(|record| record.text);
+    Ok(text.and_then(|text| Case::decode(&text).ok()))
 }
 
 /// The alert, which fires.
@@ -41,13 +51,8 @@ pub(super) async fn prepare(
 /// Where there is none, or it waits or has ended: then it cannot be `done`.
 pub(super) async fn firing(live: &Live, alert: &str, done: &str) -> Result<Alert, ActError> {
     let found = known(live, alert).await?;
-    match (found.state, found.resolved_at) {
-        (AlertState::Firing, _) => Ok(found),
-        (AlertState::Resolved, Some(at)) => {
-            Err(ActError::Conflict(format!("the alert ended at {at}: it cannot be {done} any more")))
-        }
-        _ => Err(ActError::Conflict(format!("the alert only waits to fire: it cannot be {done} yet"))),
-    }
+    must_fire(&found, done)?;
+    Ok(found)
 }
 
 /// The alert, whatever its state.
@@ -55,6 +60,16 @@ pub(super) async fn firing(live: &Live, alert: &str, done: &str) -> Result<Alert
 /// # Errors
 /// Where there is none.
 pub(super) async fn known(live: &Live, alert: &str) -> Result<Alert, ActError> {
-    let found = live.alert(alert).await?;
-    found.ok_or_else(|| ActError::NotFound(format!("there is no alert `{alert}`; `slo alerts list` lists those there are")))
+    let unknown = || ActError::NotFound(format!("there is no alert `{alert}`; `slo alerts list` lists those there are"));
+    live.alert(alert).await?.ok_or_else(unknown)
+}
+
+fn must_fire(alert: &Alert, done: &str) -> Result<(), ActError> {
+    match (alert.state, alert.resolved_at) {
+        (AlertState::Firing, _) => Ok(()),
+        (AlertState::Resolved, Some(at)) => {
+            Err(ActError::Conflict(format!("the alert ended at {at}: it cannot be {done} any more")))
+        }
+        _ => Err(ActError::Conflict(format!("the alert only waits to fire: it cannot be {done} yet"))),
+    }
 }

@@ -7,9 +7,8 @@ use crate::policy::book::Closer;
 use crate::runtime::closing;
 use crate::runtime::entry::SharedEntry;
 use crate::runtime::live::Live;
-use crate::runtime::live::acts::{Prepared, ack, drill};
+use crate::runtime::live::acts::{Prepared, Way, ack, drill};
 use crate::runtime::service::ActError;
-use crate::store::Commit;
 use crate::units::Timestamp;
 
 /// What ending it changes. The alerts in memory follow once it is written; until then nothing else is decided of them.
@@ -23,9 +22,8 @@ pub(super) async fn prepare(
     let found = ack::firing(live, alert, "closed").await?;
     let message = format!("closed by `{}`", by.name);
     if found.is_drill() {
-        let effect = drill::ended(live, &found, &message, now).await?;
-        let commit = live.core.decided(vec![effect], Commit::default()).await;
-        return Ok(Prepared { commit, acted: Acted { id: found.id, message }, after: None });
+        let way = Way::Effects(vec![drill::ended(live, &found, &message, now).await?]);
+        return Ok(Prepared { acted: Acted { id: found.id, message }, way, ..Prepared::default() });
     }
     if found.kind == AlertKind::Source {
         let remedy = "it ends with the first answer, or when its source leaves the files; acknowledge it meanwhile";
@@ -38,12 +36,13 @@ pub(super) async fn prepare(
     let entry = holder(live, alert).ok_or_else(gone)?;
     let closer = Closer { by: &by.name, note: note.unwrap_or_default() };
     let (book, evaluated) = closing::closed(&entry, alert, now, closer).ok_or_else(gone)?;
-    let commit = live.core.decided(evaluated.effects, evaluated.commit).await;
     let after = move || {
         closing::take(&entry, book);
         drop(deciding);
     };
-    Ok(Prepared { commit, acted: Acted { id: found.id, message }, after: Some(Box::new(after)) })
+    let way = Way::Effects(evaluated.effects);
+    let acted = Acted { id: found.id, message };
+    Ok(Prepared { commit: evaluated.commit, acted, way, after: Some(Box::new(after)) })
 }
 
 /// The SLO whose alert it is.

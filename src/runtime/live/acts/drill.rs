@@ -1,7 +1,10 @@
 //! A drill: an alert that is none, through the real routes, escalation and acknowledgement.
 //!
 //! It has a dedup key and labels of its own, so that no receiver takes it for the real one; it lives in the store alone, so
-//! that the SLO's state knows nothing of it. It ends when somebody takes it on or closes it, else by itself.
+//! that the SLO's state knows nothing of it. It ends when somebody takes it on or closes it, else by itself; a restart
+//! between the two ends it too.
+
+use std::sync::Arc;
 
 use crate::engine::verdict::Verdict;
 use crate::policy::act::{Acted, Actor};
@@ -11,10 +14,9 @@ use crate::policy::facts::Facts;
 use crate::policy::machine::Effect;
 use crate::policy::notification::{Mark, Notification, Telling};
 use crate::policy::subject::{alert_id, notification_id};
-use crate::runtime::cases::{self, Said};
 use crate::runtime::entry::{Inner, SharedEntry};
 use crate::runtime::live::Live;
-use crate::runtime::live::acts::Prepared;
+use crate::runtime::live::acts::{Prepared, Way, ack};
 use crate::runtime::service::ActError;
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
@@ -50,24 +52,12 @@ pub(super) async fn prepare(
         let message = format!("a drill is under way: `{}`; acknowledge or close it first", open.id);
         return Err(ActError::Conflict(message));
     }
-    let id = alert.id.clone();
-    let effect = Effect { alert, notification: Some(notification) };
-    let mut commit = live.core.decided(vec![effect], Commit::default()).await;
-    if commit.deliveries.is_empty() && !commit.records.iter().any(|record| record.id == id) {
-        let message = format!("no route takes a {} of `{instance}`: nobody would be told", severity.name());
-        return Err(ActError::Conflict(message));
-    }
-    if !commit.records.iter().any(|record| record.id == id) {
-        let said = Said { drill: true, ..Said::default() };
-        commit.records.push(cases::with(live.core.store.as_ref(), &id, &said, now).await?);
-    }
-    live.drilled.notify_one();
-    let sinks: Vec<&str> = commit.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect();
-    let message = match sinks.as_slice() {
-        [] => "the drill waits to be told".to_owned(),
-        sinks => format!("the drill goes to {}", sinks.join(", ")),
-    };
-    Ok(Prepared { commit, acted: Acted { id, message }, after: None })
+    let message = format!("the drill has begun; it ends when it is acknowledged or closed, else after {LASTS}");
+    let acted = Acted { id: alert.id.clone(), message };
+    let way = Way::Effects(vec![Effect { alert, notification: Some(notification) }]);
+    let drilled = Arc::clone(&live.drilled);
+    let after: Box<dyn FnOnce() + Send> = Box::new(move || drilled.notify_one());
+    Ok(Prepared { acted, way, after: Some(after), ..Prepared::default() })
 }
 
 fn entry_of(live: &Live, instance: &InstanceId) -> Result<SharedEntry, ActError> {
@@ -154,16 +144,19 @@ pub(super) async fn ended(live: &Live, drill: &Alert, reason: &str, now: Timesta
     (alert.state, alert.resolved_at, alert.ended_by) = (to, Some(at), Some(EndedBy::Closed));
     reason.clone_into(&mut alert.reason);
     let filter = DeliveryFilter { alert_id: Some(drill.id.clone()), ..DeliveryFilter::default() };
-    let told = live.core.store.deliveries(&filter, ROWS).await?.into_iter().next();
-    let notification = told.map(|told| Notification {
-        id: notification_id(&drill.dedup_key, told.notification.episode, 2),
+    // In a group or storm nothing was told of it by itself: then the desk keeps what it would have told.
+    let rows = live.core.store.deliveries(&filter, ROWS).await?;
+    let told = rows.into_iter().map(|row| row.notification).find(|told| told.state == AlertState::Firing);
+    let kept = ack::case(live, &drill.id).await?.and_then(|case| case.notification).map(|told| *told);
+    let notification = told.or(kept).map(|told| Notification {
+        id: notification_id(&drill.dedup_key, told.episode, 2),
         transition: 2,
         state: to,
         resolved_at: Some(at),
         as_of: at,
         ended_by: alert.ended_by,
         reason: reason.to_owned(),
-        ..told.notification
+        ..told
     });
     Ok(Effect { alert, notification })
 }
@@ -196,15 +189,20 @@ impl Live {
         }
     }
 
-    /// Ends those that are due; gives the time at which the next one is.
+    /// Ends those that are taken on or due; gives the time at which the next one is.
     async fn end_old_drills(&self) -> Result<Option<Timestamp>, StoreError> {
         let _one = self.acting.lock().await;
         let now = self.core.clock.now();
         let mut next: Option<Timestamp> = None;
         for drill in open(self).await? {
             let due = drill.started_at + LASTS;
-            if due <= now {
-                let reason = format!("the drill ended by itself after {LASTS}: nobody acknowledged it");
+            let acked = ack::case(self, &drill.id).await?.and_then(|case| case.acked);
+            let reason = match acked {
+                Some(acked) => Some(format!("acknowledged by `{}`", acked.by)),
+                None if due <= now => Some(format!("the drill ended by itself after {LASTS}: nobody took it on")),
+                None => None,
+            };
+            if let Some(reason) = reason {
                 let effect = ended(self, &drill, &reason, now).await?;
                 self.core.record(vec![effect], Commit::default()).await;
             } else {

@@ -2,11 +2,9 @@
 
 use crate::policy::act::{Acted, Actor, AlertVerdict};
 use crate::policy::alert::AlertState;
-use crate::runtime::cases;
 use crate::runtime::live::Live;
-use crate::runtime::live::acts::{Prepared, ack};
+use crate::runtime::live::acts::{Prepared, Way, ack};
 use crate::runtime::service::ActError;
-use crate::store::Commit;
 use crate::units::Timestamp;
 
 /// What saying so changes.
@@ -15,7 +13,7 @@ pub(super) async fn prepare(
     alert: &str,
     verdict: AlertVerdict,
     by: &Actor,
-    now: Timestamp,
+    _now: Timestamp,
 ) -> Result<Prepared, ActError> {
     let found = ack::known(live, alert).await?;
     if found.is_drill() {
@@ -24,14 +22,10 @@ pub(super) async fn prepare(
     if !matches!(found.state, AlertState::Firing | AlertState::Resolved) {
         return Err(ActError::Conflict("the alert only waits to fire: there is nothing to judge yet".to_owned()));
     }
-    let store = live.core.store.as_ref();
-    let mut said = cases::said(store, alert).await?;
-    let message = match said.verdict {
+    let message = match ack::case(live, alert).await?.and_then(|case| case.verdict) {
         Some(before) if before != verdict => format!("judged `{}`, no longer `{}`", verdict.name(), before.name()),
         _ => format!("judged `{}`", verdict.name()),
     };
-    said.verdict = Some(verdict);
-    said.verdict_by = Some(by.name.clone());
-    let commit = Commit { records: vec![cases::with(store, alert, &said, now).await?], ..Commit::default() };
-    Ok(Prepared { commit, acted: Acted { id: found.id, message }, after: None })
+    let way = Way::Judge(alert.to_owned(), verdict, by.name.clone());
+    Ok(Prepared { acted: Acted { id: found.id, message }, way, ..Prepared::default() })
 }
