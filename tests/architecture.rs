@@ -125,6 +125,7 @@ const LAYERS: &[Layer] = &[
             "argon2",
             "secrecy",
             "subtle",
+            "secrecy",
         ],
         false,
     ),

@@ -10,6 +10,7 @@ pub mod check;
 pub mod client;
 pub mod convert;
 pub mod demo;
+pub mod drill;
 pub mod explain;
 pub mod generate;
 pub mod init;
@@ -54,6 +55,7 @@ enum Verb {
     Run(run::Arguments),
     Status(status::Arguments),
     Alerts(alerts::Arguments),
+    Drill(drill::Arguments),
     Backtest(backtest::Arguments),
     Generate(generate::Arguments),
     Explain(explain::Arguments),
@@ -82,6 +84,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Run(arguments) => run::run(arguments, &printer),
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
+        Verb::Drill(arguments) => drill::run(arguments, &printer),
         Verb::Backtest(arguments) => backtest::run(arguments, &printer),
         Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),

@@ -1,6 +1,7 @@
 //! The running service: what is loaded, who polls it, and what is seen of it from outside. `reload` replaces it.
 
 mod acts;
+mod answers;
 mod reload;
 mod sinks;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,11 +24,15 @@ use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
+use crate::runtime::hooks::{HookAck, HookError, HookRequest};
+use crate::runtime::links::{LinkError, LinkKey};
 use crate::runtime::mirror::{Mirror, MirrorSinks};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::quiet::Stillness;
-use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SinkView, SourceView, Summary};
+use crate::runtime::service::{
+    ActError, ConfigView, InstanceView, LinkView, SeriesView, Service, SinkView, SourceView, Summary,
+};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{desk, watch, watchdog};
@@ -71,6 +77,8 @@ pub struct Live {
     access: Access,
     reload_ok: RwLock<bool>,
     external_url: String,
+    /// A drill was begun or taken on.
+    drilled: Arc<Notify>,
     pace: Pace,
     stop: CancellationToken,
 }
@@ -96,6 +104,7 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        core.links.open(LinkKey::of(core.store.as_ref(), core.clock.now()).await?, &external_url);
         // Before anything is told.
         let stillness = Arc::new(Stillness::read(core.store.as_ref(), blueprint.quiet.clone()).await?);
         stillness.show(&core);
@@ -138,6 +147,7 @@ impl Live {
             acting: tokio::sync::Mutex::new(()),
             reload_ok: RwLock::new(true),
             external_url,
+            drilled: Arc::new(Notify::new()),
             pace,
             stop,
         });
@@ -405,6 +415,14 @@ impl Service for Live {
 
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
         self.core.store.record(kind, id).await
+    }
+
+    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
+        answers::link(self, token).await
+    }
+
+    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        answers::hook(self, sink, request).await
     }
 
     fn ready(&self) -> Result<(), String> {
