@@ -141,6 +141,12 @@ pub const NO_REASON: &str = "SLO080";
 pub const PAST_EXCLUSION: &str = "SLO081";
 /// A pattern of an exclusion that no SLO fits.
 pub const EMPTY_EXCLUSION: &str = "SLO082";
+/// Alerts go to Opsgenie's own API, which will be switched off.
+pub const OPSGENIE_ENDS: &str = "SLO100";
+/// An address of Office connectors, which are no more.
+pub const RETIRED_CONNECTOR: &str = "SLO101";
+/// A channel for an incoming webhook of Slack, which has its own.
+pub const FIXED_CHANNEL: &str = "SLO102";
 /// A message template that does not parse, or fails on a made-up notification.
 pub const BAD_TEMPLATE: &str = "SLO110";
 
@@ -210,6 +216,9 @@ pub const LIST: &[Code] = &[
     Code { id: NO_REASON, title: "exclusion without a reason" },
     Code { id: PAST_EXCLUSION, title: "exclusion is past" },
     Code { id: EMPTY_EXCLUSION, title: "exclusion of SLOs that there are not" },
+    Code { id: OPSGENIE_ENDS, title: "Opsgenie's own API ends" },
+    Code { id: RETIRED_CONNECTOR, title: "connector of Office is retired" },
+    Code { id: FIXED_CHANNEL, title: "incoming webhook has its own channel" },
     Code { id: BAD_TEMPLATE, title: "message template fails" },
 ];
 
