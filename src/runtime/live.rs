@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::meant::Compat;
+use crate::config::meant::{Compat, SinkConfig};
 use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
@@ -20,9 +20,10 @@ use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
-use crate::runtime::outbox::Outbox;
+use crate::runtime::outbox::gate::Gates;
+use crate::runtime::outbox::{Outbox, Receivers};
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::service::{ActError, ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
+use crate::runtime::service::{ActError, ConfigView, InstanceView, Refusal, SeriesView, Service, SinkView, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{watch, watchdog};
@@ -56,6 +57,8 @@ pub struct Live {
     launch: Launch,
     loaded: RwLock<Arc<Loaded>>,
     running: tokio::sync::Mutex<Running>,
+    /// Of the outbox that runs.
+    gates: Arc<Gates>,
     reload_ok: RwLock<bool>,
     external_url: String,
     pace: Pace,
@@ -94,7 +97,8 @@ impl Live {
         let stop = CancellationToken::new();
         let (store, wake) = (Arc::clone(&core.store), Arc::clone(&core.wake));
         let (clock, telemetry) = (core.clock.clone(), core.telemetry.clone());
-        let outbox = Outbox::start(store, blueprint.sinks.clone(), clock, telemetry, wake);
+        let outbox = Outbox::start(store, receivers(&blueprint), clock, telemetry, wake);
+        let gates = outbox.gates();
         let task_stop = stop.child_token();
         let mut alerts = stored.source_alerts();
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
@@ -108,6 +112,7 @@ impl Live {
             launch,
             loaded,
             running: tokio::sync::Mutex::new(running),
+            gates,
             reload_ok: RwLock::new(true),
             external_url,
             pace,
@@ -263,6 +268,15 @@ impl Live {
     }
 }
 
+/// Whom the outbox tells.
+fn receivers(blueprint: &Blueprint) -> Receivers {
+    Receivers {
+        sinks: blueprint.sinks.clone(),
+        fallback: blueprint.config.fallback.clone(),
+        external_labels: blueprint.config.server.external_labels.clone(),
+    }
+}
+
 /// The heartbeats of a blueprint; a look without a service has none.
 fn watchdogs(core: &Arc<Core>, blueprint: &Blueprint, (pace, stop): (Pace, &CancellationToken)) -> Vec<JoinHandle<()>> {
     if pace == Pace::Service { watchdog::start(core, blueprint, stop) } else { Vec::new() }
@@ -336,6 +350,15 @@ impl Service for Live {
 
     fn sources(&self) -> Vec<SourceView> {
         self.core.sources()
+    }
+
+    fn sinks(&self) -> Vec<SinkView> {
+        let config = &self.loaded().blueprint.config;
+        let mut views = self.gates.view(self.core.clock.now());
+        for view in &mut views {
+            view.kind = config.sinks.get(&view.name).map_or("", SinkConfig::name);
+        }
+        views
     }
 
     fn config(&self) -> ConfigView {

@@ -189,6 +189,55 @@ pub struct SourceView {
     pub replicas_differ: bool,
 }
 
+/// A sink as shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinkView {
+    /// Its name.
+    pub name: String,
+    /// `webhook`, `pagerduty` ..
+    pub kind: &'static str,
+    /// Whether tries may go now.
+    pub gate: GateView,
+    /// Failures of its destination in a row: not answered, or not as it should.
+    pub failures: u32,
+    /// What the last try came to, since start.
+    pub last: Option<LastOutcome>,
+}
+
+/// The gate in front of a destination, shared by all sinks of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateView {
+    /// Tries go.
+    Open,
+    /// None goes before: the receiver said so, or has failed too often.
+    Waiting(Timestamp),
+    /// One try is under way, and shows whether the others may go.
+    Probing,
+}
+
+impl GateView {
+    /// As shown: `open`, `waiting`, `probing`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Waiting(_) => "waiting",
+            Self::Probing => "probing",
+        }
+    }
+}
+
+/// What the last try at a sink came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastOutcome {
+    /// When it ended (wall clock).
+    pub at: Timestamp,
+    /// `done`, `retry`, `ambiguous`, `refused`, `misconfigured`.
+    pub outcome: String,
+    /// What the receiver said, redacted.
+    pub message: String,
+}
+
 /// The loaded configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigView {
@@ -256,6 +305,10 @@ pub trait Service: Send + Sync {
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError>;
     /// The sources.
     fn sources(&self) -> Vec<SourceView>;
+    /// The sinks, by name.
+    fn sinks(&self) -> Vec<SinkView> {
+        Vec::new()
+    }
     /// What is loaded.
     fn config(&self) -> ConfigView;
     /// Does what a person asks for, with an entry in the audit, or nothing at all. Whether they may is asked before.
