@@ -31,6 +31,8 @@ pub struct Ask<'a> {
     pub sink: &'a str,
     /// Whether it is a page.
     pub page: bool,
+    /// It was tried before, and this is its last try: it goes as the probe, and does not wait for the next one.
+    pub last: bool,
     /// Least time between two tries.
     pub pace: Length,
     /// Wall clock.
@@ -91,10 +93,10 @@ fn ahead(until: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
 }
 
 impl Broken {
-    /// Until when nobody goes.
-    fn until(&self, now: Timestamp) -> Option<Timestamp> {
+    /// Until when nobody goes, because a probe is under way.
+    fn probing_until(&self, now: Timestamp) -> Option<Timestamp> {
         let probe = self.probing_since.filter(|since| *since <= now).map(|since| since + PROBE_LASTS);
-        ahead(probe, now).or(ahead(Some(self.retry_at), now))
+        ahead(probe, now)
     }
 }
 
@@ -102,13 +104,19 @@ impl Gate {
     /// Until when nobody goes, whoever asks.
     #[must_use]
     pub fn shut_until(&self, now: Timestamp) -> Option<Timestamp> {
-        ahead(self.told_until, now).or_else(|| self.broken?.until(now))
+        self.shut_for_all_until(now).or_else(|| ahead(Some(self.broken?.retry_at), now))
+    }
+
+    /// The same for one whose last try it is.
+    fn shut_for_all_until(&self, now: Timestamp) -> Option<Timestamp> {
+        ahead(self.told_until, now).or_else(|| self.broken?.probing_until(now))
     }
 
     /// Lets a try go, or says when to ask again.
     pub fn admit(&mut self, ask: &Ask<'_>) -> Admission {
         let now = ask.now;
-        if let Some(until) = self.shut_until(now) {
+        let shut = if ask.last { self.shut_for_all_until(now) } else { self.shut_until(now) };
+        if let Some(until) = shut {
             return Admission::Shut(until);
         }
         if let Some(free) = self.next_free.filter(|free| *free > now && *free <= now + ask.pace) {
@@ -296,7 +304,7 @@ mod tests {
     }
 
     fn ask(sink: &str, page: bool, pace: i64, now: Timestamp) -> Ask<'_> {
-        Ask { sink, page, pace: Length::from_seconds(pace), now }
+        Ask { sink, page, last: false, pace: Length::from_seconds(pace), now }
     }
 
     fn end(gate: &mut Gate, verdict: DeliveryVerdict, now: Timestamp) -> bool {
@@ -343,6 +351,14 @@ mod tests {
             end(&mut gate, DeliveryVerdict::Retry(None), now);
         }
         assert_eq!(gate.shut_until(now), Some(now + Length::from_minutes(5)));
+    }
+
+    #[test]
+    fn a_last_try_waits_for_no_probe_but_for_one_under_way() {
+        let mut gate = broken();
+        let last = |now| Ask { last: true, ..ask("a", true, 0, now) };
+        assert_eq!(gate.admit(&last(at(1))), Admission::Go);
+        assert!(matches!(gate.admit(&last(at(1))), Admission::Shut(_)));
     }
 
     #[test]

@@ -214,7 +214,8 @@ impl Worker {
     /// Goes through the heads that were read. Says whether some were superseded, and when the gate lets more go.
     async fn work_off(&mut self, now: Timestamp) -> Result<(bool, Option<Timestamp>), StoreError> {
         let shut = self.shared.gates.of(&self.name, |gate| gate.shut_until(now));
-        if self.look.judged && shut.is_some() {
+        let last_try = |head: &Delivery| self.is_too_old(head, now) && !head.attempts.is_empty();
+        if self.look.judged && shut.is_some() && !self.look.heads.iter().any(last_try) {
             return Ok((false, shut));
         }
         let judged_before = self.look.judged;
@@ -226,7 +227,7 @@ impl Worker {
                 continue;
             };
             let firing = self.firing_beside(&notification, now).await?;
-            match self.admit(&notification, now) {
+            match self.admit(&head, now) {
                 Admission::Go => {
                     if !self.begin(&head, notification, firing, now).await {
                         self.look.at = None;
@@ -256,9 +257,15 @@ impl Worker {
         Ok((superseded, gate))
     }
 
-    fn admit(&self, notification: &Notification, now: Timestamp) -> Admission {
-        let (page, pace) = (notification.severity == AlertSeverity::Page, self.sink.borrow().pace());
-        self.shared.gates.of(&self.name, |gate| gate.admit(&Ask { sink: &self.name, page, pace, now }))
+    fn admit(&self, head: &Delivery, now: Timestamp) -> Admission {
+        let (page, pace) = (head.notification.severity == AlertSeverity::Page, self.sink.borrow().pace());
+        let last = self.is_too_old(head, now) && !head.attempts.is_empty();
+        self.shared.gates.of(&self.name, |gate| gate.admit(&Ask { sink: &self.name, page, last, pace, now }))
+    }
+
+    /// Past the horizon; a state has none.
+    fn is_too_old(&self, head: &Delivery, now: Timestamp) -> bool {
+        head.created_at + HORIZON <= now && !self.sink.borrow().is_refreshed()
     }
 
     /// What is to be sent of a head; `None`: it was superseded.
@@ -299,7 +306,8 @@ impl Worker {
     /// A row that waits behind a gate: where somebody has to mend something, fallback sinks are told at once; past the
     /// horizon it expires. Says whether it did.
     async fn give_up_waiting(&self, head: &Delivery, now: Timestamp) -> Result<bool, StoreError> {
-        let too_old = head.created_at + HORIZON <= now && !self.sink.borrow().is_refreshed();
+        // One that was tried has a last try to come.
+        let too_old = self.is_too_old(head, now) && head.attempts.is_empty();
         let misconfigured = self.shared.gates.of(&self.name, |gate| gate.is_misconfigured());
         if !too_old && !misconfigured {
             return Ok(false);
