@@ -15,7 +15,7 @@ Use a bot (`token` and `channel`, scope `chat:write`) where you want one message
 `channel` out.",
     failing: Some(Failing {
         line: 4,
-        column: 59,
+        column: 61,
         text: r##"version: config/v1
 owners: {web: {page: [chat], ticket: [chat], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
