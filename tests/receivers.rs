@@ -3,9 +3,19 @@
 //! A receiver that is a file in `tests/receivers/` names the source of each behaviour it copies.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
+#[path = "receivers/github.rs"]
+mod github;
+#[path = "receivers/gitlab.rs"]
+mod gitlab;
+#[path = "receivers/jira.rs"]
+mod jira;
 #[path = "receivers/kit.rs"]
 mod kit;
 #[path = "outbox_kit/sample.rs"]
 mod sample;
 #[path = "receivers/server.rs"]
 mod server;
+#[path = "receivers/servicenow.rs"]
+mod servicenow;
+#[path = "receivers/tickets.rs"]
+mod tickets;

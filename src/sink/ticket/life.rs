@@ -288,7 +288,7 @@ impl<'a> Life<'a> {
                 }
                 Some(self.outcome(failure.verdict, &failure.message))
             }
-            Step::Read(_) | Step::Reopen(_) | Step::Comment(..) | Step::Close(_) if failure.gone => {
+            Step::Read(_) | Step::Reopen(_) | Step::Comment(..) | Step::Close(_) if failure.is_gone() => {
                 self.gone(&failure.message)
             }
             Step::Reopen(_) if is_final => {
