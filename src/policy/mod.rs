@@ -6,6 +6,7 @@
 //!
 //! `tier` moves one condition, `machine` and `instance` the alerts of one instance, `book` all those of an SLO; `source`
 //! is a source's own alert. `naming` has what other tools call their alerts, `annotation` fills their placeholders.
+//! `desk` decides who hears of an alert, when and how often.
 //! `catch_up` thins out what was missed, `state` makes it durable, `route` and `card` are for those who send. `act` is what
 //! people may do, `silence` and `quiet` keep from telling, `evidence` and `report` are parts of what is told.
 //! `template` is an operator's text in place of the card, `sample` what it is tried on.
@@ -20,6 +21,7 @@ pub mod card;
 pub mod catch_up;
 pub mod compile;
 pub mod describe;
+pub mod desk;
 pub mod detection;
 pub mod episode;
 pub mod evidence;

@@ -216,7 +216,7 @@ impl Notification {
             tiers: alert.tiers.clone(),
             budget: facts.budget(),
             forecast: facts.forecast(),
-            evidence: None,
+            evidence: alert.evidence.clone(),
             members: Vec::new(),
             mark: None,
             report: None,
