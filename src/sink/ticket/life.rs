@@ -66,6 +66,8 @@ pub struct Asked {
 pub enum Why {
     /// A second alert of the episode.
     Again,
+    /// It fires, and its ticket was found, made by whom is not known: a copy of the service, or this one before a crash.
+    Found,
     /// The same alert, changed.
     Changed,
     /// It is over; this many alerts of the episode fire still.
@@ -112,6 +114,8 @@ pub struct Life<'a> {
     known: Known,
     under_way: Option<Step>,
     looked: bool,
+    /// Its ticket was found open, and is not known to be of this notification.
+    stranger: bool,
     open: Option<bool>,
     vanished: bool,
     reopen_tried: bool,
@@ -142,6 +146,7 @@ impl<'a> Life<'a> {
             known,
             under_way: None,
             looked: false,
+            stranger: false,
             open: None,
             vanished: false,
             reopen_tried: false,
@@ -219,6 +224,7 @@ impl<'a> Life<'a> {
         match self.open {
             None => Ok(Step::Read(ticket)),
             Some(false) if !self.reopen_tried => Ok(Step::Reopen(ticket)),
+            _ if self.stranger => Ok(Step::Comment(ticket, Why::Found)),
             _ => Ok(Step::Comment(ticket, Why::Again)),
         }
     }
@@ -265,14 +271,12 @@ impl<'a> Life<'a> {
         let Some(found) = found else { return };
         self.open = Some(found.open);
         self.known.ticket = Some(found.ticket);
-        let mine = match self.known.asked.take() {
-            Some(asked) => asked.by == self.notification().id,
-            None => self.task.perhaps_told,
-        };
+        let mine = self.known.asked.take().is_some_and(|asked| asked.by == self.notification().id);
         // Our own create got through after all: its text says what this notification does.
         if mine && found.open && !self.is_over() {
             self.told();
         }
+        self.stranger = !mine && found.open;
     }
 
     fn failed(&mut self, step: &Step, failure: Failure) -> Option<Outcome> {
