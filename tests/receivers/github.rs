@@ -51,7 +51,10 @@ impl Github {
             return Answer::new(422, json!({"message": "Validation Failed"}));
         }
         if labels.iter().any(|label| Some(label.as_str()) == self.refused_label) {
-            return Answer::new(403, json!({"message": "You do not have permission to create labels on this repository."}));
+            return Answer::new(
+                403,
+                json!({"message": "You do not have permission to create labels on this repository."}),
+            );
         }
         tickets::assert_inert(&text(body, "body"));
         self.tickets.push(Seen {

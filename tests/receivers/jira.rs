@@ -105,7 +105,10 @@ impl Jira {
         };
         self.tickets.push(Seen { title: summary, body, labels, open: true, made_at: self.now, ..Seen::default() });
         let number = self.tickets.len();
-        Answer::new(201, json!({"id": (10_000 + number).to_string(), "key": format!("OPS-{number}"), "self": "https://x"}))
+        Answer::new(
+            201,
+            json!({"id": (10_000 + number).to_string(), "key": format!("OPS-{number}"), "self": "https://x"}),
+        )
     }
 
     fn search(&self, body: &Value) -> Answer {
@@ -125,9 +128,7 @@ impl Jira {
     fn too_soon(&mut self, number: usize) -> Option<Answer> {
         let soon = self.per_issue && self.written == Some((number, self.now));
         self.written = Some((number, self.now));
-        soon.then(|| {
-            Answer::new(429, "{}").with("retry-after", 1).with("ratelimit-reason", "jira-per-issue-on-write")
-        })
+        soon.then(|| Answer::new(429, "{}").with("retry-after", 1).with("ratelimit-reason", "jira-per-issue-on-write"))
     }
 
     fn is_let_in(&self, request: &Request) -> bool {
@@ -148,12 +149,17 @@ impl Jira {
         }
         let open = self.tickets[number - 1].open;
         match (method, rest) {
-            ("GET", []) => Answer::new(200, json!({"key": format!("OPS-{number}"), "fields": {"status": Self::status(open)}})),
+            ("GET", []) => {
+                Answer::new(200, json!({"key": format!("OPS-{number}"), "fields": {"status": Self::status(open)}}))
+            }
             ("GET", ["transitions"]) => Answer::new(200, self.transitions(open)),
             ("POST", ["transitions"]) => {
                 let all = self.transitions(open);
-                let known = all["transitions"].as_array().unwrap().iter().find(|one| one["id"] == body["transition"]["id"]);
-                let Some(known) = known else { return Answer::new(400, json!({"errorMessages": ["not valid"], "errors": {}})) };
+                let known =
+                    all["transitions"].as_array().unwrap().iter().find(|one| one["id"] == body["transition"]["id"]);
+                let Some(known) = known else {
+                    return Answer::new(400, json!({"errorMessages": ["not valid"], "errors": {}}));
+                };
                 let ticket = &mut self.tickets[number - 1];
                 ticket.open = known["to"]["statusCategory"]["key"] != "done";
                 ticket.moves += 1;

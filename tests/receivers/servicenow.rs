@@ -73,7 +73,8 @@ impl Servicenow {
         }
         if let Some(state) = text("state") {
             if state == "6" {
-                let known = ["Solution provided", "Known error"].contains(&text("close_code").unwrap_or_default().as_str());
+                let known =
+                    ["Solution provided", "Known error"].contains(&text("close_code").unwrap_or_default().as_str());
                 if !known || text("close_notes").is_none() {
                     return Self::refused("Data Policy Exception: The following fields are mandatory: Resolution code");
                 }

@@ -4,8 +4,11 @@
 //! a row, and waits as long as it is told, on a clock of its own.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
+use slo::config::meant::{SecretRef, SinkConfig};
+use slo::config::read::read_config;
 use slo::policy::alert::AlertState;
 use slo::policy::notification::Notification;
 use slo::sink::ticket::life::Why;
@@ -14,6 +17,7 @@ use slo::sink::ticket::{Draft, label, words};
 use slo::sink::{DeliveryVerdict, Outcome, Sink, Task};
 use slo::spec::policy::AlertSeverity;
 use slo::units::{Length, Timestamp};
+use slo::yaml::{Reader, SourceText, parse};
 
 use crate::kit::CANARY;
 use crate::sample::{NIGHT, Sample};
@@ -367,4 +371,91 @@ pub fn bodies(bodies: &[(&str, Value)]) -> String {
     let bodies: serde_json::Map<String, Value> =
         bodies.iter().map(|(name, body)| ((*name).to_owned(), body.clone())).collect();
     serde_json::to_string_pretty(&bodies).unwrap()
+}
+
+/// What a configuration with this sink is read as, and the findings: their codes and messages.
+fn read(sink: &str) -> (Option<SinkConfig>, Vec<String>) {
+    let source = SourceText::named("slo.yaml", format!("version: config/v1\nsinks:\n  it: {sink}\n"));
+    let stream = parse(&source);
+    let document = &stream.documents[0].0;
+    let mut reader = Reader::new(document);
+    let config = read_config(&mut reader, document.root(), Path::new("/etc/slo")).unwrap();
+    let findings = reader.into_findings();
+    let shown = findings.iter().map(|finding| format!("{} {}", finding.code, finding.message)).collect();
+    (config.sinks.get("it").cloned(), shown)
+}
+
+#[test]
+fn what_is_written_is_read_with_every_default() {
+    let token = SecretRef::Env("T".to_owned());
+    let of = |sink: &str| {
+        let (config, findings) = read(sink);
+        assert_eq!(findings, Vec::<String>::new(), "{sink}");
+        config.unwrap()
+    };
+    let github = of("{type: github, repo: shop/reliability, token: {env: T}}");
+    assert_eq!(github.secrets(), [&token]);
+    let SinkConfig::Github(github) = github else { panic!("{github:?}") };
+    assert_eq!((github.url.as_str(), github.repo.as_str()), ("https://api.github.com", "shop/reliability"));
+    let SinkConfig::Gitlab(gitlab) = of("{type: gitlab, project: 4711, token: {env: T}, labels: [a, b]}") else {
+        panic!()
+    };
+    assert_eq!((gitlab.url.as_str(), gitlab.project.as_str()), ("https://gitlab.com", "4711"));
+    assert_eq!(gitlab.labels, ["a", "b"]);
+    let jira = of("{type: jira, url: \"https://j.example/\", project: OPS, user: a@b.example, token: {env: T}}");
+    let SinkConfig::Jira(jira) = jira else { panic!("{jira:?}") };
+    assert_eq!((jira.url.as_str(), jira.issue_type.as_str()), ("https://j.example", "Task"));
+    assert_eq!(jira.user.as_deref(), Some("a@b.example"));
+    let servicenow =
+        of("{type: servicenow, url: \"https://s.example\", user: slo, password: {env: T}, fields: {impact: \"2\"}}");
+    assert_eq!(servicenow.secrets(), [&token]);
+    let SinkConfig::Servicenow(servicenow) = servicenow else { panic!("{servicenow:?}") };
+    assert_eq!((servicenow.table.as_str(), servicenow.close_state), ("incident", 6));
+    assert_eq!((servicenow.close_code.as_str(), servicenow.fields["impact"].as_str()), ("Solution provided", "2"));
+    let bearer = of("{type: servicenow, url: \"https://s.example\", token: {file: snow}, close_state: 7}");
+    assert_eq!(bearer.secrets(), [&SecretRef::File("/etc/slo/snow".into())]);
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    for (sink, expected) in [
+        ("{type: github}", vec!["SLO006 `repo` is missing", "SLO006 `token` is missing"]),
+        ("{type: github, repo: shop, token: {env: T}}", vec!["SLO009 `shop` is no repository"]),
+        ("{type: github, repo: a/b, token: {env: T}, label: [x]}", vec!["SLO002 unknown key `label`"]),
+        ("{type: gitlab, project: name, token: {env: T}}", vec!["SLO009 `name` is no project"]),
+        (
+            "{type: gitlab, project: a/b, token: {env: T}, labels: [\"a,b\"]}",
+            vec!["SLO009 `a,b` cannot be a label there"],
+        ),
+        (
+            "{type: jira, project: \"OPS 1\", token: {env: T}, labels: [\"a b\"]}",
+            vec![
+                "SLO006 `url` is missing",
+                "SLO009 `OPS 1` is no key of a project",
+                "SLO009 `a b` cannot be a label there",
+            ],
+        ),
+        (
+            "{type: servicenow, url: \"https://s.example\", user: a, token: {env: T}, fields: {state: \"1\"}}",
+            vec!["SLO024 both a token and a user are here", "SLO024 the field `state` is written by `slo`"],
+        ),
+        (
+            "{type: servicenow, url: \"https://s.example\"}",
+            vec!["SLO006 `user` is missing", "SLO006 `password` is missing"],
+        ),
+    ] {
+        let (_, findings) = read(sink);
+        assert_eq!(findings, expected, "{sink}");
+    }
+    let (config, findings) = read("{type: jira, url: \"https://j.example\", project: OPS, token: canary}");
+    assert_eq!((config, findings.len()), (None, 1));
+    assert!(findings[0].contains("literal secret") && !findings[0].contains("canary"), "{findings:?}");
+}
+
+#[test]
+fn a_thread_has_one_label_and_another_thread_another_one() {
+    let other = Sample::new("search/latency", AlertSeverity::Page, 1).notification(AlertState::Firing);
+    assert_eq!(label_of_page().len(), "slo-ep-".len() + 20);
+    assert_eq!(label(&alert(AlertSeverity::Ticket, 2, AlertState::Resolved).thread()), label_of_page());
+    assert_ne!(label(&other.thread()), label_of_page());
 }
