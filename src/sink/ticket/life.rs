@@ -242,7 +242,7 @@ impl<'a> Life<'a> {
                 self.achieved(step, got);
                 None
             }
-            Err(failure) => self.failed(step, failure),
+            Err(failure) => self.failed(step, &failure),
         }
     }
 
@@ -279,7 +279,7 @@ impl<'a> Life<'a> {
         self.stranger = !mine && found.open;
     }
 
-    fn failed(&mut self, step: &Step, failure: Failure) -> Option<Outcome> {
+    fn failed(&mut self, step: &Step, failure: &Failure) -> Option<Outcome> {
         let is_final = matches!(failure.verdict, DeliveryVerdict::Refused | DeliveryVerdict::Misconfigured);
         match step {
             Step::Look if is_final && self.known.asked.is_none() && !self.task.perhaps_told => {
