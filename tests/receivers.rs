@@ -3,6 +3,12 @@
 //! A receiver that is a file in `tests/receivers/` names the source of each behaviour it copies.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
+#[path = "receivers/github.rs"]
+mod github;
+#[path = "receivers/gitlab.rs"]
+mod gitlab;
+#[path = "receivers/jira.rs"]
+mod jira;
 #[path = "receivers/kit.rs"]
 mod kit;
 #[path = "receivers/opsgenie.rs"]
@@ -17,3 +23,7 @@ mod server;
 mod slack;
 #[path = "receivers/teams.rs"]
 mod teams;
+#[path = "receivers/servicenow.rs"]
+mod servicenow;
+#[path = "receivers/tickets.rs"]
+mod tickets;
