@@ -54,6 +54,7 @@ impl Config {
             owners: BTreeMap::new(),
             sources: BTreeMap::from([(DEFAULT_SOURCE.to_owned(), source)]),
             sinks: BTreeMap::from([(DEFAULT_SINK.to_owned(), SinkConfig::Stdout)]),
+            templates: BTreeMap::new(),
             routes: vec![Route { to: vec![DEFAULT_SINK.to_owned()], ..Route::default() }],
             fallback: Vec::new(),
             reports: Vec::new(),
@@ -184,7 +185,10 @@ fn read_sinks_and_routes(reader: &mut Reader<'_>, root: NodeId, folder: &Path, c
         config.routes = vec![Route { to: written.iter().map(|(name, _)| name.clone()).collect(), ..Route::default() }];
     }
     for (name, node) in written {
-        config.sinks.extend(sinks::read_sink(reader, node, folder).map(|sink| (name, sink)));
+        let sink = sinks::read_sink(reader, node, folder);
+        let template = sink.as_ref().and_then(|sink| sinks::read_template(reader, node, folder, sink));
+        config.templates.extend(template.map(|template| (name.clone(), template)));
+        config.sinks.extend(sink.map(|sink| (name, sink)));
     }
     let routes = reader.items(root, "routes");
     if !routes.is_empty() {

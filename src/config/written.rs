@@ -174,16 +174,6 @@ pub(super) struct SeverityNames {
 
 impl Written for SeverityNames {}
 
-/// `{type: webhook}`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WebhookItem {}
-
-impl Written for WebhookItem {
-    const NESTED: &'static [&'static str] = &["type", "url", "secret"];
-    const NOT_BUILT: &'static [&'static str] = &["template", "format"];
-}
-
 /// `{type: stdout}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

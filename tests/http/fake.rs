@@ -340,6 +340,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         }],
         created_at: time("2026-11-21T02:55:15Z"),
         next_attempt_at: (state == DeliveryState::Pending).then(|| time("2026-11-21T03:01:00Z")),
+        resent_at: None,
         handle: None,
         sequence,
     }

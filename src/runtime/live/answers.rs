@@ -9,6 +9,7 @@ use crate::runtime::hooks::{HookAck, HookError, HookKind, HookRequest};
 use crate::runtime::links::LinkError;
 use crate::runtime::live::Live;
 use crate::runtime::service::{LinkView, Service as _};
+use crate::sink::limits;
 use crate::store::{AlertFilter, StoreError};
 
 /// Alerts that are looked through: those that fire first, then the newest.
@@ -41,7 +42,7 @@ pub(super) async fn hook(
     let Some(ack) = ack else { return Ok(None) };
     let filter = AlertFilter { state: Some("firing".to_owned()), ..AlertFilter::default() };
     let mut firing = live.alerts(&filter, ALERTS).await?;
-    firing.retain(|alert| alert.id == ack.key || alert.dedup_key == ack.key);
+    firing.retain(|alert| alert.id == ack.key || limits::key(&limits::PAGERDUTY_KEY, &alert.dedup_key) == ack.key);
     let Some(alert) = firing.pop() else { return Ok(None) };
     let by = Actor { name: ack.by.clone(), via: kind.name().to_owned() };
     Ok(Some((by, HookAck { key: alert.id, ..ack })))
