@@ -11,8 +11,9 @@ use crate::cli::printer::Printer;
 use crate::cli::table::printable;
 use crate::cli::{FINDINGS, Server};
 use crate::http::dashboard::format;
-use crate::http::dto::alert::Alert;
+use crate::http::dto::alert::{Alert, Attempt};
 use crate::http::dto::bundle::{Bundle, Done};
+use crate::store::UNDER_WAY;
 use crate::units::Timestamp;
 
 /// How often the service is asked how far it is.
@@ -115,7 +116,7 @@ impl Shown {
     fn lines_of(&self, bundle: &Bundle) -> Vec<String> {
         let mut all: Vec<(Timestamp, String)> = Vec::new();
         for delivery in &bundle.alert.deliveries {
-            for attempt in &delivery.attempts {
+            for attempt in delivery.attempts.iter().filter(|attempt| has_ended(attempt)) {
                 let (sink, message) = (printable(&delivery.sink), printable(&attempt.message));
                 all.push((attempt.at, format!("{sink} {}: {message}", attempt.outcome)));
             }
@@ -136,7 +137,12 @@ fn ended(alert: &Alert) -> bool {
 
 /// Whether every delivery has come to something, and there is one.
 fn told(alert: &Alert) -> bool {
-    !alert.deliveries.is_empty() && alert.deliveries.iter().all(|delivery| !delivery.attempts.is_empty())
+    !alert.deliveries.is_empty() && alert.deliveries.iter().all(|delivery| delivery.attempts.iter().any(has_ended))
+}
+
+/// Whether a try has come to something.
+fn has_ended(attempt: &Attempt) -> bool {
+    attempt.message != UNDER_WAY
 }
 
 fn closing(bundle: &Bundle, wait: bool, printer: &Printer) -> ExitCode {

@@ -7,6 +7,7 @@ use crate::http::dashboard::layout::words;
 use crate::http::dto::alert::{Alert, Delivery};
 use crate::http::dto::audit::Audited;
 use crate::http::dto::case::Case;
+use crate::store::UNDER_WAY;
 use crate::units::Timestamp;
 
 /// One thing that happened.
@@ -33,6 +34,7 @@ pub fn of(alert: &Alert, case: &Case, audit: &[Audited]) -> Vec<Happened> {
             let what = match (attempt.outcome.as_str(), is_end(delivery)) {
                 ("done", true) => format!("{} told of the end", delivery.sink),
                 ("done", false) => format!("{} told", delivery.sink),
+                _ if attempt.message == UNDER_WAY => format!("{} is being told", delivery.sink),
                 (outcome, _) => format!("{} not told: {outcome}", delivery.sink),
             };
             all.push(happened(attempt.at, what, &attempt.message));

@@ -107,7 +107,11 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
-        core.links.open(LinkKey::of(core.store.as_ref(), core.clock.now()).await?, &external_url);
+        match LinkKey::of(core.store.as_ref(), core.clock.now()).await {
+            Ok(key) => core.links.open(key, &external_url),
+            // A full disk is no reason to watch nothing: what is told has no links until the next start.
+            Err(error) => core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem }),
+        }
         // Before anything is told.
         let stillness = Arc::new(Stillness::read(core.store.as_ref(), blueprint.quiet.clone()).await?);
         stillness.show(&core);

@@ -49,8 +49,7 @@ pub async fn hook(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Hooked>, ApiError> {
-    let body =
-        body.map_err(|why| ApiError::new(why.status(), "bad_body", why.body_text().to_lowercase()))?;
+    let body = body.map_err(|why| ApiError::new(why.status(), "bad_body", why.body_text().to_lowercase()))?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let request = HookRequest {
         signature: header("x-pagerduty-signature").or_else(|| header("x-slack-signature")),

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::http::api::alerts::{SEVERITIES, case_of, shown};
 use crate::http::app::App;
@@ -213,7 +213,9 @@ fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
     let unread = |error: serde_json::Error| {
         ApiError::bad_request("bad_body", format!("the body is not the JSON object that is wanted: {error}"))
     };
-    serde_json::from_slice(body).map_err(unread)
+    // An object: a list would be taken as its values in order.
+    let object: Map<String, Value> = serde_json::from_slice(body).map_err(unread)?;
+    serde_json::from_value(Value::Object(object)).map_err(unread)
 }
 
 /// Without a body nothing is said.

@@ -2,8 +2,8 @@
 //! pressing it acts, whatever address we listen on: the signature is the permission.
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawForm, State};
-use axum::extract::rejection::RawFormRejection;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
@@ -38,9 +38,10 @@ pub async fn act(
     State(app): State<App>,
     Path(token): Path<String>,
     uri: Uri,
-    form: Result<RawForm, RawFormRejection>,
+    form: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let form = form.map(|RawForm(form)| form).unwrap_or_default();
+    // The name is a courtesy: without a form that can be read it is nobody's.
+    let form = form.unwrap_or_default();
     done(&app, &token, &uri, &form).await.unwrap_or_else(|error| problem(&app, &uri, &error))
 }
 
@@ -127,7 +128,9 @@ const fn title(action: LinkAction) -> &'static str {
 
 const fn what(action: LinkAction) -> &'static str {
     match action {
-        LinkAction::Ack => "The button says that you take this alert on: it is neither repeated nor escalated any more.",
+        LinkAction::Ack => {
+            "The button says that you take this alert on: it is neither repeated nor escalated any more."
+        }
         LinkAction::Mute => "The button silences this alert's labels for 1 h. Still firing then, it is told once more.",
     }
 }

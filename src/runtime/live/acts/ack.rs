@@ -60,7 +60,8 @@ pub(super) async fn firing(live: &Live, alert: &str, done: &str) -> Result<Alert
 /// # Errors
 /// Where there is none.
 pub(super) async fn known(live: &Live, alert: &str) -> Result<Alert, ActError> {
-    let unknown = || ActError::NotFound(format!("there is no alert `{alert}`; `slo alerts list` lists those there are"));
+    let unknown =
+        || ActError::NotFound(format!("there is no alert `{alert}`; `slo alerts list` lists those there are"));
     live.alert(alert).await?.ok_or_else(unknown)
 }
 

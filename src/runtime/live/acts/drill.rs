@@ -149,6 +149,7 @@ pub(super) async fn ended(live: &Live, drill: &Alert, reason: &str, now: Timesta
     let told = rows.into_iter().map(|row| row.notification).find(|told| told.state == AlertState::Firing);
     let kept = ack::case(live, &drill.id).await?.and_then(|case| case.notification).map(|told| *told);
     let notification = told.or(kept).map(|told| Notification {
+        links: told.links.iter().filter(|(name, _)| *name != "ack").map(|(n, v)| (n.clone(), v.clone())).collect(),
         id: notification_id(&drill.dedup_key, told.episode, 2),
         transition: 2,
         state: to,
