@@ -135,6 +135,10 @@ pub const UNSAID_VERSION: &str = "SLO066";
 pub const LONE_FORECAST: &str = "SLO070";
 /// A gate that does nothing for the tier it stands on.
 pub const IDLE_GATE: &str = "SLO071";
+/// A route behind one that takes everything it would.
+pub const UNREACHABLE_ROUTE: &str = "SLO072";
+/// A route that does what its receiver does by itself.
+pub const RECEIVER_DOES_IT: &str = "SLO073";
 
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
@@ -199,6 +203,8 @@ pub const LIST: &[Code] = &[
     Code { id: UNSAID_VERSION, title: "document does not say what it is" },
     Code { id: LONE_FORECAST, title: "forecast is the only page" },
     Code { id: IDLE_GATE, title: "gate does nothing" },
+    Code { id: UNREACHABLE_ROUTE, title: "route is never reached" },
+    Code { id: RECEIVER_DOES_IT, title: "receiver does this by itself" },
 ];
 
 /// The title of a code, if there is such a code.

@@ -39,6 +39,7 @@ mod not_honoured;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
+mod receiver_does_it;
 mod review_overdue;
 mod same_query;
 mod shadowed_tier;
@@ -56,6 +57,7 @@ mod unknown_policy;
 mod unknown_sink;
 mod unknown_source;
 mod unknown_template;
+mod unreachable_route;
 mod unreachable_tier;
 mod unreadable;
 mod unsaid_version;
@@ -127,6 +129,8 @@ pub const ALL: &[Rule] = &[
     unsaid_version::RULE,
     lone_forecast::RULE,
     idle_gate::RULE,
+    unreachable_route::RULE,
+    receiver_does_it::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
