@@ -148,7 +148,10 @@ impl Life {
     }
 
     pub fn end(&mut self, name: &str, second: i64) {
-        self.take(end_of(firing(name, second), second), second);
+        let fired = self.desk.case(name).and_then(|case| case.notification.as_deref()).map(|about| about.fired_at);
+        let mut end = end_of(firing(name, second), second);
+        end.fired_at = fired.unwrap_or(end.fired_at);
+        self.take(end, second);
     }
 
     pub fn ack(&mut self, name: &str, second: i64) {
