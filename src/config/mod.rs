@@ -2,6 +2,7 @@
 //!
 //! Invariant: a secret is a reference (`{env: NAME}` or `{file: PATH}`), never a value; it is resolved by `app`.
 
+pub mod access;
 pub mod meant;
 pub mod read;
 mod routes;

@@ -1,9 +1,9 @@
 //! Reads the configuration: what is written, with every default (FORMATS 3).
 //!
 //! Decided here: without `files.slos` everything below the folder of the configuration is looked at, without
-//! `files.rules` the folder `rules` there, if it is there; without `routes` every
-//! configured sink is told everything, and without sinks standard output is. Paths are relative to the folder of the
-//! file that holds them.
+//! `files.rules` and `files.exclusions` the folders `rules` and `exclusions` there, if they are there; without `routes`
+//! every configured sink is told everything, and without sinks standard output is. Paths are relative to the folder of
+//! the file that holds them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use crate::config::meant::{
     Compat, Config, Files, Limits, Owner, Route, SecretRef, Server, SinkConfig, Storage, Watchdog,
 };
+use crate::config::routes::read_route;
 use crate::config::secrets::has_userinfo;
 use crate::config::written::{
     AlertingItem, ConfigFile, FilesItem, LimitsItem, OwnerItem, SecretItem, ServerItem, SlothItem, StorageItem,
     WatchdogItem,
 };
-use crate::config::routes::read_route;
-use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, sinks, sources};
+use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, access, sinks, sources};
 use crate::diag::{Diagnostic, codes};
 use crate::spec::foreign::windows;
 use crate::spec::meant::Mode;
@@ -54,6 +54,7 @@ impl Config {
             owners: BTreeMap::new(),
             sources: BTreeMap::from([(DEFAULT_SOURCE.to_owned(), source)]),
             sinks: BTreeMap::from([(DEFAULT_SINK.to_owned(), SinkConfig::Stdout)]),
+            templates: BTreeMap::new(),
             routes: vec![Route { to: vec![DEFAULT_SINK.to_owned()], ..Route::default() }],
             fallback: Vec::new(),
             reports: Vec::new(),
@@ -110,7 +111,7 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
     config.fallback = item.fallback.unwrap_or_default();
     config.watchdog = reader.items(root, "watchdog").iter().filter_map(|item| read_watchdog(reader, *item)).collect();
     read_storage(reader, root, folder, &mut config.storage);
-    read_server(reader, root, &mut config.server);
+    read_server(reader, root, folder, &mut config.server);
     read_limits(reader, root, &mut config.limits);
     if let Some((node, item)) = section::<SlothItem>(reader, root, "sloth")
         && let Some(period) = value::positive_length(reader, node, "period", item.period.as_deref())
@@ -151,7 +152,8 @@ fn named(reader: &mut Reader<'_>, root: NodeId, key: &str) -> Vec<(String, NodeI
 
 fn files_beside(folder: &Path) -> Files {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    Files { slos: vec![folder.to_owned()], rules: vec![folder.join("rules")] }
+    let (rules, exclusions) = (vec![folder.join("rules")], vec![folder.join("exclusions")]);
+    Files { slos: vec![folder.to_owned()], rules, exclusions }
 }
 
 fn read_files(reader: &mut Reader<'_>, root: NodeId, folder: &Path, files: &mut Files) {
@@ -162,6 +164,9 @@ fn read_files(reader: &mut Reader<'_>, root: NodeId, folder: &Path, files: &mut 
     }
     if let Some(rules) = item.rules {
         files.rules = paths(rules);
+    }
+    if let Some(exclusions) = item.exclusions {
+        files.exclusions = paths(exclusions);
     }
 }
 
@@ -180,7 +185,10 @@ fn read_sinks_and_routes(reader: &mut Reader<'_>, root: NodeId, folder: &Path, c
         config.routes = vec![Route { to: written.iter().map(|(name, _)| name.clone()).collect(), ..Route::default() }];
     }
     for (name, node) in written {
-        config.sinks.extend(sinks::read_sink(reader, node, folder).map(|sink| (name, sink)));
+        let sink = sinks::read_sink(reader, node, folder);
+        let template = sink.as_ref().and_then(|sink| sinks::read_template(reader, node, folder, sink));
+        config.templates.extend(template.map(|template| (name.clone(), template)));
+        config.sinks.extend(sink.map(|sink| (name, sink)));
     }
     let routes = reader.items(root, "routes");
     if !routes.is_empty() {
@@ -212,7 +220,7 @@ fn read_storage(reader: &mut Reader<'_>, root: NodeId, folder: &Path, storage: &
     }
 }
 
-fn read_server(reader: &mut Reader<'_>, root: NodeId, server: &mut Server) {
+fn read_server(reader: &mut Reader<'_>, root: NodeId, folder: &Path, server: &mut Server) {
     let Some((node, item)) = section::<ServerItem>(reader, root, "server") else { return };
     if let Some(listen) = item.listen {
         if let Ok(address) = listen.parse() {
@@ -226,6 +234,7 @@ fn read_server(reader: &mut Reader<'_>, root: NodeId, server: &mut Server) {
     server.compat = compat.unwrap_or_default();
     server.external_url = address(reader, node, "external_url", item.external_url.as_deref());
     server.external_labels = value::labels(reader, node, "external_labels");
+    server.tokens = access::read_auth(reader, node, folder);
 }
 
 fn read_limits(reader: &mut Reader<'_>, root: NodeId, limits: &mut Limits) {

@@ -37,11 +37,10 @@ impl Written for SlothItem {}
 pub(super) struct FilesItem {
     pub(super) slos: Option<Vec<String>>,
     pub(super) rules: Option<Vec<String>>,
+    pub(super) exclusions: Option<Vec<String>>,
 }
 
-impl Written for FilesItem {
-    const NOT_BUILT: &'static [&'static str] = &["exclusions"];
-}
+impl Written for FilesItem {}
 
 /// `alerting`.
 #[derive(Debug, Default, Deserialize)]
@@ -175,16 +174,6 @@ pub(super) struct SeverityNames {
 
 impl Written for SeverityNames {}
 
-/// `{type: webhook}`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WebhookItem {}
-
-impl Written for WebhookItem {
-    const NESTED: &'static [&'static str] = &["type", "url", "secret"];
-    const NOT_BUILT: &'static [&'static str] = &["template", "format"];
-}
-
 /// `{type: stdout}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -268,8 +257,8 @@ pub(super) struct ServerItem {
 }
 
 impl Written for ServerItem {
-    const NESTED: &'static [&'static str] = &["external_labels"];
-    const NOT_BUILT: &'static [&'static str] = &["tls", "auth"];
+    const NESTED: &'static [&'static str] = &["external_labels", "auth"];
+    const NOT_BUILT: &'static [&'static str] = &["tls"];
 }
 
 /// `limits`.

@@ -201,6 +201,7 @@ impl InstanceState {
             tiers: Vec::new(),
             held_back_by: None,
             told: false,
+            evidence: None,
             transitions: Vec::new(),
         };
         let place = self.alerts.partition_point(|other| key(other) < this);
@@ -233,6 +234,7 @@ impl InstanceState {
         alert.id = alert_id(&alert.dedup_key, began, number);
         alert.episode = Some(began);
         alert.fired_at = Some(at);
+        alert.evidence = facts.evidence();
         let ids = alert.transitions.iter_mut().enumerate();
         ids.for_each(|(index, transition)| transition.id = format!("{}/{}", alert.id, index + 1));
         let reason = firing.first().map(|outcome| facts.matched(outcome, ledger.objective()));
@@ -371,6 +373,7 @@ impl InstanceState {
             let matched = own.any(|outcome| outcome.matched && outcome.phase.is_some_and(Phase::fires));
             if live && matched && !alert.told && alert.held_back_by.is_none() {
                 alert.told = true;
+                alert.evidence = facts.evidence().or(alert.evidence.take());
                 ledger.touch(key(alert));
                 ledger.news.push(key(alert));
             }
@@ -629,7 +632,7 @@ pub(crate) mod kit {
             });
             let window = self.window(length("1h"), to);
             let budget = Budget { window, allowed: 10_000.0, spent: 0.59, remaining: 0.41, ..Budget::default() };
-            Verdict { as_of: to, condition, budget, tiers: tiers.collect(), forecast: None }
+            Verdict { as_of: to, condition, budget, tiers: tiers.collect(), forecast: None, differences: None }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod acts;
 mod reload;
+mod sinks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,12 +18,16 @@ use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
 use crate::policy::source::{SourceAlert, SourceRule};
+use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
-use crate::runtime::outbox::Outbox;
+use crate::runtime::mirror::{Mirror, MirrorSinks};
+use crate::runtime::outbox::gate::Gates;
+use crate::runtime::outbox::{Outbox, Receivers};
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::service::{ActError, ConfigView, InstanceView, Refusal, SeriesView, Service, SourceView, Summary};
+use crate::runtime::quiet::Stillness;
+use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SinkView, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{desk, watch, watchdog};
@@ -58,6 +63,15 @@ pub struct Live {
     launch: Launch,
     loaded: RwLock<Arc<Loaded>>,
     running: tokio::sync::Mutex<Running>,
+    /// What makes quiet.
+    stillness: Arc<Stillness>,
+    /// Where silences are mirrored to.
+    mirrors: MirrorSinks,
+    /// Held by the act under way.
+    acting: tokio::sync::Mutex<()>,
+    access: Access,
+    /// Of the outbox that runs.
+    gates: Arc<Gates>,
     reload_ok: RwLock<bool>,
     external_url: String,
     pace: Pace,
@@ -85,6 +99,9 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        // Before anything is told.
+        let stillness = Arc::new(Stillness::read(core.store.as_ref(), blueprint.quiet.clone()).await?);
+        stillness.show(&core);
         core.restore_desk().await?;
         let blueprint = Arc::new(blueprint);
         let mut entries = BTreeMap::new();
@@ -97,7 +114,8 @@ impl Live {
         let stop = CancellationToken::new();
         let (store, wake) = (Arc::clone(&core.store), Arc::clone(&core.wake));
         let (clock, telemetry) = (core.clock.clone(), core.telemetry.clone());
-        let outbox = Outbox::start(store, blueprint.sinks.clone(), clock, telemetry, wake);
+        let outbox = Outbox::start(store, receivers(&blueprint), clock, telemetry, wake);
+        let gates = outbox.gates();
         let task_stop = stop.child_token();
         let mut alerts = stored.source_alerts();
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
@@ -105,13 +123,24 @@ impl Live {
         let watchdogs = watchdogs(&core, &blueprint, (pace, &task_stop));
         let desk = Some(tokio::spawn(desk::run(Arc::clone(&core), stop.child_token())));
         let running = Running { stop: task_stop, pollers, watchdogs, desk, outbox };
+        let mirrors = MirrorSinks::default();
+        mirrors.take(&blueprint);
+        if pace == Pace::Service {
+            let mirror = Mirror::read(Arc::clone(&core), Arc::clone(&stillness), mirrors.clone()).await?;
+            tokio::spawn(mirror.run(stop.clone()));
+        }
         let at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
             core,
+            access: Access::new(Arc::clone(&launch.secrets)),
             launch,
             loaded,
             running: tokio::sync::Mutex::new(running),
+            stillness,
+            mirrors,
+            acting: tokio::sync::Mutex::new(()),
+            gates,
             reload_ok: RwLock::new(true),
             external_url,
             pace,
@@ -133,7 +162,8 @@ impl Live {
             let now = watch::fingerprint(&watched);
             if now != seen {
                 // The findings were told by the reload itself.
-                let _ = self.reload().await;
+                let by = Actor { name: "files".to_owned(), via: "files".to_owned() };
+                let _ = self.perform(Act::Reload, &by).await;
                 // As it was before the reload: what changed meanwhile is seen by the next look.
                 seen = now;
             }
@@ -271,6 +301,15 @@ impl Live {
     }
 }
 
+/// Whom the outbox tells.
+fn receivers(blueprint: &Blueprint) -> Receivers {
+    Receivers {
+        sinks: blueprint.sinks.clone(),
+        fallback: blueprint.config.fallback.clone(),
+        external_labels: blueprint.config.server.external_labels.clone(),
+    }
+}
+
 /// The heartbeats of a blueprint; a look without a service has none.
 fn watchdogs(core: &Arc<Core>, blueprint: &Blueprint, (pace, stop): (Pace, &CancellationToken)) -> Vec<JoinHandle<()>> {
     if pace == Pace::Service { watchdog::start(core, blueprint, stop) } else { Vec::new() }
@@ -342,6 +381,15 @@ impl Service for Live {
         self.core.store.deliveries(filter, limit).await
     }
 
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        self.core.store.delivery(id).await
+    }
+
+    async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
+        let (loaded, now) = (self.loaded(), self.core.clock.now());
+        sinks::views(&loaded.blueprint, self.core.store.as_ref(), &self.gates, now).await
+    }
+
     fn sources(&self) -> Vec<SourceView> {
         self.core.sources()
     }
@@ -357,6 +405,10 @@ impl Service for Live {
         }
     }
 
+    async fn admit(&self, presented: Option<&Presented>) -> Admission {
+        self.access.admit(self.core.config().server.tokens.as_deref(), presented).await
+    }
+
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {
         self.perform(act, by).await
     }
@@ -367,10 +419,6 @@ impl Service for Live {
 
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
         self.core.store.record(kind, id).await
-    }
-
-    async fn reload(&self) -> Result<(), Refusal> {
-        self.read_again().await
     }
 
     fn ready(&self) -> Result<(), String> {

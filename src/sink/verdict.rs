@@ -33,13 +33,19 @@ pub fn judge(exchange: &Result<Answer, NoAnswer>, now: Timestamp) -> Outcome {
                 NoAnswer { perhaps_read: true, .. } => DeliveryVerdict::Ambiguous,
                 NoAnswer { .. } => DeliveryVerdict::Retry(None),
             };
-            Outcome::new(verdict, none.message.clone())
+            let outcome = Outcome::new(verdict, none.message.clone());
+            // It may heal by itself, and mostly needs a person: both.
+            if none.message.contains("certificate") {
+                outcome.with_alarm(format!("no safe connection: {}", none.message))
+            } else {
+                outcome
+            }
         }
     }
 }
 
 fn by_status(answer: &Answer, now: Timestamp) -> DeliveryVerdict {
-    let told = answer.retry_after.as_deref().and_then(|text| wait(text, answer.date.as_deref(), now));
+    let told = retry_after(answer, now);
     match answer.status {
         200..=299 => DeliveryVerdict::Done,
         429 => DeliveryVerdict::Retry(told),
@@ -48,6 +54,19 @@ fn by_status(answer: &Answer, now: Timestamp) -> DeliveryVerdict {
         300..=399 | 401..=404 | 407 | 410 => DeliveryVerdict::Misconfigured,
         _ => DeliveryVerdict::Refused,
     }
+}
+
+/// What `Retry-After` asks for, at most an hour.
+#[must_use]
+pub fn retry_after(answer: &Answer, now: Timestamp) -> Option<Length> {
+    answer.retry_after.as_deref().and_then(|text| wait(text, answer.date.as_deref(), now))
+}
+
+/// The wait until a time that a limit is lifted, at most an hour; by the server's own clock where it shows one.
+#[must_use]
+pub fn until(at: Timestamp, answer: &Answer, now: Timestamp) -> Length {
+    let theirs = answer.date.as_deref().and_then(http_date).unwrap_or(now);
+    at.since(theirs).clamp(Length::ZERO, LONGEST_RETRY_AFTER)
 }
 
 /// `Retry-After` in seconds or as a date; a date is measured by the server's own clock where it shows one.
@@ -68,8 +87,16 @@ fn http_date(text: &str) -> Option<Timestamp> {
     DateTime::parse_from_rfc2822(text.trim()).ok().map(|date| Timestamp::from_seconds(date.timestamp()))
 }
 
+/// The status that a message of ours begins with: `status 401: no such token`. A sink that is not told by its status
+/// (mail, a chat that answers 200 with an error) may begin its message so, to have it handled alike.
+#[must_use]
+pub fn status_of(message: &str) -> Option<u16> {
+    message.strip_prefix("status ")?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
 /// The status, and the beginning of the body in one line.
-fn shown(answer: &Answer) -> String {
+#[must_use]
+pub fn shown(answer: &Answer) -> String {
     let plain: String = answer.body.chars().map(|c| if c.is_control() { ' ' } else { c }).take(EXCERPT).collect();
     let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
     let status = format!("status {}", answer.status);
@@ -131,6 +158,23 @@ mod tests {
         assert_eq!(judge(&none(false, false), NOW).verdict, DeliveryVerdict::Retry(None));
         assert_eq!(judge(&none(true, false), NOW).verdict, DeliveryVerdict::Ambiguous);
         assert_eq!(judge(&none(false, true), NOW).verdict, DeliveryVerdict::Misconfigured);
+    }
+
+    #[test]
+    fn a_bad_certificate_is_tried_again_and_needs_a_person() {
+        let message = "error sending request: invalid peer certificate: Expired".to_owned();
+        let outcome = judge(&Err(NoAnswer { perhaps_read: false, unusable: false, message }), NOW);
+        assert_eq!(outcome.verdict, DeliveryVerdict::Retry(None));
+        assert!(outcome.alarm.unwrap().contains("Expired"));
+    }
+
+    #[test]
+    fn a_message_says_its_status_first() {
+        for (message, status) in
+            [("status 401", Some(401)), ("status 404: gone", Some(404)), ("status", None), ("no status 401", None)]
+        {
+            assert_eq!(status_of(message), status, "{message}");
+        }
     }
 
     #[test]

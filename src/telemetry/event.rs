@@ -9,6 +9,19 @@ use crate::telemetry::Event;
 use crate::telemetry::metrics::Metrics;
 use crate::units::Timestamp;
 
+/// A request was not let through.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestRefused {
+    /// `unauthorized`, `forbidden`, `cross_site`, `busy`.
+    pub reason: &'static str,
+}
+
+impl Event for RequestRefused {
+    fn tell(&self, metrics: &Metrics) {
+        metrics.request_refused(self.reason);
+    }
+}
+
 /// A request to a source was answered, or failed.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceRequest<'a> {
@@ -253,6 +266,44 @@ impl Event for DeliveryAttempt<'_> {
             "done" => tracing::info!(sink, delivery, message, "delivered"),
             "retry" | "ambiguous" => tracing::warn!(sink, delivery, outcome, message, "delivery will be tried again"),
             _ => tracing::error!(sink, delivery, outcome, message, "delivery given up"),
+        }
+    }
+}
+
+/// A sink says that a person has to mend something, although it was told or will be.
+#[derive(Clone, Copy, Debug)]
+pub struct DeliveryAlarm<'a> {
+    /// The sink's name.
+    pub sink: &'a str,
+    /// The delivery.
+    pub delivery: &'a str,
+    /// What has to be mended, redacted.
+    pub text: &'a str,
+}
+
+impl Event for DeliveryAlarm<'_> {
+    fn tell(&self, metrics: &Metrics) {
+        metrics.delivery_alarm(self.sink);
+        let Self { sink, delivery, text } = *self;
+        tracing::error!(sink, delivery, text, "a sink needs attention");
+    }
+}
+
+/// Whether tries may go to a sink. Told with [`OutboxState`]; logged when it changes.
+#[derive(Clone, Copy, Debug)]
+pub struct SinkGate<'a> {
+    /// The sink's name.
+    pub sink: &'a str,
+    /// False: its destination said to wait, or fails, and only a probe goes now and then.
+    pub open: bool,
+}
+
+impl Event for SinkGate<'_> {
+    fn tell(&self, metrics: &Metrics) {
+        match (metrics.sink_gate(self.sink, self.open), self.open) {
+            (true, true) => tracing::info!(sink = self.sink, "the sink's gate is open again"),
+            (true, false) => tracing::warn!(sink = self.sink, "the sink's gate is shut, notifications wait"),
+            (false, _) => {}
         }
     }
 }

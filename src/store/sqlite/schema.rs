@@ -104,7 +104,8 @@ CREATE TABLE watermarks (
 -- thread: what a sink that keeps one ticket an episode knows it by. handle: what it called it.
 ALTER TABLE deliveries ADD COLUMN thread TEXT NOT NULL DEFAULT '';
 ALTER TABLE deliveries ADD COLUMN handle TEXT;
-CREATE INDEX deliveries_of_thread ON deliveries (thread, sink, sequence) WHERE handle IS NOT NULL;
+CREATE INDEX deliveries_of_thread ON deliveries (thread, sink, sequence);
+CREATE INDEX deliveries_waiting_in_thread ON deliveries (sink, thread, sequence) WHERE state = 'pending';
 
 CREATE TABLE records (
     kind   TEXT    NOT NULL,
@@ -116,5 +117,15 @@ CREATE TABLE records (
 CREATE INDEX records_by_age ON records (kind, at DESC, id);
 CREATE TRIGGER audit_stays BEFORE UPDATE ON records WHEN old.kind = 'audit'
 BEGIN SELECT RAISE(ABORT, 'an entry of the audit is never changed'); END;
+",
+    "
+ALTER TABLE deliveries ADD COLUMN resent_at INTEGER;
+
+-- An entry of the audit goes by its age alone: `since` is the oldest time that is kept, moved on before what is older goes.
+CREATE TABLE audit_kept (since INTEGER NOT NULL) STRICT;
+INSERT INTO audit_kept VALUES (-9223372036854775808);
+CREATE TRIGGER audit_is_kept BEFORE DELETE ON records
+WHEN old.kind = 'audit' AND old.at > (SELECT since FROM audit_kept)
+BEGIN SELECT RAISE(ABORT, 'an entry of the audit is kept as long as the history'); END;
 ",
 ];
