@@ -19,6 +19,8 @@ mod kit;
 mod look;
 pub mod memory;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
