@@ -135,6 +135,10 @@ pub const UNSAID_VERSION: &str = "SLO066";
 pub const LONE_FORECAST: &str = "SLO070";
 /// A gate that does nothing for the tier it stands on.
 pub const IDLE_GATE: &str = "SLO071";
+/// A route behind one that takes everything it would.
+pub const UNREACHABLE_ROUTE: &str = "SLO072";
+/// A route that does what its receiver does by itself.
+pub const RECEIVER_DOES_IT: &str = "SLO073";
 /// An exclusion that says no reason.
 pub const NO_REASON: &str = "SLO080";
 /// An exclusion that is over, and will not come back.
@@ -213,6 +217,8 @@ pub const LIST: &[Code] = &[
     Code { id: UNSAID_VERSION, title: "document does not say what it is" },
     Code { id: LONE_FORECAST, title: "forecast is the only page" },
     Code { id: IDLE_GATE, title: "gate does nothing" },
+    Code { id: UNREACHABLE_ROUTE, title: "route is never reached" },
+    Code { id: RECEIVER_DOES_IT, title: "receiver does this by itself" },
     Code { id: NO_REASON, title: "exclusion without a reason" },
     Code { id: PAST_EXCLUSION, title: "exclusion is past" },
     Code { id: EMPTY_EXCLUSION, title: "exclusion of SLOs that there are not" },

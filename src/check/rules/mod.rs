@@ -46,6 +46,7 @@ mod plain_http;
 mod policy_misfit;
 mod preset_taken;
 mod retired_connector;
+mod receiver_does_it;
 mod review_overdue;
 mod same_query;
 mod shadowed_tier;
@@ -63,6 +64,7 @@ mod unknown_policy;
 mod unknown_sink;
 mod unknown_source;
 mod unknown_template;
+mod unreachable_route;
 mod unreachable_tier;
 mod unreadable;
 mod unsaid_version;
@@ -134,6 +136,8 @@ pub const ALL: &[Rule] = &[
     unsaid_version::RULE,
     lone_forecast::RULE,
     idle_gate::RULE,
+    unreachable_route::RULE,
+    receiver_does_it::RULE,
     no_reason::RULE,
     past_exclusion::RULE,
     empty_exclusion::RULE,
