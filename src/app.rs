@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::http::server::serve;
+use crate::policy::act::{Act, Actor};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::live::Live;
 use crate::runtime::poller::Pace;
@@ -68,6 +69,9 @@ impl App {
         let listener =
             TcpListener::bind(configured).await.map_err(|source| StartError::Listen { address: configured, source })?;
         let address = listener.local_addr().unwrap_or(configured);
+        if !address.ip().is_loopback() && blueprint.config.server.tokens.is_none() {
+            tracing::warn!(%address, "this address is not loopback and `server.auth` is not set: every write is refused");
+        }
         let external_url = blueprint.config.server.external_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let config = Arc::clone(&blueprint.config);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.storage.path).await?);
@@ -127,7 +131,8 @@ async fn reload_on_hangup(service: Arc<dyn Service>, closing: CancellationToken)
         tokio::select! {
             _ = hangup.recv() => {
                 // What is wrong was told by the reload itself.
-                let _ = service.reload().await;
+                let by = Actor { name: "files".to_owned(), via: "signal".to_owned() };
+                let _ = service.act(Act::Reload, &by).await;
             }
             () = closing.cancelled() => return,
         }

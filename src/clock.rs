@@ -86,6 +86,16 @@ pub fn today() -> Day {
     Day::of(wall())
 }
 
+/// Bytes that nobody can guess: keys, secrets of tokens.
+///
+/// # Errors
+/// Where the system has none to give.
+pub fn random_bytes() -> Result<[u8; 32], String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    Ok(bytes)
+}
+
 /// A number in `0..1`, for jitter only; never for an id.
 #[must_use]
 pub fn jitter() -> f64 {
@@ -94,4 +104,14 @@ pub fn jitter() -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
     let fraction = (RandomState::new().hash_one(0_u8) >> 11) as f64 / (1_u64 << 53) as f64;
     fraction
+}
+
+/// Bytes that nobody can guess, for keys: from the operating system.
+///
+/// # Errors
+/// Where it gives none.
+pub fn secret_bytes<const N: usize>() -> Result<[u8; N], String> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| format!("the operating system gives no random bytes: {error}"))?;
+    Ok(bytes)
 }

@@ -22,6 +22,7 @@ use sample::{NIGHT, Sample};
 use server::{Reply, Seen, Server};
 use sha2::Sha256;
 use slo::config::meant::{Compat, SecretRef, Server as ServerConfig, SinkConfig, WebhookUrl};
+use slo::config::sinks::webhook::WebhookShape;
 use slo::policy::alert::AlertState;
 use slo::policy::notification::Notification;
 use slo::secret::Secrets;
@@ -317,11 +318,12 @@ fn what_cannot_work_is_refused_at_start_and_names_the_sink() {
         tokens: None,
     };
     let secrets = secrets();
-    let parts = Parts { name: "hook", server: &server, secrets: &secrets };
+    let parts = Parts { name: "hook", server: &server, secrets: &secrets, template: None };
     let build = |config: &SinkConfig| slo::sink::build(config, &parts).map(|sink| sink.is_refreshed());
     let webhook = |url: &str, secret: Option<&str>| SinkConfig::Webhook {
         url: WebhookUrl::Plain(url.into()),
         secret: secret.map(|name| SecretRef::Env(name.into())),
+        shape: WebhookShape::default(),
     };
     assert!(!build(&webhook("https://hooks.example/slo", Some("HOOK_SECRET"))).unwrap());
     assert!(!build(&SinkConfig::Stdout).unwrap());

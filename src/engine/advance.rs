@@ -28,6 +28,7 @@ impl SloState {
         // Also what the answer does not cover, as after a restart: it is judged by the samples on both sides of it.
         let since = (loaded.end - gap).max(loaded.from);
         self.measure(since, as_of, gaps.as_deref().map(|gaps| (mutable, gaps)));
+        self.note_increases(observation);
         self.registry.put_to_sleep(as_of - gap);
         for tracker in &mut self.registry.active {
             tracker.trim(as_of - gap);

@@ -51,6 +51,7 @@ impl SloState {
         out.condition = condition;
         out.budget = budget;
         out.forecast = None;
+        out.differences = None;
         out.tiers.clear();
         for (index, tier) in definition.tiers.iter().enumerate() {
             let mut window = |length: Option<Length>| length.map(|length| instance.window_from(length, begins.next()));

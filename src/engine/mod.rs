@@ -11,6 +11,7 @@ mod alive;
 mod backfill;
 mod birth;
 mod booking;
+mod breakdown;
 mod budget;
 mod bytes;
 pub mod confidence;

@@ -11,6 +11,7 @@ use crate::engine::absence::Absence;
 use crate::engine::alive::AliveSet;
 use crate::engine::birth::Starts;
 use crate::engine::booking::Folds;
+use crate::engine::breakdown::Breakdown;
 use crate::engine::definition::Definition;
 use crate::engine::instance::Instance;
 use crate::engine::observation::{Observation, Start};
@@ -43,6 +44,8 @@ pub struct SloState {
     pub(crate) awaits_history: bool,
     /// What the absence of a value means.
     pub(crate) absence: Absence,
+    /// What the label values did lately.
+    pub(crate) breakdown: Breakdown,
     /// Reused from tick to tick.
     pub(crate) matches: Vec<Match>,
 }
@@ -98,6 +101,7 @@ impl SloState {
             unasked_to: None,
             awaits_history: false,
             absence: Absence::default(),
+            breakdown: Breakdown::default(),
             matches: Vec::new(),
         };
         state.add_ungrouped(Timestamp::default(), Timestamp::default());
@@ -324,6 +328,7 @@ impl SloState {
         self.starts.retain(|(_, at)| *at > as_of - gap - gap);
         self.registry.forget(as_of - self.definition.reach().max(Length::from_days(7)));
         self.alive.forget(as_of);
+        self.forget_increases(as_of);
         for instance in &mut self.instances {
             instance.coverage.settle(instance.windows.coarse_from());
         }

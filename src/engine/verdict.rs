@@ -145,6 +145,62 @@ pub struct Verdict {
     pub tiers: SmallVec<[TierVerdict; 6]>,
     /// The forecast, where something is to be told; others ask for it when they want it.
     pub forecast: Option<Forecast>,
+    /// Which label values differ between bad and good events, where something is to be told and they are known.
+    pub differences: Option<Differences>,
+}
+
+/// The label values that differ most between bad and good events of a window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Differences {
+    /// Largest difference of shares first.
+    pub values: Vec<ValueShares>,
+}
+
+/// One label value among bad and good events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueShares {
+    /// Name of the label.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Bad events that have it.
+    pub bad: f64,
+    /// Good events that have it.
+    pub good: f64,
+    /// Its share of the bad events, 0 to 1.
+    pub bad_ratio: f64,
+    /// Its share of the good events.
+    pub good_ratio: f64,
+}
+
+impl Differences {
+    /// Differences of shares below this say nothing.
+    const LEAST: f64 = 0.05;
+    /// More nobody reads.
+    const MOST: usize = 5;
+
+    /// Of all bad and good events, and of those that have each value.
+    pub(crate) fn of<'a>(
+        (bad, good): (f64, f64),
+        values: impl Iterator<Item = ((&'a str, &'a str), (f64, f64))>,
+    ) -> Self {
+        let shares = values.map(|((name, value), (of_bad, of_good))| ValueShares {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            bad: of_bad,
+            good: of_good,
+            bad_ratio: of_bad / bad,
+            good_ratio: of_good / good,
+        });
+        let difference = |one: &ValueShares| one.bad_ratio - one.good_ratio;
+        let mut values: Vec<ValueShares> = shares.filter(|one| difference(one) >= Self::LEAST).collect();
+        // Of equals the one whose name comes first, so that copies say the same.
+        values.sort_by(|a, b| {
+            difference(b).total_cmp(&difference(a)).then_with(|| (&a.name, &a.value).cmp(&(&b.name, &b.value)))
+        });
+        values.truncate(Self::MOST);
+        Self { values }
+    }
 }
 
 /// A whole hour of an instance, durable (ARCHITECTURE, *Store*).

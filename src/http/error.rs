@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::runtime::service::ActError;
 use crate::store::StoreError;
 
 /// An answer that is no success.
@@ -75,6 +76,19 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store_failed", error.to_string())
+    }
+}
+
+impl From<ActError> for ApiError {
+    fn from(error: ActError) -> Self {
+        let message = error.to_string();
+        match error {
+            ActError::NotFound(_) => Self::not_found("not_found", message),
+            ActError::Conflict(_) => Self::new(StatusCode::CONFLICT, "conflict", message),
+            ActError::Invalid(_) => Self::bad_request("invalid", message),
+            ActError::Store(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_failed", message),
+            ActError::Refused(_) => Self::bad_request("invalid_files", message),
+        }
     }
 }
 

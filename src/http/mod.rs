@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod app;
+pub mod caller;
 pub mod dashboard;
 pub mod direct;
 pub mod dto;
@@ -14,6 +15,7 @@ pub mod error;
 pub mod exposition;
 pub mod guard;
 pub mod listing;
+pub mod needs;
 pub mod openapi;
 pub mod query;
 pub mod router;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::evidence::Evidence;
 use crate::spec::policy::AlertSeverity;
 use crate::units::Timestamp;
 
@@ -198,6 +199,9 @@ pub struct Alert {
     pub held_back_by: Option<String>,
     /// Whether its firing was told to anybody (not held back, not shadow).
     pub told: bool,
+    /// What was seen when it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// All its changes, oldest first.
     pub transitions: Vec<Transition>,
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::definition::{Definition, Kind};
 use crate::engine::observation::Observation;
 use crate::engine::state::SloState;
-use crate::engine::verdict::{Condition, TierSet, Verdict};
+use crate::engine::verdict::{Condition, TierSet, Verdict, WindowFigures};
 use crate::policy::alert::{Alert, AlertState, TierView};
 use crate::policy::group::Silence;
 use crate::policy::instance::{InstanceState, Step};
@@ -95,6 +95,7 @@ impl AlertBook {
             let untold = |alert: &Alert| alert.state == AlertState::Firing && !alert.told;
             if is_news(&verdict, firing) || self.alerts_of(group).iter().any(untold) {
                 verdict.forecast = Some(instance.forecast());
+                verdict.differences = seen(&verdict).and_then(|seen| engine.differences(group, seen.from, seen.to));
             }
             round.add(self, &definition, group, &verdict);
         }
@@ -359,6 +360,12 @@ fn is_news(verdict: &Verdict, firing: TierSet) -> bool {
     verdict.tiers.iter().enumerate().any(|(index, tier)| {
         if firing.has(index) { tier.known_false && !tier.matches } else { tier.matches && tier.gates_hold }
     })
+}
+
+/// The window that an alert shows: the short one of the first tier that matches, or its long one.
+fn seen(verdict: &Verdict) -> Option<WindowFigures> {
+    let tier = verdict.tiers.iter().find(|tier| tier.matches)?;
+    tier.confirm.or(tier.over)
 }
 
 /// Whether the newest slice is measured, with or without events.

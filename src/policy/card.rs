@@ -3,29 +3,41 @@
 //! ```text
 //! [PAGE] checkout/availability region=eu: 3.1% of requests fail (objective 99.9%)
 //! since 02:54 UTC, 6 min | 1204 of 38830 in 5m | 41% of budget left | data complete
-//! held back: checkout/availability/ticket/burn | owner payments #payments
-//! do     runbook https://wiki.example/checkout
+//! where  code=503 97% of bad, 0.1% of good | instance=eu-3 88% of bad, 9% of good
+//! change checkout v41 at 02:49 | held back: checkout/availability/ticket/burn | owner payments #payments
+//! do     runbook https://wiki.example/checkout | ack URL | mute 1h URL | why URL
 //! ```
+//! A digest lists its alerts in place of the second and third line. What is no life says so first: `[DRILL] [PAGE] ..`.
 //! Pure. What is not known is left out, with its separator; nothing is made up. Up to the first colon that is followed
 //! by a space, the first line is the subject of an e-mail. Control characters of names and links are taken out, so that
 //! a card is as many lines as it says.
 
 use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView, WindowView};
 use crate::policy::figure::{count, percent, rough_percent, significant};
-use crate::policy::notification::{ForecastView, Notification};
+use crate::policy::notification::{ForecastView, Mark, Member, Notification};
 use crate::units::{Length, Timestamp};
 
 /// From this coverage on data is called complete.
 const COMPLETE: f64 = 0.999;
 
-/// The link that comes first.
-const RUNBOOK: &str = "runbook";
+/// The links that come first, in this order, and what they are called.
+const FIRST_LINKS: [(&str, &str); 4] = [("runbook", "runbook"), ("ack", "ack"), ("mute", "mute 1h"), ("why", "why")];
+/// Alerts of a digest that are listed.
+const LISTED: usize = 10;
 
 /// The card, without a newline at its end.
 #[must_use]
 pub fn render(notification: &Notification) -> String {
-    let lines = [Some(headline(notification)), Some(figures(notification)), around(notification), links(notification)];
-    let lines: Vec<String> = lines.into_iter().flatten().map(|line| line.replace(char::is_control, " ")).collect();
+    let mut lines = vec![headline(notification)];
+    if notification.members.is_empty() {
+        lines.push(figures(notification));
+        lines.extend(differs(notification));
+    } else {
+        lines.extend(members(&notification.members));
+    }
+    lines.extend(around(notification));
+    lines.extend(links(notification));
+    let lines: Vec<String> = lines.into_iter().map(|line| line.replace(char::is_control, " ")).collect();
     lines.join("\n")
 }
 
@@ -36,7 +48,12 @@ pub fn subject(notification: &Notification) -> String {
         AlertState::Resolved => "RESOLVED".to_owned(),
         _ => notification.severity.name().to_uppercase(),
     };
-    let mut words = vec![format!("[{word}] {}/{}", notification.service, notification.name)];
+    let mark = match notification.mark {
+        Some(Mark::Drill) => "[DRILL] ",
+        Some(Mark::Test) => "[TEST] ",
+        None => "",
+    };
+    let mut words = vec![format!("{mark}[{word}] {}/{}", notification.service, notification.name)];
     words.extend(notification.group.iter().map(|(name, value)| format!("{name}={value}")));
     words.join(" ")
 }
@@ -49,7 +66,7 @@ fn headline(notification: &Notification) -> String {
         (ended, AlertKind::Down) => if ended.is_some() { "up again" } else { "down" }.to_owned(),
         (ended, AlertKind::NoData) => if ended.is_some() { "data is back" } else { "no data" }.to_owned(),
         (_, AlertKind::Watchdog) => "is alive".to_owned(),
-        (_, AlertKind::Digest) => format!("{} alerts", notification.members.len()),
+        (_, AlertKind::Digest) => several(&notification.members),
         (_, AlertKind::Report) => "review".to_owned(),
         (ended, AlertKind::Source) => if ended.is_some() { "answers again" } else { "does not answer" }.to_owned(),
         (_, AlertKind::Budget) => of_the_budget(notification),
@@ -111,9 +128,58 @@ fn ahead(forecast: &ForecastView, now: Timestamp) -> String {
     format!(", {word} in {}", minutes(at.since(now)))
 }
 
-/// Alerts held back under this one, and who answers for it.
+/// `where  code=503 97% of bad, 0.1% of good`.
+fn differs(notification: &Notification) -> Option<String> {
+    let differs = &notification.evidence.as_ref()?.differs;
+    let told = differs.iter().map(|one| {
+        let (bad, good) = (rough_percent(one.bad_ratio), percent_to_two(one.good_ratio));
+        format!("{}={} {bad} of bad, {good} of good", one.name, one.value)
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("where  {}", told.join(" | ")))
+}
+
+/// `14 alerts fire`; `12 alerts fire, 2 have ended`; `14 alerts have ended`.
+fn several(members: &[Member]) -> String {
+    let ended = members.iter().filter(|member| member.resolved_at.is_some()).count();
+    let alerts = |count: usize| if count == 1 { "1 alert".to_owned() } else { format!("{count} alerts") };
+    match (members.len() - ended, ended) {
+        (0, 1) => "1 alert has ended".to_owned(),
+        (0, ended) => format!("{} have ended", alerts(ended)),
+        (firing, 0) => format!("{} {}", alerts(firing), if firing == 1 { "fires" } else { "fire" }),
+        (firing, ended) => {
+            let verb = if firing == 1 { "fires" } else { "fire" };
+            let have = if ended == 1 { "has" } else { "have" };
+            format!("{} {verb}, {ended} {have} ended", alerts(firing))
+        }
+    }
+}
+
+/// The alerts of a digest, a line each: those that fire first, pages before tickets, then the oldest.
+fn members(members: &[Member]) -> Vec<String> {
+    let mut sorted: Vec<&Member> = members.iter().collect();
+    sorted.sort_by_key(|member| (member.resolved_at.is_some(), member.severity, member.fired_at, member.slo.clone()));
+    let line = |member: &&Member| {
+        let at = match member.resolved_at {
+            Some(ended) => format!("ended {}", clock(ended, false)),
+            None => format!("since {}", clock(member.fired_at, false)),
+        };
+        format!("- {} {at} UTC: {}", member.slo, member.reason)
+    };
+    let mut lines: Vec<String> = sorted.iter().take(LISTED).map(line).collect();
+    if sorted.len() > LISTED {
+        lines.push(format!("- and {} more", sorted.len() - LISTED));
+    }
+    lines
+}
+
+/// What was deployed, alerts held back under this one, and who answers for it.
 fn around(notification: &Notification) -> Option<String> {
     let mut parts = Vec::new();
+    if let Some(deploy) = notification.evidence.as_ref().and_then(|evidence| evidence.deploy.as_ref()) {
+        let dated = notification.as_of.since(deploy.at) >= Length::from_days(1);
+        parts.push(format!("change {} {} at {}", deploy.service, deploy.version, clock(deploy.at, dated)));
+    }
     if !notification.context.is_empty() {
         let held: Vec<&str> = notification.context.iter().map(|id| without_episode(id)).collect();
         parts.push(format!("held back: {}", held.join(", ")));
@@ -126,8 +192,10 @@ fn around(notification: &Notification) -> Option<String> {
 }
 
 fn links(notification: &Notification) -> Option<String> {
-    let (first, others): (Vec<_>, Vec<_>) = notification.links.iter().partition(|(name, _)| *name == RUNBOOK);
-    let links: Vec<String> = first.iter().chain(&others).map(|(name, address)| format!("{name} {address}")).collect();
+    let first = FIRST_LINKS.iter().filter_map(|(name, said)| Some((*said, notification.links.get(*name)?)));
+    let others = notification.links.iter().filter(|(name, _)| FIRST_LINKS.iter().all(|(first, _)| first != name));
+    let others = others.map(|(name, address)| (name.as_str(), address));
+    let links: Vec<String> = first.chain(others).map(|(name, address)| format!("{name} {address}")).collect();
     (!links.is_empty()).then(|| format!("do     {}", links.join(" | ")))
 }
 
@@ -194,6 +262,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::policy::evidence::{Deploy, Difference, Evidence};
     use crate::policy::notification::{BudgetView, MeasuredBudget};
     use crate::spec::policy::AlertSeverity;
     use crate::units::Labels;
@@ -280,6 +349,81 @@ mod tests {
              do     runbook https://wiki.example/checkout | dashboard https://grafana.example/d/checkout"
         );
         assert_eq!(subject(&page()), "[PAGE] checkout/availability region=eu");
+    }
+
+    /// The text of INTERFACES 5, word for word but for the addresses.
+    #[test]
+    fn evidence_a_deploy_and_links_to_act_stand_where_the_contract_has_them() {
+        let differs = |name: &str, value: &str, bad_ratio, good_ratio| Difference {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            bad_ratio,
+            good_ratio,
+            bad: 1.0,
+            good: 1.0,
+        };
+        let mut card = Notification { contact: Some("#payments".to_owned()), ..page() };
+        card.evidence = Some(Evidence {
+            traces: Vec::new(),
+            differs: vec![differs("code", "503", 0.97, 0.001), differs("instance", "eu-3", 0.88, 0.09)],
+            deploy: Some(Deploy {
+                service: "checkout".to_owned(),
+                version: "v41".to_owned(),
+                at: "2026-11-21T02:49:10Z".parse().unwrap(),
+            }),
+        });
+        for name in ["ack", "mute", "why"] {
+            card.links.insert(name.to_owned(), format!("https://slo.example/{name}"));
+        }
+        card.context = vec!["search/availability/ticket/burn/2026-11-21T02:54:00Z/alert-1".to_owned()];
+        assert_eq!(
+            render(&card),
+            "[PAGE] checkout/availability region=eu: 3.1% of requests fail (objective 99.9%)\n\
+             since 02:54 UTC, 6 min | 1204 of 38830 in 5m | 41% of budget left, gone in 9h30m | data complete\n\
+             where  code=503 97% of bad, 0.1% of good | instance=eu-3 88% of bad, 9% of good\n\
+             change checkout v41 at 02:49 | held back: search/availability/ticket/burn | owner payments #payments\n\
+             do     runbook https://wiki.example/checkout | ack https://slo.example/ack | mute 1h https://slo.example/mute \
+             | why https://slo.example/why | dashboard https://grafana.example/d/checkout"
+        );
+        card.mark = Some(Mark::Drill);
+        assert!(subject(&card).starts_with("[DRILL] [PAGE] checkout/"), "{}", subject(&card));
+    }
+
+    #[test]
+    fn a_digest_lists_its_alerts_and_counts_the_rest() {
+        let member = |index: u32, severity, ended: bool| Member {
+            alert_id: format!("a{index}"),
+            slo: format!("shop/slo-{index:02}"),
+            severity,
+            kind: AlertKind::Burn,
+            state: if ended { AlertState::Resolved } else { AlertState::Firing },
+            fired_at: "2026-11-21T02:54:00Z".parse().unwrap(),
+            resolved_at: ended.then(|| "2026-11-21T03:04:00Z".parse().unwrap()),
+            reason: "3% of requests fail".to_owned(),
+        };
+        let mut card = page();
+        (card.kind, card.group, card.tiers) = (AlertKind::Digest, Labels::new(), Vec::new());
+        (card.service, card.name) = ("storm".to_owned(), "oncall".to_owned());
+        card.members = vec![
+            member(2, AlertSeverity::Page, true),
+            member(1, AlertSeverity::Ticket, false),
+            member(3, AlertSeverity::Page, false),
+        ];
+        assert_eq!(
+            render(&card).lines().take(4).collect::<Vec<_>>(),
+            [
+                "[PAGE] storm/oncall: 2 alerts fire, 1 has ended",
+                "- shop/slo-03 since 02:54 UTC: 3% of requests fail",
+                "- shop/slo-01 since 02:54 UTC: 3% of requests fail",
+                "- shop/slo-02 ended 03:04 UTC: 3% of requests fail",
+            ]
+        );
+        card.members = (0..14).map(|index| member(index, AlertSeverity::Page, false)).collect();
+        let text = render(&card);
+        assert!(
+            text.starts_with("[PAGE] storm/oncall: 14 alerts fire\n") && text.contains("\n- and 4 more\n"),
+            "{text}"
+        );
     }
 
     #[test]

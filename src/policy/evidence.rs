@@ -2,10 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::verdict::ValueShares;
 use crate::units::Timestamp;
-
-/// Label values shown at most.
-pub const SHOWN: usize = 5;
 
 /// What helps at three in the night.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,7 +11,7 @@ pub struct Evidence {
     /// Bad traces, up to five.
     #[serde(default)]
     pub traces: Vec<TraceEvidence>,
-    /// The label values with the largest difference of shares, largest first; at most [`SHOWN`].
+    /// The label values with the largest difference of shares, largest first; at most five.
     #[serde(default)]
     pub differs: Vec<Difference>,
     /// The newest deploy of the service.
@@ -49,6 +47,15 @@ pub struct Difference {
     pub bad: f64,
     /// Good events that have it.
     pub good: f64,
+}
+
+impl Difference {
+    /// As told.
+    #[must_use]
+    pub fn of(shares: &ValueShares) -> Self {
+        let ValueShares { name, value, bad, good, bad_ratio, good_ratio } = shares.clone();
+        Self { name, value, bad_ratio, good_ratio, bad, good }
+    }
 }
 
 /// A deploy of a service.

@@ -6,6 +6,7 @@
 use crate::engine::definition::Definition;
 use crate::engine::verdict::Verdict;
 use crate::policy::alert::{AlertState, TierView};
+use crate::policy::evidence::{Difference, Evidence};
 use crate::policy::notification::{BudgetView, ForecastView};
 use crate::policy::reason::{self, Run};
 use crate::policy::tier::{Phase, TierOutcome};
@@ -59,6 +60,14 @@ impl Facts<'_> {
             Self::Own { verdict, .. } => verdict.as_of,
             Self::Groups { at, .. } | Self::Source { at, .. } | Self::Act { at, .. } => *at,
         }
+    }
+
+    /// What differs between bad and good, where that is known.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Evidence> {
+        let Self::Own { verdict, .. } = self else { return None };
+        let differs = verdict.differences.as_ref()?.values.iter().map(Difference::of).collect();
+        Some(Evidence { differs, ..Evidence::default() })
     }
 
     /// Why a tier that is pending or firing is.

@@ -11,7 +11,8 @@ use crate::policy::facts::Facts;
 use crate::policy::instance::{InstanceState, Step, key};
 use crate::policy::notification::{Notification, Telling};
 use crate::policy::reason;
-use crate::policy::subject::{Subject, alert_id, pending_id};
+use crate::policy::route::{Addressee, Heard};
+use crate::policy::subject::{Subject, alert_id, labels_of, pending_id};
 use crate::policy::tier::{Phase, TierOutcome};
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
@@ -31,8 +32,8 @@ pub struct Effect {
 pub struct Setting<'a> {
     /// Whom the alerts are about.
     pub subject: &'a Subject,
-    /// Pages have a route and are not silenced; where false (or in shadow) they hold nothing back.
-    pub page_can_be_told: bool,
+    /// Which pages have a route and are not silenced; the others (and all in shadow) hold nothing back.
+    pub page_can_be_told: Heard<'a>,
     /// The alert of the source while it fires (or the source's id while it is blind): holds `no_data` back.
     pub source_alert: Option<&'a str>,
 }
@@ -200,6 +201,7 @@ impl InstanceState {
             tiers: Vec::new(),
             held_back_by: None,
             told: false,
+            evidence: None,
             transitions: Vec::new(),
         };
         let place = self.alerts.partition_point(|other| key(other) < this);
@@ -232,6 +234,7 @@ impl InstanceState {
         alert.id = alert_id(&alert.dedup_key, began, number);
         alert.episode = Some(began);
         alert.fired_at = Some(at);
+        alert.evidence = facts.evidence();
         let ids = alert.transitions.iter_mut().enumerate();
         ids.for_each(|(index, transition)| transition.id = format!("{}/{}", alert.id, index + 1));
         let reason = firing.first().map(|outcome| facts.matched(outcome, ledger.objective()));
@@ -323,12 +326,20 @@ impl InstanceState {
     /// Decides which alerts that are not told yet are held back, and under which.
     fn hold_back(&mut self, ledger: &mut Ledger<'_>) {
         let setting = ledger.setting;
-        let page_holds = setting.page_can_be_told && setting.subject.mode == Mode::Live;
-        let is_page = |alert: &&Alert| alert.severity == AlertSeverity::Page && alert.state == AlertState::Firing;
-        let pages: Vec<(AlertKind, String)> =
-            self.alerts.iter().filter(is_page).map(|page| (page.kind, page.id.clone())).collect();
+        let is_live = setting.subject.mode == Mode::Live;
+        let fires = |alert: &&Alert| alert.state == AlertState::Firing;
+        let could_be_held = |alert: &Alert| !alert.told && alert.severity != AlertSeverity::Page;
+        let is_asked = is_live && self.alerts.iter().filter(fires).any(could_be_held);
+        let is_page = |alert: &&Alert| alert.severity == AlertSeverity::Page && fires(alert) && is_asked;
+        let pages: Vec<(AlertKind, String)> = self
+            .alerts
+            .iter()
+            .filter(is_page)
+            .filter(|page| self.is_heard(page, ledger))
+            .map(|page| (page.kind, page.id.clone()))
+            .collect();
         for alert in self.alerts.iter_mut().filter(|alert| alert.state == AlertState::Firing) {
-            let page = pages.iter().find(|(kind, _)| *kind == alert.kind && page_holds);
+            let page = pages.iter().find(|(kind, _)| *kind == alert.kind);
             let held = match (alert.told, alert.kind, setting.source_alert) {
                 (true, ..) => None,
                 (false, AlertKind::NoData, Some(source)) => Some(source.to_owned()),
@@ -342,6 +353,18 @@ impl InstanceState {
         }
     }
 
+    /// Whether anybody hears of a page, by the labels that it has or would have.
+    fn is_heard(&self, page: &Alert, ledger: &Ledger<'_>) -> bool {
+        let (subject, group) = (ledger.setting.subject, ledger.group);
+        let labels = self.episode.as_ref().map_or_else(
+            || labels_of(&subject.shared_labels(group), page.severity, page.kind),
+            |episode| episode.labels_of(key(page)),
+        );
+        let (service, owner) = (subject.id.service.as_str(), subject.owner.as_deref());
+        let addressee = Addressee { severity: page.severity, service, owner, slo: &page.slo, labels: &labels };
+        ledger.setting.page_can_be_told.hears(addressee)
+    }
+
     /// What goes out: ends first, then what fires, matches at this slice end, is not held back and was not told yet.
     fn tell(&mut self, ledger: &mut Ledger<'_>, facts: Facts<'_>, outcomes: &[TierOutcome]) -> Vec<Effect> {
         let live = ledger.setting.subject.mode == Mode::Live;
@@ -350,6 +373,7 @@ impl InstanceState {
             let matched = own.any(|outcome| outcome.matched && outcome.phase.is_some_and(Phase::fires));
             if live && matched && !alert.told && alert.held_back_by.is_none() {
                 alert.told = true;
+                alert.evidence = facts.evidence().or(alert.evidence.take());
                 ledger.touch(key(alert));
                 ledger.news.push(key(alert));
             }
@@ -487,7 +511,7 @@ pub(crate) mod kit {
     }
 
     pub const fn setting(subject: &Subject) -> Setting<'_> {
-        Setting { subject, page_can_be_told: true, source_alert: None }
+        Setting { subject, page_can_be_told: crate::policy::route::Heard::Always, source_alert: None }
     }
 
     /// What one slice held.
@@ -607,7 +631,7 @@ pub(crate) mod kit {
             });
             let window = self.window(length("1h"), to);
             let budget = Budget { window, allowed: 10_000.0, spent: 0.59, remaining: 0.41, ..Budget::default() };
-            Verdict { as_of: to, condition, budget, tiers: tiers.collect(), forecast: None }
+            Verdict { as_of: to, condition, budget, tiers: tiers.collect(), forecast: None, differences: None }
         }
     }
 
@@ -642,7 +666,7 @@ pub(crate) mod kit {
                 .collect();
             let setting = Setting {
                 subject: &self.subject,
-                page_can_be_told: self.page_can_be_told,
+                page_can_be_told: self.page_can_be_told.into(),
                 source_alert: self.source_alert.as_deref(),
             };
             self.book.step(&setting, &self.definition, verdicts.iter().map(|(group, verdict)| (group, verdict)))

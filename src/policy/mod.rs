@@ -6,18 +6,22 @@
 //!
 //! `tier` moves one condition, `machine` and `instance` the alerts of one instance, `book` all those of an SLO; `source`
 //! is a source's own alert. `naming` has what other tools call their alerts, `annotation` fills their placeholders.
+//! `desk` decides who hears of an alert, when and how often.
 //! `catch_up` thins out what was missed, `state` makes it durable, `route` and `card` are for those who send. `act` is what
 //! people may do, `silence` and `quiet` keep from telling, `evidence` and `report` are parts of what is told.
+//! `template` is an operator's text in place of the card, `sample` what it is tried on.
 
 pub mod act;
 pub mod ahead;
 pub mod alert;
 pub mod annotation;
+pub mod audit;
 pub mod book;
 pub mod card;
 pub mod catch_up;
 pub mod compile;
 pub mod describe;
+pub mod desk;
 pub mod detection;
 pub mod episode;
 pub mod evidence;
@@ -34,9 +38,11 @@ pub mod reason;
 mod rename;
 pub mod report;
 pub mod route;
+pub mod sample;
 pub mod silence;
 pub mod source;
 pub mod state;
 pub mod subject;
+pub mod template;
 pub mod tier;
 pub mod view;

@@ -216,7 +216,7 @@ impl Notification {
             tiers: alert.tiers.clone(),
             budget: facts.budget(),
             forecast: facts.forecast(),
-            evidence: None,
+            evidence: alert.evidence.clone(),
             members: Vec::new(),
             mark: None,
             report: None,
@@ -233,6 +233,17 @@ impl Notification {
         let kind = format!("/{}/{}", self.severity.name(), self.kind.name());
         let instance = self.dedup_key.strip_suffix(&kind).unwrap_or(&self.dedup_key);
         format!("{instance}/{}", self.episode)
+    }
+
+    /// As it is told where there is no map of severities: its label `severity` added (`page`, `ticket`, `notice`), but not
+    /// to an alert of another tool's file.
+    #[must_use]
+    pub fn labelled(&self) -> Self {
+        let mut told = self.clone();
+        if told.takes_severity() {
+            told.labels.insert("severity".to_owned(), told.severity.name().to_owned());
+        }
+        told
     }
 
     /// Whether a sink adds `severity` by its map: not to the alert of another tool's file, whose labels say it in their

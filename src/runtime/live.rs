@@ -2,6 +2,7 @@
 
 mod acts;
 mod reload;
+mod sinks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,22 +12,25 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::meant::{Compat, SinkConfig};
+use crate::config::meant::Compat;
 use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
 use crate::policy::source::{SourceAlert, SourceRule};
+use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
+use crate::runtime::mirror::{Mirror, MirrorSinks};
 use crate::runtime::outbox::gate::Gates;
 use crate::runtime::outbox::{Outbox, Receivers};
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::service::{ActError, ConfigView, InstanceView, Refusal, SeriesView, Service, SinkView, SourceView, Summary};
+use crate::runtime::quiet::Stillness;
+use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SinkView, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
-use crate::runtime::{watch, watchdog};
+use crate::runtime::{desk, watch, watchdog};
 use crate::spec::policy::AlertSeverity;
 use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
@@ -48,6 +52,8 @@ struct Running {
     stop: CancellationToken,
     pollers: Vec<JoinHandle<(String, SourceAlert)>>,
     watchdogs: Vec<JoinHandle<()>>,
+    /// Outlives reloads.
+    desk: Option<JoinHandle<()>>,
     outbox: Outbox,
 }
 
@@ -57,6 +63,13 @@ pub struct Live {
     launch: Launch,
     loaded: RwLock<Arc<Loaded>>,
     running: tokio::sync::Mutex<Running>,
+    /// What makes quiet.
+    stillness: Arc<Stillness>,
+    /// Where silences are mirrored to.
+    mirrors: MirrorSinks,
+    /// Held by the act under way.
+    acting: tokio::sync::Mutex<()>,
+    access: Access,
     /// Of the outbox that runs.
     gates: Arc<Gates>,
     reload_ok: RwLock<bool>,
@@ -86,6 +99,10 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        // Before anything is told.
+        let stillness = Arc::new(Stillness::read(core.store.as_ref(), blueprint.quiet.clone()).await?);
+        stillness.show(&core);
+        core.restore_desk().await?;
         let blueprint = Arc::new(blueprint);
         let mut entries = BTreeMap::new();
         for plan in &blueprint.slos {
@@ -104,14 +121,25 @@ impl Live {
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
         Self::withdraw_sources(&core, alerts).await;
         let watchdogs = watchdogs(&core, &blueprint, (pace, &task_stop));
-        let running = Running { stop: task_stop, pollers, watchdogs, outbox };
+        let desk = Some(tokio::spawn(desk::run(Arc::clone(&core), stop.child_token())));
+        let running = Running { stop: task_stop, pollers, watchdogs, desk, outbox };
+        let mirrors = MirrorSinks::default();
+        mirrors.take(&blueprint);
+        if pace == Pace::Service {
+            let mirror = Mirror::read(Arc::clone(&core), Arc::clone(&stillness), mirrors.clone()).await?;
+            tokio::spawn(mirror.run(stop.clone()));
+        }
         let at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
             core,
+            access: Access::new(Arc::clone(&launch.secrets)),
             launch,
             loaded,
             running: tokio::sync::Mutex::new(running),
+            stillness,
+            mirrors,
+            acting: tokio::sync::Mutex::new(()),
             gates,
             reload_ok: RwLock::new(true),
             external_url,
@@ -134,7 +162,8 @@ impl Live {
             let now = watch::fingerprint(&watched);
             if now != seen {
                 // The findings were told by the reload itself.
-                let _ = self.reload().await;
+                let by = Actor { name: "files".to_owned(), via: "files".to_owned() };
+                let _ = self.perform(Act::Reload, &by).await;
                 // As it was before the reload: what changed meanwhile is seen by the next look.
                 seen = now;
             }
@@ -150,6 +179,7 @@ impl Live {
         running.stop.cancel();
         let pollers = std::mem::take(&mut running.pollers);
         let watchdogs = std::mem::take(&mut running.watchdogs);
+        let desk = running.desk.take();
         let all = async {
             for poller in pollers {
                 // A panic in a poller was logged when it happened.
@@ -157,6 +187,9 @@ impl Live {
             }
             for watchdog in watchdogs {
                 let _ = watchdog.await;
+            }
+            if let Some(desk) = desk {
+                let _ = desk.await;
             }
         };
         let pollers_ended = tokio::time::timeout(GRACE.to_std(), all).await.is_ok();
@@ -348,17 +381,17 @@ impl Service for Live {
         self.core.store.deliveries(filter, limit).await
     }
 
-    fn sources(&self) -> Vec<SourceView> {
-        self.core.sources()
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        self.core.store.delivery(id).await
     }
 
-    fn sinks(&self) -> Vec<SinkView> {
-        let config = &self.loaded().blueprint.config;
-        let mut views = self.gates.view(self.core.clock.now());
-        for view in &mut views {
-            view.kind = config.sinks.get(&view.name).map_or("", SinkConfig::name);
-        }
-        views
+    async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
+        let (loaded, now) = (self.loaded(), self.core.clock.now());
+        sinks::views(&loaded.blueprint, self.core.store.as_ref(), &self.gates, now).await
+    }
+
+    fn sources(&self) -> Vec<SourceView> {
+        self.core.sources()
     }
 
     fn config(&self) -> ConfigView {
@@ -372,6 +405,10 @@ impl Service for Live {
         }
     }
 
+    async fn admit(&self, presented: Option<&Presented>) -> Admission {
+        self.access.admit(self.core.config().server.tokens.as_deref(), presented).await
+    }
+
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {
         self.perform(act, by).await
     }
@@ -382,10 +419,6 @@ impl Service for Live {
 
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
         self.core.store.record(kind, id).await
-    }
-
-    async fn reload(&self) -> Result<(), Refusal> {
-        self.read_again().await
     }
 
     fn ready(&self) -> Result<(), String> {

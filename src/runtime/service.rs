@@ -10,7 +10,8 @@ use crate::engine::forecast::{Forecast, LikelyEnds};
 use crate::engine::verdict::{Budget, Condition, WindowFigures};
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, TierView};
-use crate::store::{AlertFilter, Delivery, DeliveryFilter, Record, RecordKind, StoreError};
+use crate::runtime::access::{Admission, Presented};
+use crate::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, Record, RecordKind, StoreError};
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
 /// One instance with all figures of the list and of its detail. Computed when asked for.
@@ -195,13 +196,19 @@ pub struct SinkView {
     /// Its name.
     pub name: String,
     /// `webhook`, `pagerduty` ..
-    pub kind: &'static str,
+    pub kind: String,
+    /// Where it goes, without a secret: host, and a hash of the whole address. `None`: nowhere on a network.
+    pub destination: Option<String>,
+    /// What waits for it.
+    pub pending: u64,
+    /// Age of the oldest of that.
+    pub oldest: Option<Length>,
+    /// How its newest try ended, among its newest rows.
+    pub last: Option<Attempt>,
     /// Whether tries may go now.
     pub gate: GateView,
     /// Failures of its destination in a row: not answered, or not as it should.
     pub failures: u32,
-    /// What the last try came to, since start.
-    pub last: Option<LastOutcome>,
 }
 
 /// The gate in front of a destination, shared by all sinks of it.
@@ -225,17 +232,6 @@ impl GateView {
             Self::Probing => "probing",
         }
     }
-}
-
-/// What the last try at a sink came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LastOutcome {
-    /// When it ended (wall clock).
-    pub at: Timestamp,
-    /// `done`, `retry`, `ambiguous`, `refused`, `misconfigured`.
-    pub outcome: String,
-    /// What the receiver said, redacted.
-    pub message: String,
 }
 
 /// The loaded configuration.
@@ -303,22 +299,24 @@ pub trait Service: Send + Sync {
     async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError>;
     /// The outbox, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError>;
+    /// One delivery.
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError>;
+    /// The sinks, by name.
+    async fn sinks(&self) -> Result<Vec<SinkView>, StoreError>;
     /// The sources.
     fn sources(&self) -> Vec<SourceView>;
-    /// The sinks, by name.
-    fn sinks(&self) -> Vec<SinkView> {
-        Vec::new()
-    }
     /// What is loaded.
     fn config(&self) -> ConfigView;
+    /// Whether whoever shows this is let in, and as what.
+    async fn admit(&self, _presented: Option<&Presented>) -> Admission {
+        Admission::Open
+    }
     /// Does what a person asks for, with an entry in the audit, or nothing at all. Whether they may is asked before.
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError>;
     /// Records of a kind, newest first: silences, markers, cases, the audit.
     async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError>;
     /// One record.
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError>;
-    /// Reads the files again; on any error the old set stays.
-    async fn reload(&self) -> Result<(), Refusal>;
     /// `Err` says what is still missing.
     fn ready(&self) -> Result<(), String>;
     /// The service's own clock.

@@ -1,4 +1,4 @@
-//! The HTTP client of all sinks: one POST, bounded in time and size, told without secrets.
+//! The HTTP client of all sinks: one exchange, bounded in time and size, told without secrets.
 //!
 //! No redirects: following one turns a POST into an empty GET that answers 200, a lost page that looks delivered. 5 s to
 //! connect, 15 s for the whole exchange, slow drips included; at most 64 KiB of the answer are read. No proxy from the
@@ -10,7 +10,19 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client as Http, Response};
+use reqwest::{Client as Http, Method as Verb, Response};
+
+/// Headers of an answer that some sink reads: limits, and where something is now.
+const KEPT: &[&str] = &[
+    "location",
+    "ratelimit-reason",
+    "ratelimit-reset",
+    "x-ratelimit-limit",
+    "x-ratelimit-period-in-sec",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-ratelimit-rule",
+];
 
 /// How long an exchange may take, and how much of the answer is read.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +49,30 @@ impl Default for Bounds {
     }
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads: trying again does no harm.
+    Get,
+    /// Makes something.
+    Post,
+    /// Changes a part.
+    Patch,
+    /// Puts something in its place.
+    Put,
+}
+
+impl From<Method> for Verb {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Get => Self::GET,
+            Method::Post => Self::POST,
+            Method::Patch => Self::PATCH,
+            Method::Put => Self::PUT,
+        }
+    }
+}
+
 /// A client; clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -53,8 +89,18 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// `Date`, as written.
     pub date: Option<String>,
+    /// Limits and `location`, where the receiver tells them: names in lower case, values as written.
+    pub headers: Vec<(&'static str, String)>,
     /// Beginning of the body.
     pub body: String,
+}
+
+impl Answer {
+    /// A header that is kept, by its name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// Why there is no answer.
@@ -105,14 +151,29 @@ impl Client {
 
     /// One POST of JSON.
     pub async fn post(&self, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<Answer, NoAnswer> {
+        self.send(Method::Post, url, headers, Some(body)).await
+    }
+
+    /// One exchange; a body is JSON, unless the headers say otherwise.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&'static str, String)],
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, NoAnswer> {
         let mut map = HeaderMap::new();
-        map.insert("content-type", HeaderValue::from_static("application/json"));
         for (name, value) in headers {
             let value = HeaderValue::from_str(value)
                 .map_err(|_| NoAnswer::unusable(format!("the header `{name}` cannot hold its value")))?;
             map.insert(HeaderName::from_static(name), value);
         }
-        let response = self.http.post(url).headers(map).body(body).send().await.map_err(no_answer)?;
+        let mut request = self.http.request(method.into(), url);
+        if let Some(body) = body {
+            map.entry("content-type").or_insert(HeaderValue::from_static("application/json"));
+            request = request.body(body);
+        }
+        let response = request.headers(map).send().await.map_err(no_answer)?;
         Ok(self.read(response).await)
     }
 
@@ -122,6 +183,7 @@ impl Client {
             status: response.status().as_u16(),
             retry_after: header("retry-after"),
             date: header("date"),
+            headers: KEPT.iter().filter_map(|name| Some((*name, header(name)?))).collect(),
             body: String::new(),
         };
         let mut bytes = Vec::new();

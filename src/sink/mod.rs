@@ -9,18 +9,25 @@
 pub mod alertmanager;
 pub mod body;
 pub mod client;
+pub mod credentials;
 pub mod email;
+pub mod escape;
 pub mod exec;
 pub mod file;
 pub mod github;
 pub mod gitlab;
+pub mod hide;
 pub mod jira;
+pub mod limits;
+pub mod message;
 pub mod opsgenie;
 pub mod pagerduty;
 pub mod servicenow;
 pub mod slack;
 pub mod stdout;
 pub mod teams;
+pub mod text;
+pub mod ticket;
 pub mod verdict;
 pub mod webhook;
 
@@ -32,11 +39,12 @@ use async_trait::async_trait;
 use crate::config::meant::{Server, SinkConfig, WebhookUrl};
 use crate::policy::notification::Notification;
 use crate::policy::silence::Silence;
+use crate::policy::template::Template;
 use crate::secret::Secrets;
 use crate::sink::alertmanager::{Alertmanager, Shape};
 use crate::sink::client::{Bounds, Client};
 use crate::sink::stdout::Stdout;
-use crate::sink::webhook::Webhook;
+use crate::sink::webhook::{Body, Webhook};
 use crate::units::{Length, Timestamp};
 
 /// What one attempt came to.
@@ -46,8 +54,9 @@ pub struct Outcome {
     pub verdict: DeliveryVerdict,
     /// For people: status and what the receiver said, redacted.
     pub message: String,
-    /// What the receiver calls what it opened (an issue's number, channel and time stamp of a message). Kept with `Done`,
-    /// and handed to later attempts of the same thread.
+    /// What the receiver calls what it opened (an issue's number, channel and time stamp of a message). Kept with every
+    /// verdict that it comes with, and handed to later attempts of the same thread: what an attempt has achieved before
+    /// it failed (the ticket is there, the comment is not) goes in here, or the next one does it twice.
     pub handle: Option<String>,
     /// Something that did not keep it from being told, and that a person has to mend: a template that fails, a ticket
     /// that cannot be closed.
@@ -72,6 +81,15 @@ impl Outcome {
     pub fn with_handle(mut self, handle: impl Into<String>) -> Self {
         self.handle = Some(handle.into());
         self
+    }
+
+    /// With something to mend, where there is.
+    #[must_use]
+    pub fn and_alarm(self, alarm: Option<String>) -> Self {
+        match alarm {
+            Some(alarm) => self.with_alarm(alarm),
+            None => self,
+        }
     }
 
     /// With something to mend.
@@ -246,6 +264,8 @@ pub struct Parts<'a> {
     pub server: &'a Server,
     /// Where secrets are looked up; they are resolved once when a sink is made, so that a missing one is found at start.
     pub secrets: &'a Arc<Secrets>,
+    /// What stands in place of the built-in text: [`text::Text::of`] takes it.
+    pub template: Option<&'a Template>,
 }
 
 impl Parts<'_> {
@@ -281,11 +301,11 @@ pub fn build(config: &SinkConfig, parts: &Parts<'_>) -> Result<Sink, SinkError> 
             let sink = parts.client(tls).and_then(|client| Alertmanager::new(client, urls, shape));
             sink.map(|sink| Sink::Refresh(Arc::new(sink)))
         }
-        SinkConfig::Webhook { url, secret } => {
+        SinkConfig::Webhook { url, secret, shape } => {
             let tls = !matches!(url, WebhookUrl::Plain(url) if url.starts_with("http:"));
             let secrets = Arc::clone(parts.secrets);
             let sink = parts.client(tls).and_then(|client| Webhook::new(client, url.clone(), secret.clone(), secrets));
-            sink.map(Sink::event)
+            sink.map(|sink| Sink::event(sink.shaped(Body::of(shape, parts))))
         }
         SinkConfig::Stdout => Ok(Sink::event(Stdout::of_process())),
         SinkConfig::Pagerduty(config) => pagerduty::build(config, parts),

@@ -45,7 +45,7 @@ pub fn judge(exchange: &Result<Answer, NoAnswer>, now: Timestamp) -> Outcome {
 }
 
 fn by_status(answer: &Answer, now: Timestamp) -> DeliveryVerdict {
-    let told = answer.retry_after.as_deref().and_then(|text| wait(text, answer.date.as_deref(), now));
+    let told = retry_after(answer, now);
     match answer.status {
         200..=299 => DeliveryVerdict::Done,
         429 => DeliveryVerdict::Retry(told),
@@ -54,6 +54,19 @@ fn by_status(answer: &Answer, now: Timestamp) -> DeliveryVerdict {
         300..=399 | 401..=404 | 407 | 410 => DeliveryVerdict::Misconfigured,
         _ => DeliveryVerdict::Refused,
     }
+}
+
+/// What `Retry-After` asks for, at most an hour.
+#[must_use]
+pub fn retry_after(answer: &Answer, now: Timestamp) -> Option<Length> {
+    answer.retry_after.as_deref().and_then(|text| wait(text, answer.date.as_deref(), now))
+}
+
+/// The wait until a time that a limit is lifted, at most an hour; by the server's own clock where it shows one.
+#[must_use]
+pub fn until(at: Timestamp, answer: &Answer, now: Timestamp) -> Length {
+    let theirs = answer.date.as_deref().and_then(http_date).unwrap_or(now);
+    at.since(theirs).clamp(Length::ZERO, LONGEST_RETRY_AFTER)
 }
 
 /// `Retry-After` in seconds or as a date; a date is measured by the server's own clock where it shows one.
@@ -82,7 +95,8 @@ pub fn status_of(message: &str) -> Option<u16> {
 }
 
 /// The status, and the beginning of the body in one line.
-fn shown(answer: &Answer) -> String {
+#[must_use]
+pub fn shown(answer: &Answer) -> String {
     let plain: String = answer.body.chars().map(|c| if c.is_control() { ' ' } else { c }).take(EXCERPT).collect();
     let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
     let status = format!("status {}", answer.status);

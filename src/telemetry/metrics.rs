@@ -50,6 +50,8 @@ pub enum Metric {
     ReloadSuccess,
     /// Operations of the store that failed.
     StoreErrors,
+    /// HTTP requests that were not let through.
+    HttpRefused,
     /// Revision of the files.
     ConfigInfo,
     /// Version of the program.
@@ -58,7 +60,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the page.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::EvaluationLag,
         Self::TickDuration,
         Self::SourceRequests,
@@ -74,6 +76,7 @@ impl Metric {
         Self::DeliveryAlarms,
         Self::ReloadSuccess,
         Self::StoreErrors,
+        Self::HttpRefused,
         Self::ConfigInfo,
         Self::BuildInfo,
     ];
@@ -97,6 +100,7 @@ impl Metric {
             Self::DeliveryAlarms => "slo_delivery_alarms_total",
             Self::ReloadSuccess => "slo_reload_success",
             Self::StoreErrors => "slo_store_errors_total",
+            Self::HttpRefused => "slo_http_refused_total",
             Self::ConfigInfo => "slo_config_info",
             Self::BuildInfo => "slo_build_info",
         }
@@ -121,6 +125,7 @@ impl Metric {
             Self::DeliveryAlarms => "Deliveries that showed something that a person has to mend",
             Self::ReloadSuccess => "Whether the last reload of the files was taken",
             Self::StoreErrors => "Operations of the store that failed",
+            Self::HttpRefused => "HTTP requests that were not let through, by reason",
             Self::ConfigInfo => "Revision of the files in use",
             Self::BuildInfo => "Version of the program",
         }
@@ -161,6 +166,11 @@ pub struct SinkLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RevisionLabels {
     revision: String,
 }
@@ -191,6 +201,7 @@ pub struct Metrics {
     delivery_alarms: Family<SinkLabels, Counter>,
     reload_success: Gauge,
     store_errors: Counter,
+    http_refused: Family<ReasonLabels, Counter>,
     config_info: Family<RevisionLabels, Gauge>,
     known: Mutex<Known>,
 }
@@ -227,6 +238,7 @@ impl Metrics {
             delivery_alarms: register(&mut registry, Metric::DeliveryAlarms, Family::default()),
             reload_success: register(&mut registry, Metric::ReloadSuccess, reload_success),
             store_errors: register(&mut registry, Metric::StoreErrors, Counter::default()),
+            http_refused: register(&mut registry, Metric::HttpRefused, Family::default()),
             config_info: register(&mut registry, Metric::ConfigInfo, Family::default()),
             known: Mutex::default(),
             registry: Registry::default(),
@@ -328,6 +340,11 @@ impl Metrics {
         self.store_errors.inc();
     }
 
+    /// An HTTP request was not let through.
+    pub(super) fn request_refused(&self, reason: &'static str) {
+        self.http_refused.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
     /// Drops everything of a source.
     pub(super) fn forget_source(&self, source: &str) {
         let labels = SourceLabels { source: source.to_owned() };
@@ -417,6 +434,7 @@ mod tests {
         metrics.replicas_differ("prometheus", false);
         metrics.delivered("hook", "done");
         metrics.outbox("hook", 2, 1.5);
+        metrics.request_refused("unauthorized");
         metrics.sink_gate("hook", true);
         metrics.delivery_alarm("hook");
         metrics.revision("abc");

@@ -13,7 +13,8 @@ use slo::policy::act::{Act, Acted, Actor};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::notification::Notification;
 use slo::runtime::service::{
-    ActError, ConfigView, Counted, InstanceView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SourceView,
+    ActError, ConfigView, Counted, InstanceView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SinkView,
+    SourceView,
 };
 use slo::spec::policy::AlertSeverity;
 use slo::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, DeliveryState, Record, RecordKind, StoreError};
@@ -280,6 +281,7 @@ fn alert(id: &InstanceId, severity: AlertSeverity, state: AlertState, begin: &st
         tiers: vec![],
         held_back_by: None,
         told: true,
+        evidence: None,
         transitions,
     }
 }
@@ -338,6 +340,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         }],
         created_at: time("2026-11-21T02:55:15Z"),
         next_attempt_at: (state == DeliveryState::Pending).then(|| time("2026-11-21T03:01:00Z")),
+        resent_at: None,
         handle: None,
         sequence,
     }
@@ -476,7 +479,20 @@ fn down_id() -> InstanceId {
 #[async_trait]
 impl Service for Fake {
     async fn act(&self, act: Act, _by: &Actor) -> Result<Acted, ActError> {
+        if act == Act::Reload {
+            let findings = self.findings.lock().unwrap().clone();
+            let refused = || ActError::Refused(Refusal { findings: findings.clone() });
+            return if findings.is_empty() { Ok(Acted::default()) } else { Err(refused()) };
+        }
         Err(ActError::NotFound(format!("{act:?}")))
+    }
+
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        Ok(self.deliveries(&DeliveryFilter::default(), usize::MAX).await?.into_iter().find(|row| row.id == id))
+    }
+
+    async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn records(&self, _kind: RecordKind, _limit: usize) -> Result<Vec<Record>, StoreError> {
@@ -604,11 +620,6 @@ impl Service for Fake {
             reload_ok: self.findings.lock().unwrap().is_empty(),
             config: json!({"slice": "30s", "sources": {"prometheus": {"auth": "redacted"}}}),
         }
-    }
-
-    async fn reload(&self) -> Result<(), Refusal> {
-        let findings = self.findings.lock().unwrap().clone();
-        if findings.is_empty() { Ok(()) } else { Err(Refusal { findings }) }
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -54,6 +54,7 @@ impl Sample {
             tiers: vec![tier()],
             held_back_by: None,
             told: fired,
+            evidence: None,
             transitions: vec![Transition {
                 id: format!("{}/1", self.id()),
                 at,

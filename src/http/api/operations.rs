@@ -11,8 +11,11 @@ use utoipa::ToSchema;
 
 use crate::diag::json::Finding;
 use crate::http::app::App;
+use crate::http::caller::Caller;
 use crate::http::dto::state::Config;
 use crate::http::error::{ApiError, ErrorBody};
+use crate::policy::act::Act;
+use crate::runtime::service::ActError;
 
 /// The state of the process in a word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -55,12 +58,16 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Health>, ApiError> {
         (status = 413, description = "the body is larger than 64 KiB; none is needed", body = ErrorBody),
     )
 )]
-pub async fn reload(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Result<Json<Config>, ApiError> {
+pub async fn reload(
+    State(app): State<App>,
+    caller: Caller,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Config>, ApiError> {
     // No body is needed, but one that is too large or broken off is still said to be.
     body.map_err(|rejection| ApiError::new(rejection.status(), "bad_body", rejection.body_text().to_lowercase()))?;
-    match app.service.reload().await {
-        Ok(()) => Ok(Json(Config::from(app.service.config()))),
-        Err(refusal) => {
+    match app.service.act(Act::Reload, &caller.actor(None)).await {
+        Ok(_) => Ok(Json(Config::from(app.service.config()))),
+        Err(ActError::Refused(refusal)) => {
             let findings: Vec<Finding<'_>> = refusal.findings.iter().map(Finding::from).collect();
             let message = match findings.len() {
                 1 => "the files do not pass: 1 finding; the old set stays in use".to_owned(),
@@ -68,5 +75,6 @@ pub async fn reload(State(app): State<App>, body: Result<Bytes, BytesRejection>)
             };
             Err(ApiError::bad_request("invalid_files", message).with_detail(json!({"findings": findings})))
         }
+        Err(error) => Err(error.into()),
     }
 }

@@ -53,7 +53,7 @@ pub struct Alert {
     pub acked: Option<Value>,
     /// The alert under which it is held back.
     pub held_back_by: Option<String>,
-    /// What differs between bad and good; not built yet.
+    /// What differed between bad and good when it was told, and what was deployed last; null where nothing is known.
     #[schema(value_type = Option<Object>)]
     pub evidence: Option<Value>,
     /// All its changes, oldest first.
@@ -227,7 +227,7 @@ impl Alert {
             tiers: alert.tiers.iter().map(Tier::from).collect(),
             acked: None,
             held_back_by: alert.held_back_by.clone(),
-            evidence: None,
+            evidence: alert.evidence.as_ref().and_then(|evidence| serde_json::to_value(evidence).ok()),
             transitions: alert.transitions.iter().map(Transition::from).collect(),
             deliveries: deliveries.iter().map(Delivery::from).collect(),
         }

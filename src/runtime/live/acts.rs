@@ -1,26 +1,99 @@
 //! What people do to the service: one way in, one entry in the audit, all of it in one commit or nothing.
+//!
+//! Each act has a function below that looks at what is there and returns what has to be written. One act at a time: what
+//! one read is not changed by another before it is written. A reload is the exception: it is done by the files, so its
+//! entry follows it, and is kept for later where the store does not take it.
+
+mod ack;
+mod close;
+mod drill;
+mod judge;
+mod mark;
+mod resend;
+mod silence;
+mod test;
 
 use crate::policy::act::{Act, Acted, Actor};
+use crate::policy::audit::AuditEntry;
 use crate::runtime::live::Live;
-use crate::runtime::service::{ActError, Service as _};
+use crate::runtime::service::ActError;
+use crate::store::{Commit, Record, RecordKind, StoreError};
+use crate::telemetry::event::StoreFailure;
+
+/// An act that can be done: what has to be written, and what it comes to. Nothing has happened yet.
+#[derive(Default)]
+pub(super) struct Prepared {
+    /// All that it changes; the entry of the audit is added to it.
+    pub(super) commit: Commit,
+    /// The answer.
+    pub(super) acted: Acted,
+    /// What has to follow in memory once it is written.
+    pub(super) after: Option<Box<dyn FnOnce() + Send>>,
+}
 
 impl Live {
     /// Does it, or nothing at all.
-    pub(super) async fn perform(&self, act: Act, _by: &Actor) -> Result<Acted, ActError> {
+    pub(super) async fn perform(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {
+        if act == Act::Reload {
+            return self.reload_by(by).await;
+        }
+        let _one = self.acting.lock().await;
+        let mut prepared = self.prepare(&act, by).await?;
+        let entry = self.audit_record(&AuditEntry::of(&act, &prepared.acted, by, self.core.clock.now())).await?;
+        prepared.commit.records.push(entry);
+        self.core.record_now(prepared.commit).await.inspect_err(|error| self.tell_store(error))?;
+        if let Some(after) = prepared.after {
+            after();
+        }
+        Ok(prepared.acted)
+    }
+
+    async fn prepare(&self, act: &Act, by: &Actor) -> Result<Prepared, ActError> {
+        let now = self.core.clock.now();
         match act {
-            Act::Reload => {
-                self.reload().await.map_err(ActError::Refused)?;
-                Ok(Acted { id: self.config().digest, message: "the files were read again".to_owned() })
-            }
-            Act::Ack { .. }
-            | Act::Close { .. }
-            | Act::Judge { .. }
-            | Act::Silence(_)
-            | Act::Expire { .. }
-            | Act::Mark { .. }
-            | Act::Drill { .. }
-            | Act::Resend { .. }
-            | Act::Test { .. } => Err(ActError::Invalid("this is not built yet".to_owned())),
+            Act::Ack { alert, note } => ack::prepare(self, alert, note.as_deref(), by, now).await,
+            Act::Close { alert, note } => close::prepare(self, alert, note.as_deref(), by, now).await,
+            Act::Judge { alert, verdict } => judge::prepare(self, alert, *verdict, by, now).await,
+            Act::Silence(draft) => silence::add(self, draft, by, now).await,
+            Act::Expire { silence } => silence::expire(self, silence, by, now).await,
+            Act::Mark { service, version, at } => mark::prepare(self, service, version, at.unwrap_or(now), now).await,
+            Act::Drill { instance, severity } => drill::prepare(self, instance, *severity, by, now).await,
+            Act::Resend { delivery } => resend::prepare(self, delivery, now).await,
+            Act::Test { sink, severity } => test::prepare(self, sink, *severity, by, now).await,
+            Act::Reload => Err(ActError::Invalid("a reload has a way of its own".to_owned())),
         }
     }
+
+    /// The files are taken, or refused as a whole, by themselves.
+    async fn reload_by(&self, by: &Actor) -> Result<Acted, ActError> {
+        self.read_again().await.map_err(ActError::Refused)?;
+        let acted = Acted { id: self.loaded().blueprint.digest.clone(), message: "the files were read again".into() };
+        let _one = self.acting.lock().await;
+        let entry = AuditEntry::of(&Act::Reload, &acted, by, self.core.clock.now());
+        match self.audit_record(&entry).await {
+            Ok(record) => self.core.record(Vec::new(), Commit { records: vec![record], ..Commit::default() }).await,
+            Err(error) => self.tell_store(&error),
+        }
+        Ok(acted)
+    }
+
+    /// The record of an entry, under an id that no other has.
+    async fn audit_record(&self, entry: &AuditEntry) -> Result<Record, StoreError> {
+        let mut again = 0;
+        while self.core.store.record(RecordKind::Audit, &entry.id(again)).await?.is_some() {
+            again += 1;
+        }
+        // Text and times: it can always be written.
+        let text = serde_json::to_string(entry).unwrap_or_default();
+        Ok(Record { kind: RecordKind::Audit, id: entry.id(again), at: entry.at, text: Some(text) })
+    }
+
+    fn tell_store(&self, error: &StoreError) {
+        self.core.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
+    }
+}
+
+/// For the acts that are still to come.
+fn not_built() -> ActError {
+    ActError::Invalid("this is not built yet".to_owned())
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::runtime::outbox::rule::wait;
-use crate::runtime::service::{GateView, LastOutcome, SinkView};
+use crate::runtime::service::GateView;
 use crate::sink::{DeliveryVerdict, Sink};
 use crate::store::LONGEST_WAIT;
 use crate::units::{Length, Timestamp};
@@ -168,12 +168,8 @@ impl Gate {
         if self.failures < FAILURES && !(end.shuts && misconfigured) {
             return;
         }
-        let mut broken = self.broken.unwrap_or(Broken {
-            trips: 0,
-            retry_at: end.now,
-            probing_since: None,
-            misconfigured,
-        });
+        let mut broken =
+            self.broken.unwrap_or(Broken { trips: 0, retry_at: end.now, probing_since: None, misconfigured });
         // Eight tries that were under way together and fail together are one failure.
         if probed || self.broken.is_none() {
             broken.trips += 1;
@@ -210,6 +206,30 @@ impl Gate {
         let broken = self.broken.map(|broken| broken.retry_at.max(now));
         ahead(self.told_until, now).or(broken).map_or(GateView::Open, GateView::Waiting)
     }
+}
+
+/// How a sink stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkGate {
+    /// Its name.
+    pub name: String,
+    /// Whether tries may go now.
+    pub gate: GateView,
+    /// Failures of its destination in a row: not answered, or not as it should.
+    pub failures: u32,
+    /// What its last try came to, since start.
+    pub last: Option<LastOutcome>,
+}
+
+/// What the last try at a sink came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastOutcome {
+    /// When it ended (wall clock).
+    pub at: Timestamp,
+    /// `done`, `retry`, `ambiguous`, `refused`, `misconfigured`.
+    pub outcome: String,
+    /// What the receiver said, redacted.
+    pub message: String,
 }
 
 /// All gates, and the last outcome of each sink.
@@ -276,18 +296,12 @@ impl Gates {
 
     /// How all sinks stand, by name.
     #[must_use]
-    pub fn view(&self, now: Timestamp) -> Vec<SinkView> {
+    pub fn view(&self, now: Timestamp) -> Vec<SinkGate> {
         let held = self.held();
         let open = Gate::default();
         let view = |(name, (gate, last)): (&String, &(String, Option<LastOutcome>))| {
             let gate = held.gates.get(gate).unwrap_or(&open);
-            SinkView {
-                name: name.clone(),
-                kind: "",
-                gate: gate.view(now),
-                failures: gate.failures,
-                last: last.clone(),
-            }
+            SinkGate { name: name.clone(), gate: gate.view(now), failures: gate.failures, last: last.clone() }
         };
         held.sinks.iter().map(view).collect()
     }

@@ -61,6 +61,8 @@ pub fn decide(head: &Delivery, others: &[Delivery], over: bool, now: Timestamp) 
         return Decision::Send(Box::new(notification.clone()));
     }
     match notification.state {
+        // Somebody wants the end told, whether or not the begin was.
+        AlertState::Resolved if head.resent_at.is_some() => Decision::Send(Box::new(notification.clone())),
         AlertState::Resolved => end(head, others),
         AlertState::Firing if over || others.iter().any(|other| tells(other, AlertState::Resolved)) => {
             Decision::Supersede
@@ -129,7 +131,7 @@ pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp
     let name = outcome.verdict.name();
     let told = if let DeliveryVerdict::Retry(told) = outcome.verdict { told } else { None };
     let held = is_held(&outcome);
-    let last = head.created_at + HORIZON;
+    let last = head.resent_at.unwrap_or_default().max(head.created_at) + HORIZON;
     let state = match outcome.verdict {
         DeliveryVerdict::Done => DeliveryState::Done,
         DeliveryVerdict::Refused => DeliveryState::Failed,

@@ -1,0 +1,203 @@
+//! What became of one alert among people and receivers: who was told, who took it on, what it was worth.
+//!
+//! Kept as a record of kind `case` under the alert's id, versioned; its JSON is read by others (the API, the pages). A
+//! field with a default keeps the version. Invariant: a sink stands in `told` from the telling of the firing on, and
+//! exactly those hear of the end.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::act::{Ack, AlertVerdict};
+use crate::policy::notification::{Mark, Notification};
+use crate::policy::quiet::{Quiet, QuietKind};
+use crate::units::Timestamp;
+
+/// The shape that is written.
+pub const VERSION: u32 = 1;
+
+/// One alert that was handed to the desk, or that a person took on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// Of its shape.
+    pub version: u32,
+    /// The alert.
+    pub alert_id: String,
+    /// Who took it on.
+    #[serde(default)]
+    pub acked: Option<Ack>,
+    /// What it was worth.
+    #[serde(default)]
+    pub verdict: Option<AlertVerdict>,
+    /// Who said so.
+    #[serde(default)]
+    pub verdict_by: Option<String>,
+    /// Why nobody is told now.
+    #[serde(default)]
+    pub quiet: Option<QuietNow>,
+    /// By sink.
+    #[serde(default)]
+    pub told: BTreeMap<String, Told>,
+    /// When anybody first heard of it (wall clock).
+    #[serde(default)]
+    pub first_told_at: Option<Timestamp>,
+    /// When it was last escalated (wall clock).
+    #[serde(default)]
+    pub escalated_at: Option<Timestamp>,
+    /// It is a drill.
+    #[serde(default)]
+    pub drill: bool,
+    /// When its end was handed over (wall clock).
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// What is told, while there is anything left to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notification: Option<Box<Notification>>,
+    /// Somebody has still to be told for the first time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
+    /// How often a quiet has ended while it fired.
+    #[serde(default)]
+    pub quiets_ended: u32,
+    /// When the last of them ended (wall clock).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_ended_at: Option<Timestamp>,
+    /// The groups and storms that it is told in, by sink.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub places: BTreeMap<String, Place>,
+}
+
+/// What one sink was told of the firing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Last (wall clock).
+    pub at: Timestamp,
+    /// How often.
+    pub count: u32,
+    /// First (wall clock).
+    #[serde(default)]
+    pub first_at: Timestamp,
+    /// By itself, so that its end is told by itself; else in a group or storm, which tells it.
+    #[serde(default)]
+    pub alone: bool,
+    /// Repeats among `count`.
+    #[serde(default)]
+    pub repeats: u32,
+}
+
+/// Membership in a group or a storm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Of the group.
+    pub group: String,
+    /// A message of the group has named it.
+    pub listed: bool,
+}
+
+/// A quiet as recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuietNow {
+    /// `silence`, `exclusion`, `deploy`.
+    pub kind: String,
+    /// Id of the silence, name of the exclusion, version of the deploy.
+    pub name: String,
+    /// In words.
+    pub reason: String,
+    /// When it ends, as known when it was looked at.
+    pub until: Timestamp,
+}
+
+impl From<Quiet> for QuietNow {
+    fn from(quiet: Quiet) -> Self {
+        let Quiet { kind, name, reason, until } = quiet;
+        let kind = match kind {
+            QuietKind::Silence => "silence",
+            QuietKind::Exclusion => "exclusion",
+            QuietKind::Deploy => "deploy",
+        };
+        Self { kind: kind.to_owned(), name, reason, until }
+    }
+}
+
+impl QuietNow {
+    /// What is said once it is over: `silence ended`.
+    #[must_use]
+    pub const fn ended(&self) -> &'static str {
+        match self.kind.as_bytes() {
+            b"exclusion" => "exclusion ended",
+            b"deploy" => "hold after deploy ended",
+            _ => "silence ended",
+        }
+    }
+}
+
+impl Case {
+    /// One of which nobody knows yet.
+    #[must_use]
+    pub fn new(alert_id: &str) -> Self {
+        Self {
+            version: VERSION,
+            alert_id: alert_id.to_owned(),
+            acked: None,
+            verdict: None,
+            verdict_by: None,
+            quiet: None,
+            told: BTreeMap::new(),
+            first_told_at: None,
+            escalated_at: None,
+            drill: false,
+            ended_at: None,
+            notification: None,
+            waits: false,
+            quiets_ended: 0,
+            quiet_ended_at: None,
+            places: BTreeMap::new(),
+        }
+    }
+
+    /// One that fires and is told from now on.
+    #[must_use]
+    pub fn open(notification: Notification) -> Self {
+        let mut case = Self::new(&notification.alert_id);
+        case.drill = notification.mark == Some(Mark::Drill);
+        case.waits = true;
+        case.notification = Some(Box::new(notification));
+        case
+    }
+
+    /// Whether it fires and is told.
+    #[must_use]
+    pub const fn fires(&self) -> bool {
+        self.ended_at.is_none() && self.notification.is_some()
+    }
+
+    /// The record's text.
+    ///
+    /// # Errors
+    /// Where it cannot be written, which would be a fault of ours.
+    pub fn encode(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// Reads a record's text.
+    ///
+    /// # Errors
+    /// Where it is no case of a version that is known.
+    pub fn decode(text: &str) -> Result<Self, String> {
+        let case: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if case.version != VERSION {
+            return Err(format!("a case of version {}, this one knows {VERSION}", case.version));
+        }
+        Ok(case)
+    }
+
+    /// Notes that a sink is told at `now`.
+    pub(super) fn note(&mut self, sink: &str, now: Timestamp, alone: bool) {
+        let first = Told { at: now, first_at: now, ..Told::default() };
+        let told = self.told.entry(sink.to_owned()).or_insert(first);
+        told.at = now;
+        told.count = told.count.saturating_add(1);
+        told.alone |= alone;
+        self.first_told_at = self.first_told_at.or(Some(now));
+    }
+}

@@ -1,0 +1,345 @@
+//! Signed links in messages: one alert, one action, and an end. Who holds one may do that and nothing else.
+//!
+//! Why not a session: the person at 3 am has a phone and no password at hand, and the link is worth less than what it
+//! saves. A token is 33 bytes in base64 for addresses: action, expiry (minutes), what the alert's id hashes to, and 16 bytes
+//! of an HMAC-SHA256 over the three. The alert is found by its hash among those that there are, after the signature was
+//! proved: 96 bits are enough, since only we sign. The key is made once and kept in the store, so that links survive a
+//! restart. Invariant: no token is ever logged, and looking at one changes nothing.
+
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::clock;
+use crate::policy::alert::{AlertKind, AlertState};
+use crate::policy::notification::{Mark, Notification};
+use crate::store::{Commit, Record, RecordKind, Store, StoreError};
+use crate::units::{Labels, Length, Timestamp};
+
+/// How long a link holds: a week of holidays is not the time to act on an old page.
+pub const HOLDS: Length = Length::from_days(7);
+
+/// How long `mute` keeps an alert quiet.
+pub const MUTE: Length = Length::from_hours(1);
+
+/// Name of the record with the key.
+const KEY_RECORD: &str = "link-key";
+/// Version of that record.
+const KEY_VERSION: u32 = 1;
+/// Bytes of a key: as many as the hash has.
+const KEY_BYTES: usize = 32;
+/// Bytes of an alert's id in a token.
+const ALERT_BYTES: usize = 12;
+/// Bytes of the signature in a token.
+const SIGNATURE_BYTES: usize = 16;
+/// Bytes that are signed: action, expiry, alert.
+const SIGNED_BYTES: usize = 1 + 4 + ALERT_BYTES;
+/// What expiries are counted in.
+const MINUTE: i64 = 60_000;
+
+/// What a link does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkAction {
+    /// Takes the alert on.
+    Ack,
+    /// Silences its labels for [`MUTE`].
+    Mute,
+}
+
+impl LinkAction {
+    /// As it is named in a notification's links: `ack`, `mute`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ack => "ack",
+            Self::Mute => "mute",
+        }
+    }
+
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Ack => 1,
+            Self::Mute => 2,
+        }
+    }
+
+    const fn of(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Ack),
+            2 => Some(Self::Mute),
+            _ => None,
+        }
+    }
+}
+
+/// A token whose signature is ours and that has not expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What it does.
+    pub action: LinkAction,
+    /// Until when (wall clock).
+    pub expires_at: Timestamp,
+    alert: [u8; ALERT_BYTES],
+}
+
+impl Link {
+    /// Whether it is about this alert.
+    #[must_use]
+    pub fn is_about(&self, alert: &str) -> bool {
+        self.alert == hashed(alert)
+    }
+}
+
+/// Why a link does nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// Not signed by us, or not whole.
+    #[error("this link is none of ours, or it was not copied whole")]
+    Forged,
+    /// Too old.
+    #[error("this link has expired")]
+    Expired,
+    /// Its alert is not there any more.
+    #[error("the alert of this link is not kept any more")]
+    Gone,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What links are signed with; shows nothing.
+pub struct LinkKey([u8; KEY_BYTES]);
+
+#[derive(Serialize, Deserialize)]
+struct StoredKey {
+    version: u32,
+    key: String,
+}
+
+impl LinkKey {
+    /// Of these bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; KEY_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The key of this store; makes one where there is none, and writes it before it is used.
+    ///
+    /// # Errors
+    /// As the store's; also where what is stored is no key, or the system gives no random bytes.
+    pub async fn of(store: &dyn Store, now: Timestamp) -> Result<Self, StoreError> {
+        let error = |problem: String| StoreError {
+            doing: format!("looking for the key of links (setting `{KEY_RECORD}`)"),
+            problem,
+            locked: false,
+        };
+        let known = store.record(RecordKind::Setting, KEY_RECORD).await?.and_then(|record| record.text);
+        if let Some(text) = known {
+            // The parser's own message may quote the key.
+            return Self::read(&text).ok_or_else(|| error("what is stored is no key of this version".to_owned()));
+        }
+        let key = Self(clock::secret_bytes().map_err(error)?);
+        let stored = StoredKey { version: KEY_VERSION, key: STANDARD.encode(key.0) };
+        let text = serde_json::to_string(&stored).map_err(|problem| error(problem.to_string()))?;
+        let record = Record { kind: RecordKind::Setting, id: KEY_RECORD.to_owned(), at: now, text: Some(text) };
+        store.commit(Commit { records: vec![record], ..Commit::default() }).await?;
+        Ok(key)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let stored: StoredKey = serde_json::from_str(text).ok()?;
+        let bytes = STANDARD.decode(stored.key).ok()?;
+        (stored.version == KEY_VERSION).then(|| bytes.try_into().ok().map(Self)).flatten()
+    }
+
+    /// The token of an action on an alert, that holds until `expires_at` (whole minutes).
+    #[must_use]
+    pub fn token(&self, alert: &str, action: LinkAction, expires_at: Timestamp) -> String {
+        let minutes = u32::try_from(expires_at.millis().div_euclid(MINUTE)).unwrap_or_default();
+        let mut bytes = vec![action.byte()];
+        bytes.extend(minutes.to_be_bytes());
+        bytes.extend(hashed(alert));
+        let signature = self.signature(&bytes);
+        bytes.extend(signature);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// What a token says, where it is one of ours and still holds at `now`.
+    ///
+    /// # Errors
+    /// `Forged` or `Expired`.
+    pub fn read_token(&self, token: &str, now: Timestamp) -> Result<Link, LinkError> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| LinkError::Forged)?;
+        let (signed, signature) = bytes.split_at_checked(SIGNED_BYTES).ok_or(LinkError::Forged)?;
+        if !bool::from(self.signature(signed).ct_eq(signature)) {
+            return Err(LinkError::Forged);
+        }
+        let (action, rest) = signed.split_first().ok_or(LinkError::Forged)?;
+        let (minutes, alert) = rest.split_first_chunk::<4>().ok_or(LinkError::Forged)?;
+        let link = Link {
+            action: LinkAction::of(*action).ok_or(LinkError::Forged)?,
+            expires_at: Timestamp::from_millis(i64::from(u32::from_be_bytes(*minutes)) * MINUTE),
+            alert: alert.try_into().map_err(|_| LinkError::Forged)?,
+        };
+        if now < link.expires_at { Ok(link) } else { Err(LinkError::Expired) }
+    }
+
+    fn signature(&self, signed: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        let mut short = [0; SIGNATURE_BYTES];
+        // A key of any length is taken.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return short };
+        mac.update(signed);
+        for (byte, signed) in short.iter_mut().zip(mac.finalize().into_bytes()) {
+            *byte = signed;
+        }
+        short
+    }
+}
+
+fn hashed(alert: &str) -> [u8; ALERT_BYTES] {
+    let mut short = [0; ALERT_BYTES];
+    for (byte, hash) in short.iter_mut().zip(Sha256::digest(alert.as_bytes())) {
+        *byte = hash;
+    }
+    short
+}
+
+/// Puts links into notifications, once the service knows its key and its address.
+#[derive(Default)]
+pub struct Links {
+    made: OnceLock<(LinkKey, String)>,
+}
+
+impl Links {
+    /// From now on, with this key, below this address for people.
+    pub fn open(&self, key: LinkKey, external_url: &str) {
+        // Only the first is taken: there is one key.
+        let _ = self.made.set((key, external_url.trim_end_matches('/').to_owned()));
+    }
+
+    /// Adds `ack`, `mute` and `why` to what tells of a firing, before it is frozen; a drill is not muted. What is no
+    /// alert, or only a test, has none. Names of the files give way.
+    pub fn add(&self, notification: &mut Notification, now: Timestamp) {
+        let is_alert = !matches!(notification.kind, AlertKind::Watchdog | AlertKind::Digest | AlertKind::Report);
+        if notification.state != AlertState::Firing || !is_alert || notification.mark == Some(Mark::Test) {
+            return;
+        }
+        let Some((key, base)) = self.made.get() else { return };
+        for action in [LinkAction::Ack, LinkAction::Mute] {
+            if action == LinkAction::Mute && notification.mark.is_some() {
+                continue;
+            }
+            let token = key.token(&notification.alert_id, action, now + HOLDS);
+            notification.links.insert(action.name().to_owned(), format!("{base}/a/{token}"));
+        }
+        notification.links.insert("why".to_owned(), format!("{base}{}", page_of(notification)));
+    }
+
+    /// What a token says.
+    ///
+    /// # Errors
+    /// As [`LinkKey::read_token`].
+    pub fn read(&self, token: &str, now: Timestamp) -> Result<Link, LinkError> {
+        self.made.get().ok_or(LinkError::Forged)?.0.read_token(token, now)
+    }
+}
+
+/// The page of what an alert is about.
+fn page_of(notification: &Notification) -> String {
+    if notification.kind == AlertKind::Source {
+        return "/health".to_owned();
+    }
+    let page = format!("/slo/{}/{}", notification.service, notification.name);
+    if notification.group.is_empty() { page } else { format!("{page}?group={}", encoded(&notification.group)) }
+}
+
+/// Safe as a value in a query.
+fn encoded(group: &Labels) -> String {
+    let mut text = String::new();
+    for byte in group.to_string().bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            text.push(char::from(byte));
+        } else {
+            let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'A' + value - 10 });
+            text.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    const ALERT: &str = "checkout/availability/page/burn/2026-11-21T02:54:00Z/alert-1";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn key() -> LinkKey {
+        LinkKey::new([7; KEY_BYTES])
+    }
+
+    #[test]
+    fn a_token_is_short_fits_into_an_address_and_says_what_it_was_made_for() {
+        let expires = at("2026-11-28T03:00:00Z");
+        let token = key().token(ALERT, LinkAction::Ack, expires);
+        assert_eq!(token.len(), 44);
+        assert!(token.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'), "{token}");
+        let link = key().read_token(&token, at("2026-11-28T02:59:59Z")).unwrap();
+        assert_eq!((link.action, link.expires_at), (LinkAction::Ack, expires));
+        assert!(link.is_about(ALERT));
+        assert!(!link.is_about("checkout/availability/page/burn/2026-11-21T02:54:00Z/alert-2"));
+        assert_eq!(key().read_token(&token, expires), Err(LinkError::Expired));
+    }
+
+    #[test]
+    fn every_changed_bit_and_another_key_are_forgeries() {
+        let now = at("2026-11-21T03:00:00Z");
+        let token = key().token(ALERT, LinkAction::Ack, now + HOLDS);
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        for index in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[index] ^= 1 << bit;
+                let read = key().read_token(&URL_SAFE_NO_PAD.encode(changed), now);
+                assert_eq!(read, Err(LinkError::Forged), "byte {index}, bit {bit}");
+            }
+        }
+        assert_eq!(LinkKey::new([8; KEY_BYTES]).read_token(&token, now), Err(LinkError::Forged));
+        for text in ["", "a", "!", &token[..43], &format!("{token}AAAA")] {
+            assert_eq!(key().read_token(text, now), Err(LinkError::Forged), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_key_is_made_once_and_survives() {
+        let store = MemoryStore::new();
+        let now = at("2026-11-21T03:00:00Z");
+        let first = LinkKey::of(&store, now).await.unwrap();
+        let token = first.token(ALERT, LinkAction::Mute, now + HOLDS);
+        let second = LinkKey::of(&store, now + HOLDS).await.unwrap();
+        assert_eq!(second.read_token(&token, now).unwrap().action, LinkAction::Mute);
+        assert_ne!(first.0, [0; KEY_BYTES]);
+        let other = LinkKey::of(&MemoryStore::new(), now).await.unwrap();
+        assert_eq!(other.read_token(&token, now), Err(LinkError::Forged));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_key_is_refused_and_not_shown() {
+        let store = MemoryStore::new();
+        let text = Some(r#"{"version":1,"key":"canary"}"#.to_owned());
+        let record =
+            Record { kind: RecordKind::Setting, id: KEY_RECORD.to_owned(), at: at("2026-11-21T03:00:00Z"), text };
+        store.commit(Commit { records: vec![record], ..Commit::default() }).await.unwrap();
+        let error = LinkKey::of(&store, at("2026-11-21T03:00:00Z")).await.err().unwrap().to_string();
+        assert!(error.contains("link-key") && !error.contains("canary"), "{error}");
+    }
+}

@@ -1,0 +1,72 @@
+//! What the tests of all receivers need: a sink made as the service makes it, tasks, golden files.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use slo::config::meant::{Compat, SecretRef, Server, SinkConfig};
+use slo::policy::alert::AlertState;
+use slo::policy::notification::Notification;
+use slo::secret::Secrets;
+use slo::sink::{self, Outcome, Parts, Sink, Task};
+use slo::spec::policy::AlertSeverity;
+use slo::units::Length;
+
+use crate::sample::{NIGHT, Sample};
+
+/// The value of every secret that is asked for is its name, in lower case, and this: a canary.
+pub const CANARY: &str = "-canary-4711";
+
+/// The reference to a secret.
+pub fn env(name: &str) -> SecretRef {
+    SecretRef::Env(name.to_owned())
+}
+
+/// The value behind [`env`], where no other is given.
+pub fn value_of(name: &str) -> String {
+    format!("{}{CANARY}", name.to_lowercase())
+}
+
+/// Makes a sink; secrets named in `values` have those values.
+pub fn sink(config: &SinkConfig, values: &[(&str, &str)]) -> Sink {
+    let values: Vec<(String, String)> =
+        values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let secrets = Arc::new(Secrets::new(move |name| {
+        let found = values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        Some(found.unwrap_or_else(|| value_of(name)))
+    }));
+    let server = Server {
+        listen: ([127, 0, 0, 1], 9777).into(),
+        external_url: Some("https://slo.example".to_owned()),
+        external_labels: std::collections::BTreeMap::new(),
+        compat: Compat::None,
+        tokens: None,
+    };
+    sink::build(config, &Parts { name: "it", server: &server, secrets: &secrets, template: None }).unwrap()
+}
+
+/// The first page of an instance whose labels are hostile.
+pub fn page(state: AlertState) -> Notification {
+    let sample = Sample::new("checkout/availability{region=\"<!channel> @all\"}", AlertSeverity::Page, 1);
+    sample.notification(state)
+}
+
+/// An attempt to tell it.
+pub fn task(notification: Notification, handle: Option<&str>) -> Task {
+    Task { notification, handle: handle.map(str::to_owned), perhaps_told: false }
+}
+
+/// One attempt, a quarter of an hour after [`NIGHT`]. No outcome may hold a secret.
+pub async fn deliver(sink: &Sink, task: &Task) -> Outcome {
+    let outcome = sink.deliver(task, &[], NIGHT + Length::from_minutes(15)).await;
+    let shown = format!("{outcome:?}");
+    assert!(!shown.contains(CANARY), "{shown}");
+    outcome
+}
+
+/// Compares with a file of `tests/golden/sinks/`, which is written by hand.
+pub fn golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sinks").join(name);
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found.trim_end(), expected.trim_end(), "{}", path.display());
+}
