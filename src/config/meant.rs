@@ -63,6 +63,8 @@ pub struct Files {
     pub slos: Vec<PathBuf>,
     /// Policy files and folders.
     pub rules: Vec<PathBuf>,
+    /// Files and folders of exclusions.
+    pub exclusions: Vec<PathBuf>,
 }
 
 /// Sinks of an owner, by severity.

@@ -101,6 +101,29 @@ pub(super) fn read_sink(reader: &mut Reader<'_>, node: NodeId, folder: &Path) ->
     }
 }
 
+/// What our severities are called at a receiver that knows these words only; `defaults` of page, ticket and notice.
+fn words_of_severities(
+    reader: &mut Reader<'_>,
+    node: NodeId,
+    key: &str,
+    words: &[&'static str],
+    defaults: [&'static str; 3],
+) -> BTreeMap<AlertSeverity, String> {
+    let choices: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
+    let written = section::<SeverityNames>(reader, node, key);
+    let mut word = |name: &str, pick: fn(&SeverityNames) -> Option<&str>, default: &'static str| {
+        let found =
+            written.as_ref().and_then(|(node, names)| value::choice(reader, *node, name, pick(names), &choices));
+        found.unwrap_or(default).to_owned()
+    };
+    let [page, ticket, notice] = defaults;
+    BTreeMap::from([
+        (AlertSeverity::Page, word("page", |names| names.page.as_deref(), page)),
+        (AlertSeverity::Ticket, word("ticket", |names| names.ticket.as_deref(), ticket)),
+        (AlertSeverity::Notice, word("notice", |names| names.notice.as_deref(), notice)),
+    ])
+}
+
 /// The secret under `key`, which must be there.
 fn required_secret(reader: &mut Reader<'_>, node: NodeId, key: &str, folder: &Path) -> Option<SecretRef> {
     if reader.document().child(node, key).is_none() {
@@ -125,12 +148,6 @@ fn ticket_labels(
         reader.report_in(node, "labels", finding);
     }
     good
-}
-
-/// Says that a type is described and not built yet.
-fn not_built(reader: &mut Reader<'_>, node: NodeId, name: &str) {
-    let message = format!("sinks of type `{name}` are not built yet");
-    reader.report_in(node, "type", Diagnostic::error(codes::NOT_BUILT, message));
 }
 
 fn read_alertmanager(reader: &mut Reader<'_>, node: NodeId) -> Option<SinkConfig> {

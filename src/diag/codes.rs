@@ -135,6 +135,12 @@ pub const UNSAID_VERSION: &str = "SLO066";
 pub const LONE_FORECAST: &str = "SLO070";
 /// A gate that does nothing for the tier it stands on.
 pub const IDLE_GATE: &str = "SLO071";
+/// An exclusion that says no reason.
+pub const NO_REASON: &str = "SLO080";
+/// An exclusion that is over, and will not come back.
+pub const PAST_EXCLUSION: &str = "SLO081";
+/// A pattern of an exclusion that no SLO fits.
+pub const EMPTY_EXCLUSION: &str = "SLO082";
 /// A message template that does not parse, or fails on a made-up notification.
 pub const BAD_TEMPLATE: &str = "SLO110";
 
@@ -201,6 +207,9 @@ pub const LIST: &[Code] = &[
     Code { id: UNSAID_VERSION, title: "document does not say what it is" },
     Code { id: LONE_FORECAST, title: "forecast is the only page" },
     Code { id: IDLE_GATE, title: "gate does nothing" },
+    Code { id: NO_REASON, title: "exclusion without a reason" },
+    Code { id: PAST_EXCLUSION, title: "exclusion is past" },
+    Code { id: EMPTY_EXCLUSION, title: "exclusion of SLOs that there are not" },
     Code { id: BAD_TEMPLATE, title: "message template fails" },
 ];
 

@@ -10,15 +10,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::check;
 use crate::clock;
+use crate::config::access::read_tokens;
 use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConfig, SourceKind};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
 use crate::policy::compile::{Terms, definition};
+use crate::policy::quiet;
 use crate::policy::subject::Subject;
 use crate::policy::template::Template;
 use crate::runtime::files::{Gathered, Request};
@@ -88,6 +91,8 @@ pub struct Blueprint {
     pub sources: BTreeMap<String, Arc<dyn Source>>,
     /// The sinks, by name.
     pub sinks: BTreeMap<String, Sink>,
+    /// Exclusions of alerts, and what is held after a deploy.
+    pub quiet: quiet::Written,
     /// What has to be watched for changes.
     pub watched: Vec<PathBuf>,
     /// SHA-256 over what the files mean.
@@ -124,6 +129,9 @@ impl Launch {
             .filter_map(|secret| self.secrets.resolve(secret).err())
             .map(|error| Diagnostic::error(codes::BAD_ADDRESS, format!("a secret is missing: {error}")))
             .collect();
+        if !self.overrides.without_sinks {
+            findings.extend(self.tokens(&config));
+        }
         let slos: Vec<SloPlan> =
             gathered.loaded.slos.iter().filter_map(|slo| self.compile(slo, &config, &mut findings)).collect();
         let mut sources = BTreeMap::new();
@@ -146,11 +154,28 @@ impl Launch {
         if !findings.is_empty() {
             return Err(Refusal { findings });
         }
-        let digest = digest(&config, &slos, &gathered.loaded.templates);
+        let exclusions = gathered.loaded.exclusions.iter().map(|(exclusion, _)| Arc::clone(exclusion)).collect();
+        let on_deploy =
+            slos.iter().filter_map(|plan| Some((plan.slo.id.clone(), plan.slo.alerting.policy.on_deploy.clone()?)));
+        let quiet = quiet::Written { exclusions, on_deploy: on_deploy.collect() };
+        let digest = digest(&config, &slos, &quiet, &gathered.loaded.templates);
         let revision = gathered.watched.iter().find_map(|path| revision(path));
         let warnings = report.findings().iter().filter(|finding| finding.severity == Severity::Warning).cloned();
         let warnings = warnings.collect();
-        Ok(Blueprint { config, slos, sources, sinks, watched: gathered.watched, digest, revision, warnings })
+        Ok(Blueprint { config, slos, sources, sinks, quiet, watched: gathered.watched, digest, revision, warnings })
+    }
+
+    /// What is wrong with the file of tokens, where there is one.
+    fn tokens(&self, config: &Config) -> Vec<Diagnostic> {
+        let Some(path) = &config.server.tokens else { return Vec::new() };
+        let finding = |problem: String| {
+            let message = format!("the file of tokens `{}` cannot be used: {problem}", path.display());
+            Diagnostic::error(codes::BAD_ADDRESS, message).with_help("`slo token NAME --role ROLE` makes a line of it")
+        };
+        match self.secrets.resolve(&SecretRef::File(path.clone())) {
+            Ok(text) => read_tokens(text.expose_secret()).1.into_iter().map(finding).collect(),
+            Err(error) => vec![finding(error.to_string())],
+        }
     }
 
     fn compile(&self, slo: &Arc<Slo>, config: &Config, findings: &mut Vec<Diagnostic>) -> Option<SloPlan> {
@@ -307,9 +332,14 @@ fn secrets(config: &Config) -> Vec<&SecretRef> {
 }
 
 /// Of everything that decides: equal digests, equal behaviour.
-fn digest(config: &Config, slos: &[SloPlan], templates: &BTreeMap<PathBuf, String>) -> String {
+fn digest(
+    config: &Config,
+    slos: &[SloPlan],
+    quiet: &quiet::Written,
+    templates: &BTreeMap<PathBuf, String>,
+) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{config:?}"));
+    hash.update(format!("{config:?}{quiet:?}"));
     if !templates.is_empty() {
         hash.update(format!("{templates:?}"));
     }

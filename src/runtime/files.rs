@@ -84,7 +84,10 @@ impl Request {
             document.is_some_and(|document| document.find(&format!("/files/{key}")).is_some())
         };
         let slos = if self.paths.is_empty() { files.slos.as_slice() } else { &[] };
-        for (paths, key) in [(slos, "slos"), (files.rules.as_slice(), "rules")] {
+        let (rules, exclusions) = (files.rules.as_slice(), files.exclusions.as_slice());
+        // Beside paths that were named they would speak of SLOs that are not looked at.
+        let exclusions = if self.paths.is_empty() { exclusions } else { &[] };
+        for (paths, key) in [(slos, "slos"), (rules, "rules"), (exclusions, "exclusions")] {
             for path in paths {
                 // A default that is not there is nothing wrong; what somebody wrote has to be there.
                 if written(key) || path.exists() {

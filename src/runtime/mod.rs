@@ -3,6 +3,7 @@
 //! The shell around the pure core: it asks the sources when a slice is complete, feeds the engine, commits, and wakes
 //! the outbox. `http` and `cli` see it through [`service::Service`] only.
 
+pub mod access;
 pub mod asker;
 pub mod backfill;
 pub mod backtest;
@@ -16,9 +17,11 @@ pub mod health;
 pub mod hooks;
 pub mod links;
 pub mod live;
+pub mod mirror;
 pub mod once;
 pub mod outbox;
 pub mod poller;
+pub mod quiet;
 pub mod recorded;
 pub mod recorder;
 pub mod service;

@@ -18,6 +18,7 @@ const KEPT: &[&str] = &[
     "ratelimit-reason",
     "ratelimit-reset",
     "x-ratelimit-limit",
+    "x-ratelimit-period-in-sec",
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
     "x-ratelimit-rule",

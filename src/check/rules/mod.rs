@@ -19,6 +19,7 @@ pub(super) mod clashing_label;
 mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
+mod empty_exclusion;
 mod foreign_plugin;
 mod foreign_template;
 mod former_id;
@@ -32,11 +33,13 @@ mod low_factor;
 mod missing_key;
 mod no_owner;
 mod no_queries;
+mod no_reason;
 mod no_route;
 mod no_runbook;
 mod no_window;
 mod not_built;
 mod not_honoured;
+mod past_exclusion;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
@@ -128,6 +131,9 @@ pub const ALL: &[Rule] = &[
     unsaid_version::RULE,
     lone_forecast::RULE,
     idle_gate::RULE,
+    no_reason::RULE,
+    past_exclusion::RULE,
+    empty_exclusion::RULE,
     bad_template::RULE,
 ];
 
