@@ -240,7 +240,10 @@ fn the_configuration_example_means_what_it_says() {
     assert_eq!(urls[0], "http://127.0.0.1:9093");
     assert_eq!(severity.values().collect::<Vec<_>>(), ["critical", "warning", "notice"]);
     assert!(matches!(&config.sinks["vault"], SinkConfig::Webhook { url: WebhookUrl::Secret(SecretRef::File(_)), .. }));
-    assert_eq!((config.routes.len(), config.fallback.as_slice(), config.limits.storm), (4, &["hook".to_owned()][..], 30));
+    assert_eq!(
+        (config.routes.len(), config.fallback.as_slice(), config.limits.storm),
+        (4, &["hook".to_owned()][..], 30)
+    );
     assert!(config.routes[0].continue_ && config.routes[2].service.as_deref() == Some("checkout"));
     let repeated = &config.routes[1];
     assert_eq!((repeated.slo.as_deref(), repeated.repeat), (Some("checkout/*"), Some(Length::from_hours(4))));
@@ -527,11 +530,7 @@ fn wrong_documents_are_found_at_their_line_and_column() {
         ),
         (
             "version: config/v1\nlimits: {instances: 0, storm: 20}\nstorage: {postgres: {}}\nfiles: {exclusions: [x]}\n",
-            vec![
-                (codes::BAD_NUMBER, 2, 21),
-                (codes::NOT_BUILT, 3, 11),
-                (codes::NOT_BUILT, 4, 9),
-            ],
+            vec![(codes::BAD_NUMBER, 2, 21), (codes::NOT_BUILT, 3, 11), (codes::NOT_BUILT, 4, 9)],
         ),
     ];
     let wrong: Vec<_> = cases.iter().filter(|(text, expected)| found(text) != *expected).collect();

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod explain;
 pub mod generate;
 pub mod init;
+pub mod notify;
 pub mod once;
 pub mod printer;
 pub mod progress;
@@ -54,6 +55,7 @@ enum Verb {
     Run(run::Arguments),
     Status(status::Arguments),
     Alerts(alerts::Arguments),
+    Notify(notify::Arguments),
     Backtest(backtest::Arguments),
     Generate(generate::Arguments),
     Explain(explain::Arguments),
@@ -82,6 +84,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Run(arguments) => run::run(arguments, &printer),
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
+        Verb::Notify(arguments) => notify::run(arguments, &printer),
         Verb::Backtest(arguments) => backtest::run(arguments, &printer),
         Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),

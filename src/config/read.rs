@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use crate::config::meant::{
     Compat, Config, Files, Limits, Owner, Route, SecretRef, Server, SinkConfig, Storage, Watchdog,
 };
+use crate::config::routes::read_route;
 use crate::config::secrets::has_userinfo;
 use crate::config::written::{
     AlertingItem, ConfigFile, FilesItem, LimitsItem, OwnerItem, SecretItem, ServerItem, SlothItem, StorageItem,
     WatchdogItem,
 };
-use crate::config::routes::read_route;
 use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, access, sinks, sources};
 use crate::diag::{Diagnostic, codes};
 use crate::spec::foreign::windows;

@@ -43,7 +43,13 @@ pub(super) fn read_route(reader: &mut Reader<'_>, node: NodeId) -> Option<Route>
         ..Route::default()
     };
     if item.outside.is_some() && reader.document().child(node, "active").is_none() {
-        contradiction(reader, node, "outside", "`outside` says nothing without `active`", "add `active`, or take it out");
+        contradiction(
+            reader,
+            node,
+            "outside",
+            "`outside` says nothing without `active`",
+            "add `active`, or take it out",
+        );
     }
     if let Some((node, wanted)) = section::<MatchItem>(reader, node, "match") {
         route.severity = value::choice(reader, node, "severity", wanted.severity.as_deref(), SEVERITIES);

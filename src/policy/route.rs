@@ -248,7 +248,9 @@ mod tests {
     #[test]
     fn a_star_stands_for_any_part_of_an_slo() {
         let instance = "checkout/availability{region=\"eu\"}";
-        for pattern in ["*", "checkout/*", "*/availability", "checkout/availability", "c*t/a*y", "*{region=\"eu\"}", "c**y"] {
+        for pattern in
+            ["*", "checkout/*", "*/availability", "checkout/availability", "c*t/a*y", "*{region=\"eu\"}", "c**y"]
+        {
             assert!(is_like(instance, pattern), "{pattern}");
         }
         for pattern in ["", "checkout", "checkout/avail", "*/latency", "c*x*y", "shop/*", "availability*"] {

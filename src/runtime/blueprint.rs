@@ -332,12 +332,7 @@ fn secrets(config: &Config) -> Vec<&SecretRef> {
 }
 
 /// Of everything that decides: equal digests, equal behaviour.
-fn digest(
-    config: &Config,
-    slos: &[SloPlan],
-    quiet: &quiet::Written,
-    templates: &BTreeMap<PathBuf, String>,
-) -> String {
+fn digest(config: &Config, slos: &[SloPlan], quiet: &quiet::Written, templates: &BTreeMap<PathBuf, String>) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{config:?}{quiet:?}"));
     if !templates.is_empty() {

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use crate::config::meant::Config;
 use crate::engine::observation::Observation;
-use crate::policy::machine::Effect;
 use crate::policy::desk::Rules;
+use crate::policy::machine::Effect;
 use crate::policy::quiet::{About, Quiets};
 use crate::policy::route::{Addressee, Heard};
 use crate::runtime::entry::{SharedEntry, Surroundings};

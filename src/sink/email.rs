@@ -169,6 +169,11 @@ impl EventSink for Email {
         outcome.with_handle(serde_json::to_string(&handle).unwrap_or_default())
     }
 
+    fn preview(&self, task: &Task, now: Timestamp) -> Option<String> {
+        let letter = self.letter(task, now).ok()?;
+        Some(String::from_utf8_lossy(&letter.bytes).replace("\r\n", "\n"))
+    }
+
     fn keeps_threads(&self) -> bool {
         true
     }

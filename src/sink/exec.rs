@@ -130,6 +130,13 @@ impl Exec {
 
 #[async_trait]
 impl EventSink for Exec {
+    fn preview(&self, task: &Task, _now: Timestamp) -> Option<String> {
+        let set = variables(task).into_iter().map(|(name, value)| format!("{name}={value}"));
+        let hidden = self.names.iter().map(|name| format!("{name}=***"));
+        let lines: Vec<String> = set.chain(hidden).collect();
+        Some(format!("{}\n\n{}", lines.join("\n"), body::render(&task.notification)))
+    }
+
     async fn deliver(&self, task: &Task, _now: Timestamp) -> Outcome {
         let secrets = match self.credentials.values() {
             Ok(secrets) => secrets,

@@ -43,6 +43,10 @@ impl File {
 
 #[async_trait]
 impl EventSink for File {
+    fn preview(&self, task: &Task, _now: Timestamp) -> Option<String> {
+        Some(body::render(&task.notification))
+    }
+
     async fn deliver(&self, task: &Task, _now: Timestamp) -> Outcome {
         let line = format!("{}\n", body::render(&task.notification));
         let path = self.path.clone();

@@ -36,10 +36,8 @@ pub struct Tracked {
 
 /// Makes one from its configuration; fails where a secret is missing or an address is none.
 pub fn build(config: &Github, parts: &Parts<'_>) -> Result<Sink, String> {
-    let headers = vec![
-        ("accept", "application/vnd.github+json".to_owned()),
-        ("x-github-api-version", VERSION.to_owned()),
-    ];
+    let headers =
+        vec![("accept", "application/vnd.github+json".to_owned()), ("x-github-api-version", VERSION.to_owned())];
     let speaker = Speaker::new(&config.url, Login::Bearer(config.token.clone()), headers, parts)?;
     Ok(Tickets::sink(Tracked { speaker, config: config.clone() }, parts.server.external_url.clone()))
 }
@@ -194,7 +192,12 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_230_000);
 
-    fn verdict_of(status: u16, retry_after: Option<&str>, headers: &[(&'static str, &str)], body: &str) -> DeliveryVerdict {
+    fn verdict_of(
+        status: u16,
+        retry_after: Option<&str>,
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> DeliveryVerdict {
         let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let retry_after = retry_after.map(str::to_owned);
         let answer = Answer { status, retry_after, headers, body: body.to_owned(), ..Answer::default() };

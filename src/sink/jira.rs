@@ -117,7 +117,8 @@ impl Tracked {
         let path = format!("issue/{}/transitions", segment(id));
         let answer = self.ask(Method::Get, &path, None, now).await?;
         let body = exchange::json(&answer)?;
-        let all = body.get("transitions").and_then(Value::as_array).ok_or_else(|| unexpected(&answer, "transitions"))?;
+        let all =
+            body.get("transitions").and_then(Value::as_array).ok_or_else(|| unexpected(&answer, "transitions"))?;
         let fits = |transition: &&Value| transition.get("to").and_then(is_done) == Some(to_done);
         let Some(transition) = all.iter().find(fits).and_then(|transition| transition.get("id")) else {
             let kind = if to_done { "`done`" } else { "another category than `done`" };

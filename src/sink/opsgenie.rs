@@ -109,7 +109,8 @@ fn tags(notification: &Notification) -> Vec<String> {
 
 /// Texts only; the ones of ours first, then labels as long as there is room.
 fn details(notification: &Notification) -> BTreeMap<&str, String> {
-    let ours = [("alert_id", &notification.alert_id), ("notification_id", &notification.id), ("slo", &notification.slo)];
+    let ours =
+        [("alert_id", &notification.alert_id), ("notification_id", &notification.id), ("slo", &notification.slo)];
     let labels = notification.labels.iter().map(|(name, value)| (name.as_str(), value));
     let mut details = BTreeMap::new();
     let mut room = limits::OPSGENIE_DETAILS.max;

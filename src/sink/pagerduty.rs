@@ -183,7 +183,8 @@ impl EventSink for Pagerduty {
             let Ok((answer, _)) = exchange else { return false };
             judge(&Ok(answer.clone()), now).verdict == DeliveryVerdict::Misconfigured
         };
-        let sent = self.credentials.attempt_unless(is_refused, |values| self.send(notification, &message, values)).await;
+        let sent =
+            self.credentials.attempt_unless(is_refused, |values| self.send(notification, &message, values)).await;
         let (exchange, key) = match sent {
             Ok((answer, key)) => (Ok(answer), Some(key)),
             Err(none) => (Err(none), None),

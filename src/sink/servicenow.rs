@@ -231,7 +231,8 @@ mod tests {
         assert_eq!(judged(201, &[], r#"{"result":{"sys_id":"a1"}}"#), Ok(json!({"sys_id": "a1"})));
         assert_eq!(judged(200, &[], "<html>Instance Hibernating</html>"), Err(DeliveryVerdict::Retry(None)));
         assert_eq!(judged(201, &[], r#"{"result":{"sys"#), Err(DeliveryVerdict::Ambiguous));
-        let policy = r#"{"error":{"message":"Operation Failed","detail":"Data Policy Exception: Caller is mandatory"}}"#;
+        let policy =
+            r#"{"error":{"message":"Operation Failed","detail":"Data Policy Exception: Caller is mandatory"}}"#;
         assert_eq!(judged(403, &[], policy), Err(DeliveryVerdict::Misconfigured));
         assert_eq!(judged(404, &[], r#"{"error":{"message":"No Record found"}}"#), Err(DeliveryVerdict::Misconfigured));
         assert_eq!(judged(429, &[("x-ratelimit-reset", "1795230300")], ""), wait(300));

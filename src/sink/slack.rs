@@ -190,7 +190,11 @@ impl Bot {
         if read.gone {
             return self.open(notification, message, Some(thread), now).await;
         }
-        if read.outcome.verdict == DeliveryVerdict::Done { read.outcome.with_handle(next.handle()) } else { read.outcome }
+        if read.outcome.verdict == DeliveryVerdict::Done {
+            read.outcome.with_handle(next.handle())
+        } else {
+            read.outcome
+        }
     }
 
     /// A call, and once more without blocks where those are refused: a page is not lost to a rule about blocks. An empty

@@ -130,7 +130,9 @@ impl<T: Tracker + 'static> Tickets<T> {
         let base = self.external_url.as_deref();
         match step {
             Step::Look => tracker.find(life.label(), now).await.map(Got::Found),
-            Step::Create => tracker.create(&words::draft(notification, life.label(), base), now).await.map(Got::Created),
+            Step::Create => {
+                tracker.create(&words::draft(notification, life.label(), base), now).await.map(Got::Created)
+            }
             Step::Read(ticket) => tracker.is_open(&ticket.id, now).await.map(Got::Open),
             Step::Reopen(ticket) => tracker.reopen(&ticket.id, now).await.map(|()| Got::Nothing),
             Step::Comment(ticket, why) => {

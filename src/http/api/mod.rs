@@ -7,6 +7,7 @@ pub mod deliveries;
 pub mod metrics;
 pub mod operations;
 pub mod parts;
+pub mod sink_test;
 pub mod slos;
 
 use crate::http::error::ApiError;

@@ -296,7 +296,9 @@ impl Digest {
         let fire = |count: usize| if count == 1 { "1 alert fires".to_owned() } else { format!("{count} alerts fire") };
         let end = |count: usize| if count == 1 { "1 has ended".to_owned() } else { format!("{count} have ended") };
         let text = match (firing.len(), ended.len()) {
-            (0, _) => format!("all alerts have ended, {} of them since the last message: {}", ended.len(), names(ended)),
+            (0, _) => {
+                format!("all alerts have ended, {} of them since the last message: {}", ended.len(), names(ended))
+            }
             (count, 0) => format!("{}: {}", fire(count), names(firing)),
             (count, over) => format!("{}: {}; {}: {}", fire(count), names(firing), end(over), names(ended)),
         };

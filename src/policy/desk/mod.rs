@@ -235,13 +235,7 @@ impl Desk {
     ///
     /// # Errors
     /// Where it is not known: one that has ended is in its record only.
-    pub fn judge(
-        &mut self,
-        alert_id: &str,
-        verdict: AlertVerdict,
-        by: &str,
-        fires: bool,
-    ) -> Result<Before, NotDone> {
+    pub fn judge(&mut self, alert_id: &str, verdict: AlertVerdict, by: &str, fires: bool) -> Result<Before, NotDone> {
         if !fires && !self.cases.contains_key(alert_id) {
             return Err(NotDone::Unknown);
         }

@@ -13,7 +13,7 @@ use lettre::message::{Mailbox, Mailboxes, MultiPart, SinglePart, header};
 use sha2::{Digest, Sha256};
 
 use crate::policy::card;
-use crate::policy::notification::{Mark, Notification};
+use crate::policy::notification::Notification;
 use crate::sink::email::html;
 use crate::sink::text::Text;
 use crate::units::Timestamp;
@@ -88,16 +88,10 @@ pub fn render(
     Ok(Letter { id, bytes: message.formatted(), alarm })
 }
 
-/// `[PAGE] ID`; a drill and a test say so first.
+/// `[PAGE] ID`, in one line of a bounded length.
 #[must_use]
 pub fn subject(notification: &Notification) -> String {
-    let subject = card::subject(notification).replace(char::is_control, " ");
-    let mark = match notification.mark {
-        Some(Mark::Test) if !subject.starts_with("[TEST]") => "[TEST] ",
-        Some(Mark::Drill) if !subject.starts_with("[DRILL]") => "[DRILL] ",
-        _ => "",
-    };
-    let whole = format!("{mark}{subject}");
+    let whole = card::subject(notification).replace(char::is_control, " ");
     if whole.chars().count() > SUBJECT { whole.chars().take(SUBJECT - 2).chain("..".chars()).collect() } else { whole }
 }
 

@@ -57,7 +57,8 @@ pub fn draft(notification: &Notification, label: &str, base: Option<&str>) -> Dr
     if notification.mark == Some(Mark::Drill) {
         labels.push("slo-drill".to_owned());
     }
-    let foot = format!("One ticket for this episode ({label}): comments say what changes, and it is closed at the end.");
+    let foot =
+        format!("One ticket for this episode ({label}): comments say what changes, and it is closed at the end.");
     Draft {
         title: escape::line(&card::subject(notification)),
         words: Words {
