@@ -511,7 +511,7 @@ pub(crate) mod kit {
     }
 
     pub const fn setting(subject: &Subject) -> Setting<'_> {
-        Setting { subject, page_can_be_told: true, source_alert: None }
+        Setting { subject, page_can_be_told: crate::policy::route::Heard::Always, source_alert: None }
     }
 
     /// What one slice held.

@@ -23,7 +23,8 @@ use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
 use crate::runtime::mirror::{Mirror, MirrorSinks};
-use crate::runtime::outbox::Outbox;
+use crate::runtime::outbox::gate::Gates;
+use crate::runtime::outbox::{Outbox, Receivers};
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::quiet::Stillness;
 use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SinkView, SourceView, Summary};
@@ -69,6 +70,8 @@ pub struct Live {
     /// Held by the act under way.
     acting: tokio::sync::Mutex<()>,
     access: Access,
+    /// Of the outbox that runs.
+    gates: Arc<Gates>,
     reload_ok: RwLock<bool>,
     external_url: String,
     pace: Pace,
@@ -111,7 +114,8 @@ impl Live {
         let stop = CancellationToken::new();
         let (store, wake) = (Arc::clone(&core.store), Arc::clone(&core.wake));
         let (clock, telemetry) = (core.clock.clone(), core.telemetry.clone());
-        let outbox = Outbox::start(store, blueprint.sinks.clone(), clock, telemetry, wake);
+        let outbox = Outbox::start(store, receivers(&blueprint), clock, telemetry, wake);
+        let gates = outbox.gates();
         let task_stop = stop.child_token();
         let mut alerts = stored.source_alerts();
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
@@ -136,6 +140,7 @@ impl Live {
             stillness,
             mirrors,
             acting: tokio::sync::Mutex::new(()),
+            gates,
             reload_ok: RwLock::new(true),
             external_url,
             pace,
@@ -296,6 +301,15 @@ impl Live {
     }
 }
 
+/// Whom the outbox tells.
+fn receivers(blueprint: &Blueprint) -> Receivers {
+    Receivers {
+        sinks: blueprint.sinks.clone(),
+        fallback: blueprint.config.fallback.clone(),
+        external_labels: blueprint.config.server.external_labels.clone(),
+    }
+}
+
 /// The heartbeats of a blueprint; a look without a service has none.
 fn watchdogs(core: &Arc<Core>, blueprint: &Blueprint, (pace, stop): (Pace, &CancellationToken)) -> Vec<JoinHandle<()>> {
     if pace == Pace::Service { watchdog::start(core, blueprint, stop) } else { Vec::new() }
@@ -373,7 +387,7 @@ impl Service for Live {
 
     async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
         let (loaded, now) = (self.loaded(), self.core.clock.now());
-        sinks::views(&loaded.blueprint, self.core.store.as_ref(), now).await
+        sinks::views(&loaded.blueprint, self.core.store.as_ref(), &self.gates, now).await
     }
 
     fn sources(&self) -> Vec<SourceView> {

@@ -14,7 +14,6 @@ pub mod entry;
 pub mod evaluation;
 pub mod files;
 pub mod health;
-pub mod hooks;
 pub mod links;
 pub mod live;
 pub mod mirror;

@@ -205,8 +205,33 @@ pub struct SinkView {
     pub oldest: Option<Length>,
     /// How its newest try ended, among its newest rows.
     pub last: Option<Attempt>,
-    /// What holds it up: a wait that the receiver asked for, a breaker; `None`: nothing that is known.
-    pub gate: Option<String>,
+    /// Whether tries may go now.
+    pub gate: GateView,
+    /// Failures of its destination in a row: not answered, or not as it should.
+    pub failures: u32,
+}
+
+/// The gate in front of a destination, shared by all sinks of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateView {
+    /// Tries go.
+    Open,
+    /// None goes before: the receiver said so, or has failed too often.
+    Waiting(Timestamp),
+    /// One try is under way, and shows whether the others may go.
+    Probing,
+}
+
+impl GateView {
+    /// As shown: `open`, `waiting`, `probing`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Waiting(_) => "waiting",
+            Self::Probing => "probing",
+        }
+    }
 }
 
 /// The loaded configuration.

@@ -224,6 +224,24 @@ impl Sink {
         matches!(self, Self::Refresh(_))
     }
 
+    /// As [`EventSink::keeps_threads`]; a state has none.
+    #[must_use]
+    pub fn keeps_threads(&self) -> bool {
+        matches!(self, Self::Event(sink) if sink.keeps_threads())
+    }
+
+    /// As [`EventSink::destination`].
+    #[must_use]
+    pub fn destination(&self) -> Option<String> {
+        if let Self::Event(sink) = self { sink.destination() } else { None }
+    }
+
+    /// As [`EventSink::pace`].
+    #[must_use]
+    pub fn pace(&self) -> Length {
+        if let Self::Event(sink) = self { sink.pace() } else { Length::ZERO }
+    }
+
     /// One attempt to tell a firing, or an end beside what fires.
     pub async fn deliver(&self, task: &Task, firing: &[Notification], now: Timestamp) -> Outcome {
         match self {

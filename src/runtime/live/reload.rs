@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use crate::diag::{Diagnostic, codes, concise};
 use crate::runtime::blueprint::{Blueprint, SloPlan};
 use crate::runtime::evaluation::Evaluated;
-use crate::runtime::live::{Live, Loaded, watchdogs};
+use crate::runtime::live::{Live, Loaded, receivers, watchdogs};
 use crate::runtime::service::Refusal;
 use crate::runtime::stored::Stored;
 use crate::store::{Commit, StoreError};
@@ -72,7 +72,7 @@ impl Live {
             gone = gone.and(entry.withdraw(now));
         }
         self.core.record(gone.effects, gone.commit).await;
-        running.outbox.take(blueprint.sinks.clone());
+        running.outbox.take(receivers(&blueprint));
         running.stop = self.stop.child_token();
         running.pollers = Self::spawn(&self.core, &blueprint, &entries, &mut alerts, (self.pace, &running.stop));
         // The old ones end with the old `stop`.
