@@ -6,7 +6,7 @@ mod kit;
 mod sample;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,15 +14,16 @@ use serde_json::{Value, json};
 use slo::config::meant::{Compat, SecretRef, Server};
 use slo::config::sinks::email::{Email as Config, Login, Smtp as Address, SmtpTls};
 use slo::policy::alert::AlertState;
+use slo::policy::sample as samples;
 use slo::policy::template::Template;
 use slo::secret::Secrets;
 use slo::sink::email::Email;
 use slo::sink::{DeliveryVerdict, EventSink as _, Outcome, Parts, Task};
 use slo::spec::policy::AlertSeverity;
-use slo::units::Labels;
+use slo::units::{Labels, Length};
 
-use crate::kit::free_port;
 use crate::kit::smtp::{Encryption, Smtp};
+use crate::kit::{free_port, wait_for};
 use crate::sample::{NIGHT, Sample};
 
 const LOGIN: (&str, &str) = ("slo@example.com", "canary-4711");
@@ -150,7 +151,8 @@ async fn a_refused_password_is_read_again_once_where_it_comes_from_a_file() {
     let outcome = sink.deliver(&task(AlertState::Firing, None), NIGHT).await;
     assert_eq!(outcome.verdict, DeliveryVerdict::Misconfigured);
     assert!(outcome.message.contains("535") && !outcome.message.contains("canary"), "{}", outcome.message);
-    assert_eq!(server.of("right").len(), 2, "a file may have changed, so it was tried twice");
+    // A file may have changed, so it was tried twice.
+    wait_for("two logins", || async { (server.of("right").len() == 2).then_some(()) }).await;
     // As long as before, and of the same time: only reading it again shows that it changed.
     let before = std::fs::metadata(&path).unwrap().modified().unwrap();
     std::fs::write(&path, format!("{}x", LOGIN.1)).unwrap();
@@ -298,5 +300,26 @@ fn what_cannot_work_is_refused_at_start() {
     ] {
         let problem = sink(&config, BOUNDS, None).err().unwrap();
         assert!(problem.contains(part), "{problem}");
+    }
+}
+
+/// Compares with a file of `tests/golden/sinks/`; what was found instead is left under `target/tmp`.
+fn golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sinks").join(name);
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&kept, found).unwrap();
+    assert!(found == expected, "{} is not {}", kept.display(), path.display());
+}
+
+#[test]
+fn letters_are_as_they_were_looked_at() {
+    let sink = sink(&config(25, SmtpTls::Plain, None), BOUNDS, None).unwrap();
+    let firing = samples::page(NIGHT);
+    let ended = samples::resolved(&firing, NIGHT + Length::from_minutes(39));
+    for (name, notification) in [("email_firing.eml", firing), ("email_resolved.eml", ended)] {
+        let letter = sink.letter(&Task { notification, handle: None, perhaps_told: false }, NIGHT).unwrap();
+        assert!(letter.bytes.is_ascii(), "no server needs 8BITMIME for it");
+        golden(name, &String::from_utf8(letter.bytes).unwrap().replace("\r\n", "\n"));
     }
 }

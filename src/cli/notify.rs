@@ -1,5 +1,5 @@
 //! `slo notify test`: a marked message to one sink, through the outbox of a running service, and its end; or, dry, what
-//! would be sent, which needs the configuration only.
+//! would be sent, which needs the configuration only. A try is printed once it was answered.
 
 mod dry;
 
@@ -16,6 +16,7 @@ use crate::cli::client::Client;
 use crate::cli::printer::{Paint, Printer};
 use crate::cli::table::printable;
 use crate::cli::{FINDINGS, Server};
+use crate::store::UNDER_WAY;
 
 /// Between two looks at the delivery.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -115,8 +116,9 @@ async fn send(client: &Client, test: &Test, printer: &Printer) -> anyhow::Result
             Err(_) => "pending".to_owned(),
         };
         if state != "done" {
-            let next = "see `/api/v1/deliveries?state=failed`, mend the sink and try again";
-            printer.say(&format!("the {what} is {state} after {followed} tries; {next}"));
+            let tries = if *followed == 1 { "1 try".to_owned() } else { format!("{followed} tries") };
+            let next = if state == "pending" { "it goes on being tried" } else { "mend the sink and test it again" };
+            printer.say(&format!("the {what} is {state} after {tries}; {next}"));
             return Ok(ExitCode::from(FINDINGS));
         }
         ends = delivery.get("id").cloned().unwrap_or_default();
@@ -142,6 +144,10 @@ async fn follow(client: &Client, begun: &Value, shown: &Shown<'_>, printed: &mut
         let Some(delivery) = items.iter().find(|item| text(item, "id") == id) else { continue };
         let attempts = delivery.get("attempts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         for attempt in attempts.iter().skip(*printed) {
+            // Not answered yet: it gets another outcome.
+            if text(attempt, "message") == UNDER_WAY {
+                break;
+            }
             *printed += 1;
             let outcome = text(attempt, "outcome");
             let colour = if outcome == "done" { Paint::Green } else { Paint::Red };

@@ -1,6 +1,6 @@
 //! `{type: email}`: E-mail by SMTP.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;

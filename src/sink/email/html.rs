@@ -118,9 +118,9 @@ fn is_drawn(budget: &BudgetView) -> bool {
 fn budget_bar(budget: &BudgetView) -> String {
     let left = budget.remaining_ratio;
     let words = if left < 0.0 {
-        format!("budget overspent by {}", rough_percent(-left))
+        format!("overspent by {}", rough_percent(-left))
     } else {
-        format!("{} of budget left", rough_percent(left))
+        format!("{} left", rough_percent(left))
     };
     let share = whole_percent(left);
     bar("error budget", &words, &[(share, GOOD), (100 - share, BAD)])
@@ -131,7 +131,7 @@ fn burn_bar(window: &WindowView, factor: f64) -> String {
     let over = window.rate >= factor;
     let share = whole_percent(window.rate / (2.0 * factor));
     let name = format!("burn over {}", window.length);
-    let words = format!("{}x, threshold {}x in the middle", significant(window.rate, 2), significant(factor, 3));
+    let words = format!("{}x, mark at {}x", significant(window.rate, 2), significant(factor, 3));
     let colour = if over { BAD } else { GOOD };
     let mut cells = Vec::new();
     // The tick of the threshold, one percent wide.
@@ -230,7 +230,7 @@ mod tests {
         };
         assert_eq!(widths(&budget_bar(&budget(0.41))), [41, 59]);
         assert_eq!(widths(&budget_bar(&budget(-3.0))), [100]);
-        assert!(budget_bar(&budget(-0.29)).contains("budget overspent by 29%"));
+        assert!(budget_bar(&budget(-0.29)).contains("overspent by 29%"));
         let (_, page) = samples().remove(0);
         let window = page.tiers[0].over.clone().unwrap();
         for rate in [0.0, 0.001, 7.2, 14.3, 14.4, 20.0, 28.8, 1e9] {
