@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::json;
 
 use crate::http::app::App;
@@ -26,6 +26,9 @@ pub fn api_routes() -> Vec<(&'static str, MethodRouter<App>)> {
         // Ids hold slashes: what follows is all id, encoded or not.
         ("/api/v1/alerts/{*id}", get(api::alerts::one)),
         ("/api/v1/deliveries", get(api::alerts::deliveries)),
+        ("/api/v1/silences", get(api::silences::list).post(api::silences::add)),
+        ("/api/v1/silences/{id}", delete(api::silences::expire)),
+        ("/api/v1/markers", get(api::silences::markers).post(api::silences::mark)),
         ("/api/v1/sources", get(api::parts::sources)),
         ("/api/v1/config", get(api::parts::config)),
         ("/api/v1/openapi.json", get(api::parts::document)),
@@ -43,6 +46,7 @@ fn dashboard_routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/", get(dashboard::overview::page)),
         ("/slo/{service}/{name}", get(dashboard::detail::page)),
         ("/alerts", get(dashboard::alerts::page)),
+        ("/silences", get(dashboard::silences::page)),
         ("/health", get(dashboard::health::page)),
         ("/assets/style.css", get(dashboard::style)),
     ]

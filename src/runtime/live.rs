@@ -2,6 +2,7 @@
 
 mod acts;
 mod reload;
+mod silences;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,6 +17,7 @@ use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
+use crate::policy::evidence::Deploy;
 use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
@@ -23,8 +25,10 @@ use crate::runtime::entry::{Entry, SharedEntry};
 use crate::runtime::mirror::{Mirror, MirrorSinks};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::quiet::Stillness;
-use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SourceView, Summary};
+use crate::runtime::quiet::{Stillness, deploy_of};
+use crate::runtime::service::{
+    ActError, ConfigView, InstanceView, SeriesView, Service, SilenceView, SourceView, Summary,
+};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{watch, watchdog};
@@ -36,6 +40,9 @@ use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
 /// How long a stop waits for deliveries under way.
 const GRACE: Length = Length::from_seconds(5);
+
+/// Deploys listed.
+const DEPLOYS: usize = 10_000;
 
 /// What is loaded. Replaced whole.
 struct Loaded {
@@ -380,6 +387,15 @@ impl Service for Live {
 
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
         self.core.store.record(kind, id).await
+    }
+
+    async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
+        self.silence_views().await
+    }
+
+    async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
+        let records = self.core.store.records(RecordKind::Marker, DEPLOYS).await?;
+        Ok(records.iter().filter_map(deploy_of).collect())
     }
 
     fn ready(&self) -> Result<(), String> {

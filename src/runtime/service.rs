@@ -10,6 +10,8 @@ use crate::engine::forecast::{Forecast, LikelyEnds};
 use crate::engine::verdict::{Budget, Condition, WindowFigures};
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, TierView};
+use crate::policy::evidence::Deploy;
+use crate::policy::silence::{Silence, SilenceState};
 use crate::store::{AlertFilter, Delivery, DeliveryFilter, Record, RecordKind, StoreError};
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
@@ -189,6 +191,17 @@ pub struct SourceView {
     pub replicas_differ: bool,
 }
 
+/// A silence as shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SilenceView {
+    /// As it was asked for.
+    pub silence: Silence,
+    /// Where it stands.
+    pub state: SilenceState,
+    /// The alerts that fire now and that it covers, or will.
+    pub covers: Vec<Alert>,
+}
+
 /// The loaded configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigView {
@@ -264,6 +277,14 @@ pub trait Service: Send + Sync {
     async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError>;
     /// One record.
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError>;
+    /// Silences with what they cover: those that hold first, then those to come, then those that are over.
+    async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// Deploys that were marked, newest first.
+    async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
+        Ok(Vec::new())
+    }
     /// `Err` says what is still missing.
     fn ready(&self) -> Result<(), String>;
     /// The service's own clock.

@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod metrics;
 pub mod operations;
 pub mod parts;
+pub mod silences;
 pub mod slos;
 
 use crate::http::error::ApiError;

@@ -11,6 +11,7 @@ pub mod health;
 pub mod layout;
 pub mod overview;
 pub mod plot;
+pub mod silences;
 pub mod tiers;
 
 use axum::http::header;
