@@ -69,6 +69,9 @@ impl App {
         let listener =
             TcpListener::bind(configured).await.map_err(|source| StartError::Listen { address: configured, source })?;
         let address = listener.local_addr().unwrap_or(configured);
+        if !address.ip().is_loopback() && blueprint.config.server.tokens.is_none() {
+            tracing::warn!(%address, "this address is not loopback and `server.auth` is not set: every write is refused");
+        }
         let external_url = blueprint.config.server.external_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let config = Arc::clone(&blueprint.config);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.storage.path).await?);

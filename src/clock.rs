@@ -73,6 +73,16 @@ pub fn today() -> Day {
     Day::of(wall())
 }
 
+/// Bytes that nobody can guess: keys, secrets of tokens.
+///
+/// # Errors
+/// Where the system has none to give.
+pub fn random_bytes() -> Result<[u8; 32], String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    Ok(bytes)
+}
+
 /// A number in `0..1`, for jitter only; never for an id.
 #[must_use]
 pub fn jitter() -> f64 {

@@ -64,6 +64,7 @@ enum Op {
     Attempting(usize, i64),
     Attempted(usize, &'static str, DeliveryState, Option<i64>, Option<String>),
     Settled(usize, DeliveryState),
+    Resend(usize, i64),
     Prune(i64),
     Reopen,
 }
@@ -95,6 +96,7 @@ fn commits() -> impl Strategy<Value = Commit> {
     let records = prop::collection::vec(record, 0..3);
     (alerts, deliveries, states, forgotten, hours, slices, watermarks, renamed, records).prop_map(
         |(alerts, deliveries, states, forgotten, hours, slices, watermarks, renamed, records)| Commit {
+            resent: Vec::new(),
             records: records.into_iter().map(record_of).collect(),
             alerts: alerts.into_iter().map(|(sample, state)| sample.alert(state)).collect(),
             deliveries: deliveries
@@ -136,6 +138,7 @@ fn ops() -> impl Strategy<Value = Op> {
         5 => (0..8_usize, outcome, state, prop::option::of(0..200_i64), prop::option::of("[a-z]{1,2}"))
             .prop_map(|(index, outcome, state, next, handle)| Op::Attempted(index, outcome, state, next, handle)),
         1 => (0..8_usize, ended).prop_map(|(index, state)| Op::Settled(index, state)),
+        2 => (0..8_usize, 0..90_i64).prop_map(|(index, at)| Op::Resend(index, at)),
         1 => (0..9_i64).prop_map(Op::Prune),
         1 => Just(Op::Reopen),
     ]
@@ -162,6 +165,10 @@ async fn apply(store: &dyn Store, op: &Op) -> Result<(), StoreError> {
             store.attempted(&named(*index).await, attempt, *state, next.map(minutes), handle.clone()).await
         }
         Op::Settled(index, state) => store.settled(&named(*index).await, *state).await,
+        Op::Resend(index, at) => {
+            let resent = vec![(named(*index).await, minutes(*at))];
+            store.commit(Commit { resent, ..Commit::default() }).await
+        }
         Op::Prune(days) => {
             let keep = Keep { hours: DAY, history: DAY * 3 };
             store.prune(NIGHT + DAY * *days, keep).await
@@ -210,9 +217,20 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         DeliveryFilter { alert_id: Some(sample.id()), sink: Some("hook".into()), ..DeliveryFilter::default() },
     ] {
         for found in store.deliveries(&filter, 5).await.unwrap() {
-            let Delivery { id, sink, state, attempts, created_at, next_attempt_at, sequence, notification, handle } =
-                found;
-            let row = (id, sink, state, attempts, created_at, next_attempt_at, sequence, digest(&notification), handle);
+            let Delivery {
+                id,
+                sink,
+                state,
+                attempts,
+                created_at,
+                next_attempt_at,
+                resent_at,
+                sequence,
+                notification,
+                handle,
+            } = found;
+            let times = (created_at, next_attempt_at, resent_at);
+            let row = (id, sink, state, attempts, times, sequence, digest(&notification), handle);
             all.push(format!("{filter:?}: {row:?}"));
         }
     }

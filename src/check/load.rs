@@ -8,7 +8,7 @@
 //! Invariant: where no finding is an error, the SLOs, policies and configuration are complete and fit each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::check::catalogue;
@@ -50,6 +50,8 @@ pub struct Loaded {
     pub policies: BTreeMap<String, Arc<Policy>>,
     /// The configuration, every default applied, if a `config/v1` document was among the texts.
     pub config: Option<Config>,
+    /// The texts of the message templates that the configuration names, by path; read by whoever may.
+    pub templates: BTreeMap<PathBuf, String>,
     /// Everything wrong, in the order of files and lines.
     pub findings: Vec<Diagnostic>,
     /// The documents of ours, with the places of everything in them.

@@ -3,6 +3,9 @@
 //! A finding stands on the nearest thing that is there: [`At::nearest`] walks down as far as the file goes, so a rule
 //! names the key that it speaks about and need not care whether it was written.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use crate::check::load::{Loaded, Origin};
 use crate::config::meant::Config;
 use crate::diag::{Diagnostic, Place};
@@ -310,6 +313,8 @@ pub struct Set<'a> {
     pub exclusions: Vec<(&'a Exclusion, At<'a>)>,
     /// Where there is one.
     pub config: Option<ConfigAt<'a>>,
+    /// The texts of the message templates that it names, by path.
+    pub templates: Option<&'a BTreeMap<PathBuf, String>>,
     /// The day of the check.
     pub today: Day,
 }
@@ -338,6 +343,7 @@ impl<'a> Set<'a> {
             owners: owners(loaded),
             exclusions: exclusions.collect(),
             config: config.map(|(config, at)| ConfigAt { config, at }),
+            templates: Some(&loaded.templates),
             today,
         }
     }

@@ -2,8 +2,10 @@
 //!
 //! Invariant: a secret is a reference (`{env: NAME}` or `{file: PATH}`), never a value; it is resolved by `app`.
 
+pub mod access;
 pub mod meant;
 pub mod read;
+mod routes;
 pub mod secrets;
 pub mod sinks;
 mod sources;

@@ -141,6 +141,8 @@ pub const NO_REASON: &str = "SLO080";
 pub const PAST_EXCLUSION: &str = "SLO081";
 /// A pattern of an exclusion that no SLO fits.
 pub const EMPTY_EXCLUSION: &str = "SLO082";
+/// A message template that does not parse, or fails on a made-up notification.
+pub const BAD_TEMPLATE: &str = "SLO110";
 
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
@@ -208,6 +210,7 @@ pub const LIST: &[Code] = &[
     Code { id: NO_REASON, title: "exclusion without a reason" },
     Code { id: PAST_EXCLUSION, title: "exclusion is past" },
     Code { id: EMPTY_EXCLUSION, title: "exclusion of SLOs that there are not" },
+    Code { id: BAD_TEMPLATE, title: "message template fails" },
 ];
 
 /// The title of a code, if there is such a code.

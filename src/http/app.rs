@@ -1,4 +1,4 @@
-//! What every handler is given: the service, the telemetry, and on which kind of address we listen.
+//! What every handler is given: the service, the telemetry, and who reaches us.
 
 use std::sync::Arc;
 
@@ -20,8 +20,19 @@ pub struct App {
     pub service: Arc<dyn Service>,
     /// Log of requests.
     pub telemetry: Telemetry,
-    /// Whether writes are open to whoever reaches us.
-    pub loopback: bool,
+    /// Who reaches us.
+    pub reach: Reach,
+}
+
+/// Who reaches the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// This process alone: nobody is asked for a token.
+    Here,
+    /// People and programs on this machine.
+    Loopback,
+    /// Others too.
+    Network,
 }
 
 impl App {

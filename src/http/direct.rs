@@ -11,7 +11,7 @@ use axum::http::{Request, StatusCode};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
-use crate::http::app::App;
+use crate::http::app::{App, Reach};
 use crate::http::router::router;
 use crate::runtime::service::Service;
 use crate::telemetry::Telemetry;
@@ -26,7 +26,7 @@ impl Direct {
     /// Of this service.
     #[must_use]
     pub fn new(service: Arc<dyn Service>, telemetry: Telemetry) -> Self {
-        Self { router: router(App { service, telemetry, loopback: true }) }
+        Self { router: router(App { service, telemetry, reach: Reach::Here }) }
     }
 
     /// GET of a path with its query: status and body. `None` where the path is none, or the body is longer than

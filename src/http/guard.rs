@@ -1,4 +1,7 @@
-//! What every request passes: who may write, how long an answer may take, what browsers are told.
+//! What every request passes: who may ask and write, how long an answer may take, what browsers are told.
+//!
+//! Without tokens reading is open, and writing where only people on the machine reach us. With tokens every request needs
+//! one, but for what has a check of its own (signed links, hooks) or tells nothing of the SLOs (health, own metrics).
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -7,11 +10,16 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 
-use crate::http::app::App;
+use crate::http::app::{App, Reach};
+use crate::http::caller::CheckedToken;
 use crate::http::error::ApiError;
-use crate::telemetry::event::HttpRequest;
+use crate::http::needs::{Needs, needs};
+use crate::runtime::access::{Admission, Presented};
+use crate::telemetry::event::{HttpRequest, RequestRefused};
 
 /// Longest time for an answer: a scrape gives up after 10 s by default, a person before 30.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,38 +34,139 @@ const BROWSER_HEADERS: [(HeaderName, &str); 4] = [
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
+/// Basic first: a browser asks for name and secret, programs send `Bearer NAME.SECRET`.
+const CHALLENGES: [&str; 2] = ["Basic realm=\"slo\", charset=\"UTF-8\"", "Bearer realm=\"slo\""];
+
+/// What is logged of the path of a signed link: its token is a secret.
+const LINK: &str = "/a/";
+
+/// Why a request was not let through.
+struct Refusal {
+    /// Label of the metric.
+    reason: &'static str,
+    error: ApiError,
+}
+
 /// Refuses what may not be, answers in time, and tells.
-pub async fn watch(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn watch(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let mut response = match may(&app, &method, request.headers()) {
-        Ok(()) => answer(request, next).await,
-        Err(error) => error.into_response(),
+    let mut response = match may(&app, &method, &path, request.headers()).await {
+        Ok(token) => {
+            if let Some(token) = token {
+                request.extensions_mut().insert(token);
+            }
+            answer(request, next).await
+        }
+        Err(refusal) => {
+            app.telemetry.tell(&RequestRefused { reason: refusal.reason });
+            refused(refusal.error)
+        }
     };
     for (name, value) in BROWSER_HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     // Figures are of a moment; the style sheet says otherwise for itself.
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    app.telemetry.tell(&HttpRequest { method: method.as_str(), path: &path, status: response.status().as_u16() });
+    let shown = if path.starts_with(LINK) { LINK } else { &path };
+    app.telemetry.tell(&HttpRequest { method: method.as_str(), path: shown, status: response.status().as_u16() });
     response
 }
 
-/// Reading is open. Writing is open on loopback, where only people on the machine reach us, and even there not to a
-/// page of another site that a browser on the machine happens to show.
-fn may(app: &App, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
-    if method.is_safe() {
+/// Gives the token that was checked, where there is one.
+async fn may(app: &App, method: &Method, path: &str, headers: &HeaderMap) -> Result<Option<CheckedToken>, Refusal> {
+    if app.reach == Reach::Here {
+        return Ok(None);
+    }
+    let needs = needs(method, path);
+    let presented = presented(headers).filter(|_| needs != Needs::Nothing);
+    let checked = match (needs, app.service.admit(presented.as_ref()).await) {
+        (_, Admission::Open) => {
+            without_tokens(app, method)?;
+            None
+        }
+        (Needs::Nothing, _) => None,
+        (Needs::Role(role), Admission::Known { name, role: has }) if has >= role => Some(CheckedToken(name)),
+        (Needs::Role(role), Admission::Known { name, role: has }) => {
+            let message = format!("this needs the role `{}`; the token `{name}` has `{}`", role.name(), has.name());
+            return Err(refusal("forbidden", StatusCode::FORBIDDEN, "forbidden", message));
+        }
+        (Needs::Role(_), Admission::Unknown) => {
+            let message = match presented {
+                Some(_) => "the token is not known; it is NAME.SECRET as `slo token` printed it",
+                None => "a token is needed: `Authorization: Bearer NAME.SECRET`; `slo token` makes one",
+            };
+            return Err(refusal("unauthorized", StatusCode::UNAUTHORIZED, "unauthorized", message));
+        }
+        (Needs::Role(_), Admission::Busy) => {
+            let message = "too many tokens are being checked; try again in a few seconds";
+            return Err(refusal("busy", StatusCode::TOO_MANY_REQUESTS, "busy", message));
+        }
+    };
+    if !method.is_safe() && !is_of_own_page(app, headers) {
+        let message = "writes from pages of other sites are refused";
+        return Err(refusal("cross_site", StatusCode::FORBIDDEN, "cross_site", message));
+    }
+    Ok(checked)
+}
+
+fn refusal(reason: &'static str, status: StatusCode, code: &str, message: impl Into<String>) -> Refusal {
+    Refusal { reason, error: ApiError::new(status, code, message) }
+}
+
+/// Reading is open. Writing is open on loopback, where only people on the machine reach us.
+fn without_tokens(app: &App, method: &Method) -> Result<(), Refusal> {
+    if method.is_safe() || app.reach == Reach::Loopback {
         return Ok(());
     }
-    if !app.loopback {
-        let message =
-            "writes are refused: the service listens on an address that is not loopback, and no `auth` is configured";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message));
+    let message =
+        "writes are refused: the service listens on an address that is not loopback, and no `auth` is configured";
+    Err(refusal("forbidden", StatusCode::FORBIDDEN, "forbidden", message))
+}
+
+/// Whether a write comes from a program, or from a page of ours: a browser sends along what it knows of the user, and
+/// reaches loopback, whatever site shows the page. Browsers that do not say where a request comes from name its origin.
+fn is_of_own_page(app: &App, headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if let Some(site) = text("sec-fetch-site") {
+        return matches!(site, "same-origin" | "none");
     }
-    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "cross_site", "writes from pages of other sites are refused"));
+    let Some(origin) = text("origin") else { return true };
+    let host = |url: &str| url.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or_default().to_owned());
+    let external = app.service.external_url();
+    host(origin).is_some_and(|origin| text("host") == Some(&*origin) || host(&external) == Some(origin))
+}
+
+/// What is shown: a bearer token, or name and secret from a browser's prompt. There the whole token will do as well.
+fn presented(headers: &HeaderMap) -> Option<Presented> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = text.trim().split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        let (name, secret) = rest.rsplit_once('.')?;
+        return Some(Presented { name: name.to_owned(), secret: secret.to_owned() });
     }
-    Ok(())
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+    let (name, secret) = decoded.split_once(':')?;
+    let own = secret.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')).unwrap_or(secret);
+    Some(Presented { name: name.to_owned(), secret: own.to_owned() })
+}
+
+fn refused(error: ApiError) -> Response {
+    let status = error.status();
+    let mut response = error.into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        for challenge in CHALLENGES {
+            response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
 }
 
 /// The handler's answer; an error where it takes too long, or breaks.
@@ -72,6 +181,28 @@ async fn answer(request: Request, next: Next) -> Response {
         Err(_) => {
             let message = format!("no answer within {} s; ask for less", TIMEOUT.as_secs());
             ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(value: &str) -> Option<(String, String)> {
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap())]);
+        presented(&headers).map(|shown| (shown.name, shown.secret))
+    }
+
+    #[test]
+    fn a_token_is_shown_as_bearer_or_by_a_browser() {
+        let expected = Some(("a.b".to_owned(), "s-_1".to_owned()));
+        assert_eq!(shown("Bearer a.b.s-_1"), expected);
+        assert_eq!(shown("bearer  a.b.s-_1 "), expected);
+        assert_eq!(shown(&format!("Basic {}", STANDARD.encode("a.b:s-_1"))), expected);
+        assert_eq!(shown(&format!("Basic {}", STANDARD.encode("a.b:a.b.s-_1"))), expected);
+        for none in ["Bearer nodot", "Basic !!!", "Digest x", "Bearer", ""] {
+            assert_eq!(shown(none), None, "{none}");
         }
     }
 }

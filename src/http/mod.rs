@@ -15,6 +15,7 @@ pub mod error;
 pub mod exposition;
 pub mod guard;
 pub mod listing;
+pub mod needs;
 pub mod openapi;
 pub mod query;
 pub mod router;

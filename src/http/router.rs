@@ -25,10 +25,14 @@ pub fn api_routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/alerts", get(api::alerts::list)),
         // Ids hold slashes: what follows is all id, encoded or not.
         ("/api/v1/alerts/{*id}", get(api::alerts::one)),
-        ("/api/v1/deliveries", get(api::alerts::deliveries)),
         ("/api/v1/silences", get(api::silences::list).post(api::silences::add)),
         ("/api/v1/silences/{id}", delete(api::silences::expire)),
         ("/api/v1/markers", get(api::silences::markers).post(api::silences::mark)),
+        ("/api/v1/deliveries", get(api::deliveries::list)),
+        // As with alerts: all but the last word is id.
+        ("/api/v1/deliveries/{*id}", post(api::deliveries::resend)),
+        ("/api/v1/audit", get(api::audit::list)),
+        ("/api/v1/sinks", get(api::parts::sinks)),
         ("/api/v1/sources", get(api::parts::sources)),
         ("/api/v1/config", get(api::parts::config)),
         ("/api/v1/openapi.json", get(api::parts::document)),

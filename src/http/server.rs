@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::http::app::App;
+use crate::http::app::{App, Reach};
 use crate::http::router::router;
 use crate::runtime::service::Service;
 use crate::telemetry::Telemetry;
@@ -46,7 +46,8 @@ pub async fn serve(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     telemetry.tell(&Lifecycle::Listening(&address.to_string()));
-    let router = router(App { service, telemetry, loopback: address.ip().is_loopback() });
+    let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Network };
+    let router = router(App { service, telemetry, reach });
     let (closing, closed) = watch::channel(false);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();

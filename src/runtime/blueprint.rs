@@ -10,17 +10,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::check;
 use crate::clock;
+use crate::config::access::read_tokens;
 use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConfig, SourceKind};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
 use crate::policy::compile::{Terms, definition};
 use crate::policy::quiet;
 use crate::policy::subject::Subject;
+use crate::policy::template::Template;
 use crate::runtime::files::{Gathered, Request};
 use crate::runtime::service::Refusal;
 use crate::secret::Secrets;
@@ -126,6 +129,9 @@ impl Launch {
             .filter_map(|secret| self.secrets.resolve(secret).err())
             .map(|error| Diagnostic::error(codes::BAD_ADDRESS, format!("a secret is missing: {error}")))
             .collect();
+        if !self.overrides.without_sinks {
+            findings.extend(self.tokens(&config));
+        }
         let slos: Vec<SloPlan> =
             gathered.loaded.slos.iter().filter_map(|slo| self.compile(slo, &config, &mut findings)).collect();
         let mut sources = BTreeMap::new();
@@ -135,9 +141,11 @@ impl Launch {
                 Err(problem) => findings.push(cannot_be_built("source", name, &problem.to_string())),
             }
         }
+        let templates = parsed(&config, &gathered.loaded.templates, &mut findings);
         let mut sinks = BTreeMap::new();
         for (name, sink) in &config.sinks {
-            let parts = Parts { name, server: &config.server, secrets: &self.secrets, template: None };
+            let template = templates.get(name);
+            let parts = Parts { name, server: &config.server, secrets: &self.secrets, template };
             match sink::build(sink, &parts) {
                 Ok(built) => drop(sinks.insert(name.clone(), built)),
                 Err(problem) => findings.push(cannot_be_built("sink", name, &problem.to_string())),
@@ -150,11 +158,24 @@ impl Launch {
         let on_deploy =
             slos.iter().filter_map(|plan| Some((plan.slo.id.clone(), plan.slo.alerting.policy.on_deploy.clone()?)));
         let quiet = quiet::Written { exclusions, on_deploy: on_deploy.collect() };
-        let digest = digest(&config, &slos, &quiet);
+        let digest = digest(&config, &slos, &quiet, &gathered.loaded.templates);
         let revision = gathered.watched.iter().find_map(|path| revision(path));
         let warnings = report.findings().iter().filter(|finding| finding.severity == Severity::Warning).cloned();
         let warnings = warnings.collect();
         Ok(Blueprint { config, slos, sources, sinks, quiet, watched: gathered.watched, digest, revision, warnings })
+    }
+
+    /// What is wrong with the file of tokens, where there is one.
+    fn tokens(&self, config: &Config) -> Vec<Diagnostic> {
+        let Some(path) = &config.server.tokens else { return Vec::new() };
+        let finding = |problem: String| {
+            let message = format!("the file of tokens `{}` cannot be used: {problem}", path.display());
+            Diagnostic::error(codes::BAD_ADDRESS, message).with_help("`slo token NAME --role ROLE` makes a line of it")
+        };
+        match self.secrets.resolve(&SecretRef::File(path.clone())) {
+            Ok(text) => read_tokens(text.expose_secret()).1.into_iter().map(finding).collect(),
+            Err(error) => vec![finding(error.to_string())],
+        }
     }
 
     fn compile(&self, slo: &Arc<Slo>, config: &Config, findings: &mut Vec<Diagnostic>) -> Option<SloPlan> {
@@ -283,6 +304,23 @@ fn cannot_be_built(what: &str, name: &str, problem: &str) -> Diagnostic {
     Diagnostic::error(codes::BAD_ADDRESS, format!("the {what} `{name}` cannot be used: {problem}"))
 }
 
+/// The message templates by sink. They were tried before; one that cannot be used all the same is noted.
+fn parsed(
+    config: &Config,
+    texts: &BTreeMap<PathBuf, String>,
+    findings: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, Template> {
+    let mut templates = BTreeMap::new();
+    for (sink, file) in &config.templates {
+        let Some(text) = texts.get(&file.path) else { continue };
+        match Template::parse(&file.path.display().to_string(), text) {
+            Ok(template) => drop(templates.insert(sink.clone(), template)),
+            Err(why) => findings.push(Diagnostic::error(codes::BAD_TEMPLATE, why.to_string())),
+        }
+    }
+    templates
+}
+
 /// Every secret that the configuration names.
 fn secrets(config: &Config) -> Vec<&SecretRef> {
     let sources = config.sources.values().filter_map(|source| match &source.auth {
@@ -294,9 +332,12 @@ fn secrets(config: &Config) -> Vec<&SecretRef> {
 }
 
 /// Of everything that decides: equal digests, equal behaviour.
-fn digest(config: &Config, slos: &[SloPlan], quiet: &quiet::Written) -> String {
+fn digest(config: &Config, slos: &[SloPlan], quiet: &quiet::Written, templates: &BTreeMap<PathBuf, String>) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{config:?}{quiet:?}"));
+    if !templates.is_empty() {
+        hash.update(format!("{templates:?}"));
+    }
     for plan in slos {
         hash.update(format!("{:?}{:?}{:?}", plan.definition, plan.subject, plan.generation));
     }

@@ -3,6 +3,7 @@
 mod acts;
 mod reload;
 mod silences;
+mod sinks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,6 +20,7 @@ use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
 use crate::policy::evidence::Deploy;
 use crate::policy::source::{SourceAlert, SourceRule};
+use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
@@ -27,11 +29,11 @@ use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::quiet::{Stillness, deploy_of};
 use crate::runtime::service::{
-    ActError, ConfigView, InstanceView, SeriesView, Service, SilenceView, SourceView, Summary,
+    ActError, ConfigView, InstanceView, SeriesView, Service, SilenceView, SinkView, SourceView, Summary,
 };
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
-use crate::runtime::{watch, watchdog};
+use crate::runtime::{desk, watch, watchdog};
 use crate::spec::policy::AlertSeverity;
 use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
@@ -56,6 +58,8 @@ struct Running {
     stop: CancellationToken,
     pollers: Vec<JoinHandle<(String, SourceAlert)>>,
     watchdogs: Vec<JoinHandle<()>>,
+    /// Outlives reloads.
+    desk: Option<JoinHandle<()>>,
     outbox: Outbox,
 }
 
@@ -71,6 +75,7 @@ pub struct Live {
     mirrors: MirrorSinks,
     /// Held by the act under way.
     acting: tokio::sync::Mutex<()>,
+    access: Access,
     reload_ok: RwLock<bool>,
     external_url: String,
     pace: Pace,
@@ -101,6 +106,7 @@ impl Live {
         // Before anything is told.
         let stillness = Arc::new(Stillness::read(core.store.as_ref(), blueprint.quiet.clone()).await?);
         stillness.show(&core);
+        core.restore_desk().await?;
         let blueprint = Arc::new(blueprint);
         let mut entries = BTreeMap::new();
         for plan in &blueprint.slos {
@@ -118,7 +124,8 @@ impl Live {
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
         Self::withdraw_sources(&core, alerts).await;
         let watchdogs = watchdogs(&core, &blueprint, (pace, &task_stop));
-        let running = Running { stop: task_stop, pollers, watchdogs, outbox };
+        let desk = Some(tokio::spawn(desk::run(Arc::clone(&core), stop.child_token())));
+        let running = Running { stop: task_stop, pollers, watchdogs, desk, outbox };
         let mirrors = MirrorSinks::default();
         mirrors.take(&blueprint);
         if pace == Pace::Service {
@@ -129,6 +136,7 @@ impl Live {
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
             core,
+            access: Access::new(Arc::clone(&launch.secrets)),
             launch,
             loaded,
             running: tokio::sync::Mutex::new(running),
@@ -173,6 +181,7 @@ impl Live {
         running.stop.cancel();
         let pollers = std::mem::take(&mut running.pollers);
         let watchdogs = std::mem::take(&mut running.watchdogs);
+        let desk = running.desk.take();
         let all = async {
             for poller in pollers {
                 // A panic in a poller was logged when it happened.
@@ -180,6 +189,9 @@ impl Live {
             }
             for watchdog in watchdogs {
                 let _ = watchdog.await;
+            }
+            if let Some(desk) = desk {
+                let _ = desk.await;
             }
         };
         let pollers_ended = tokio::time::timeout(GRACE.to_std(), all).await.is_ok();
@@ -362,6 +374,15 @@ impl Service for Live {
         self.core.store.deliveries(filter, limit).await
     }
 
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        self.core.store.delivery(id).await
+    }
+
+    async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
+        let (loaded, now) = (self.loaded(), self.core.clock.now());
+        sinks::views(&loaded.blueprint, self.core.store.as_ref(), now).await
+    }
+
     fn sources(&self) -> Vec<SourceView> {
         self.core.sources()
     }
@@ -375,6 +396,10 @@ impl Service for Live {
             reload_ok: *self.reload_ok.read().unwrap_or_else(PoisonError::into_inner),
             config: loaded.blueprint.shown(),
         }
+    }
+
+    async fn admit(&self, presented: Option<&Presented>) -> Admission {
+        self.access.admit(self.core.config().server.tokens.as_deref(), presented).await
     }
 
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {

@@ -3,6 +3,7 @@
 //! The shell around the pure core: it asks the sources when a slice is complete, feeds the engine, commits, and wakes
 //! the outbox. `http` and `cli` see it through [`service::Service`] only.
 
+pub mod access;
 pub mod asker;
 pub mod backfill;
 pub mod backtest;

@@ -44,7 +44,7 @@ impl Recorder {
         if all == Commit::default() {
             return Ok(());
         }
-        let delivers = !all.deliveries.is_empty();
+        let delivers = !all.deliveries.is_empty() || !all.resent.is_empty();
         self.store.commit(all).await?;
         *unwritten = Commit::default();
         drop(unwritten);
@@ -63,6 +63,7 @@ fn append(earlier: &mut Commit, later: Commit) {
     earlier.states.extend(later.states);
     earlier.forgotten.extend(later.forgotten);
     earlier.deliveries.extend(later.deliveries);
+    earlier.resent.extend(later.resent);
     earlier.hours.extend(later.hours);
     earlier.slices.extend(later.slices);
     earlier.watermarks.extend(later.watermarks);

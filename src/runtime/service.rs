@@ -12,7 +12,8 @@ use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, TierView};
 use crate::policy::evidence::Deploy;
 use crate::policy::silence::{Silence, SilenceState};
-use crate::store::{AlertFilter, Delivery, DeliveryFilter, Record, RecordKind, StoreError};
+use crate::runtime::access::{Admission, Presented};
+use crate::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, Record, RecordKind, StoreError};
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
 /// One instance with all figures of the list and of its detail. Computed when asked for.
@@ -202,6 +203,25 @@ pub struct SilenceView {
     pub covers: Vec<Alert>,
 }
 
+/// A sink as shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinkView {
+    /// Its name.
+    pub name: String,
+    /// `webhook`, `pagerduty` ..
+    pub kind: String,
+    /// Where it goes, without a secret: host, and a hash of the whole address. `None`: nowhere on a network.
+    pub destination: Option<String>,
+    /// What waits for it.
+    pub pending: u64,
+    /// Age of the oldest of that.
+    pub oldest: Option<Length>,
+    /// How its newest try ended, among its newest rows.
+    pub last: Option<Attempt>,
+    /// What holds it up: a wait that the receiver asked for, a breaker; `None`: nothing that is known.
+    pub gate: Option<String>,
+}
+
 /// The loaded configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigView {
@@ -267,10 +287,18 @@ pub trait Service: Send + Sync {
     async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError>;
     /// The outbox, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError>;
+    /// One delivery.
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError>;
+    /// The sinks, by name.
+    async fn sinks(&self) -> Result<Vec<SinkView>, StoreError>;
     /// The sources.
     fn sources(&self) -> Vec<SourceView>;
     /// What is loaded.
     fn config(&self) -> ConfigView;
+    /// Whether whoever shows this is let in, and as what.
+    async fn admit(&self, _presented: Option<&Presented>) -> Admission {
+        Admission::Open
+    }
     /// Does what a person asks for, with an entry in the audit, or nothing at all. Whether they may is asked before.
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError>;
     /// Records of a kind, newest first: silences, markers, cases, the audit.

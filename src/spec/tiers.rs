@@ -229,9 +229,9 @@ fn read_gates(reader: &mut Reader<'_>, node: NodeId, item: &TierItem, wait: Opti
     }
 }
 
-/// `active: {cron: "0 9 * * Mon-Fri", for: 9h, zone: Europe/Berlin}`.
-fn read_active(reader: &mut Reader<'_>, tier: NodeId) -> Option<Schedule> {
-    let node = reader.document().child(tier, "active")?;
+/// `active: {cron: "0 9 * * Mon-Fri", for: 9h, zone: Europe/Berlin}` of a tier or a route.
+pub fn read_active(reader: &mut Reader<'_>, parent: NodeId) -> Option<Schedule> {
+    let node = reader.document().child(parent, "active")?;
     let item: ActiveItem = reader.decode(node)?;
     if item.cron.is_none() {
         reader.missing(node, "cron", "when a window begins, such as \"0 9 * * Mon-Fri\"");

@@ -101,6 +101,7 @@ impl Held {
             attempts: Vec::new(),
             created_at: new.created_at,
             next_attempt_at: None,
+            resent_at: None,
             handle: None,
             sequence: self.last_sequence,
         };
@@ -110,9 +111,21 @@ impl Held {
     fn keep(&mut self, record: Record) {
         let key = (record.kind, record.id.clone());
         if record.text.is_none() {
-            self.records.remove(&key);
+            if record.kind != RecordKind::Audit {
+                self.records.remove(&key);
+            }
         } else if record.kind != RecordKind::Audit || !self.records.contains_key(&key) {
             self.records.insert(key, record);
+        }
+    }
+
+    fn resend(&mut self, id: &str, at: Timestamp) {
+        let given_up = [DeliveryState::Failed, DeliveryState::Expired, DeliveryState::Superseded];
+        let of_id = |row: &&mut Row| row.delivery.id == id && given_up.contains(&row.delivery.state);
+        if let Some(row) = self.deliveries.iter_mut().find(of_id) {
+            row.delivery.state = DeliveryState::Pending;
+            row.delivery.next_attempt_at = None;
+            row.delivery.resent_at = Some(at);
         }
     }
 
@@ -229,6 +242,7 @@ impl Store for MemoryStore {
         commit.forgotten.iter().for_each(|instance| drop(held.states.remove(instance)));
         held.states.extend(commit.states);
         commit.deliveries.into_iter().for_each(|new| held.insert(new));
+        commit.resent.iter().for_each(|(id, at)| held.resend(id, *at));
         let hours = commit.hours.into_iter();
         held.hours.extend(hours.map(|(instance, generation, hour)| ((generation, hour.end, instance), hour)));
         let slices = commit.slices.into_iter();
@@ -384,6 +398,10 @@ impl Store for MemoryStore {
                 && filter.sink.as_ref().is_none_or(|sink| *sink == delivery.sink)
         };
         Ok(held.deliveries.iter().rev().map(|row| &row.delivery).filter(wanted).take(limit).cloned().collect())
+    }
+
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        Ok(self.held().deliveries.iter().find(|row| row.delivery.id == id).map(|row| row.delivery.clone()))
     }
 
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError> {

@@ -32,6 +32,9 @@ pub struct Commit {
     pub hours: Vec<(String, String, HourBucket)>,
     /// Slices of sources without history, packed by the hour: SLO id, generation, hour end, bytes.
     pub slices: Vec<(String, String, Timestamp, Vec<u8>)>,
+    /// Deliveries that were given up and are to be tried again, and when somebody said so (wall clock): pending and due at
+    /// once, in their old place, with their tries. One that is done, waits or is not there stays as it is.
+    pub resent: Vec<(String, Timestamp)>,
     /// How far each SLO whose watermark moved was decided, by its id and generation.
     pub watermarks: BTreeMap<String, Timestamp>,
     /// What people and the desk keep: silences, marks, cases, audit.
@@ -145,6 +148,8 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// When it is tried next, while pending; `None` before its first try: at once.
     pub next_attempt_at: Option<Timestamp>,
+    /// When somebody last had it sent again: it is tried for a whole horizon from then on.
+    pub resent_at: Option<Timestamp>,
     /// What the receiver called what it opened, once done.
     pub handle: Option<String>,
     /// Place in the order of the outbox.
@@ -346,6 +351,9 @@ pub trait Store: Send + Sync {
 
     /// Deliveries, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError>;
+
+    /// One delivery.
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError>;
 
     /// Alerts, newest first (by `started_at`, then by id).
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError>;

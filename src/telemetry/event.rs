@@ -9,6 +9,19 @@ use crate::telemetry::Event;
 use crate::telemetry::metrics::Metrics;
 use crate::units::Timestamp;
 
+/// A request was not let through.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestRefused {
+    /// `unauthorized`, `forbidden`, `cross_site`, `busy`.
+    pub reason: &'static str,
+}
+
+impl Event for RequestRefused {
+    fn tell(&self, metrics: &Metrics) {
+        metrics.request_refused(self.reason);
+    }
+}
+
 /// A request to a source was answered, or failed.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceRequest<'a> {

@@ -46,6 +46,8 @@ pub enum Metric {
     ReloadSuccess,
     /// Operations of the store that failed.
     StoreErrors,
+    /// HTTP requests that were not let through.
+    HttpRefused,
     /// Revision of the files.
     ConfigInfo,
     /// Version of the program.
@@ -54,7 +56,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the page.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::EvaluationLag,
         Self::TickDuration,
         Self::SourceRequests,
@@ -68,6 +70,7 @@ impl Metric {
         Self::OutboxOldest,
         Self::ReloadSuccess,
         Self::StoreErrors,
+        Self::HttpRefused,
         Self::ConfigInfo,
         Self::BuildInfo,
     ];
@@ -89,6 +92,7 @@ impl Metric {
             Self::OutboxOldest => "slo_outbox_oldest_seconds",
             Self::ReloadSuccess => "slo_reload_success",
             Self::StoreErrors => "slo_store_errors_total",
+            Self::HttpRefused => "slo_http_refused_total",
             Self::ConfigInfo => "slo_config_info",
             Self::BuildInfo => "slo_build_info",
         }
@@ -111,6 +115,7 @@ impl Metric {
             Self::OutboxOldest => "Age of the oldest notification that waits to be delivered",
             Self::ReloadSuccess => "Whether the last reload of the files was taken",
             Self::StoreErrors => "Operations of the store that failed",
+            Self::HttpRefused => "HTTP requests that were not let through, by reason",
             Self::ConfigInfo => "Revision of the files in use",
             Self::BuildInfo => "Version of the program",
         }
@@ -151,6 +156,11 @@ pub struct SinkLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RevisionLabels {
     revision: String,
 }
@@ -179,6 +189,7 @@ pub struct Metrics {
     outbox_oldest: Family<SinkLabels, FloatGauge>,
     reload_success: Gauge,
     store_errors: Counter,
+    http_refused: Family<ReasonLabels, Counter>,
     config_info: Family<RevisionLabels, Gauge>,
     known: Mutex<Known>,
 }
@@ -213,6 +224,7 @@ impl Metrics {
             outbox_oldest: register(&mut registry, Metric::OutboxOldest, Family::default()),
             reload_success: register(&mut registry, Metric::ReloadSuccess, reload_success),
             store_errors: register(&mut registry, Metric::StoreErrors, Counter::default()),
+            http_refused: register(&mut registry, Metric::HttpRefused, Family::default()),
             config_info: register(&mut registry, Metric::ConfigInfo, Family::default()),
             known: Mutex::default(),
             registry: Registry::default(),
@@ -299,6 +311,11 @@ impl Metrics {
     /// The store failed.
     pub(super) fn store_failed(&self) {
         self.store_errors.inc();
+    }
+
+    /// An HTTP request was not let through.
+    pub(super) fn request_refused(&self, reason: &'static str) {
+        self.http_refused.get_or_create(&ReasonLabels { reason }).inc();
     }
 
     /// Drops everything of a source.
@@ -388,6 +405,7 @@ mod tests {
         metrics.replicas_differ("prometheus", false);
         metrics.delivered("hook", "done");
         metrics.outbox("hook", 2, 1.5);
+        metrics.request_refused("unauthorized");
         metrics.revision("abc");
         let page = metrics.render();
         for metric in Metric::ALL {

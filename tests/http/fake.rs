@@ -13,7 +13,8 @@ use slo::policy::act::{Act, Acted, Actor};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::notification::Notification;
 use slo::runtime::service::{
-    ActError, ConfigView, Counted, InstanceView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SourceView,
+    ActError, ConfigView, Counted, InstanceView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SinkView,
+    SourceView,
 };
 use slo::spec::policy::AlertSeverity;
 use slo::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, DeliveryState, Record, RecordKind, StoreError};
@@ -339,6 +340,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         }],
         created_at: time("2026-11-21T02:55:15Z"),
         next_attempt_at: (state == DeliveryState::Pending).then(|| time("2026-11-21T03:01:00Z")),
+        resent_at: None,
         handle: None,
         sequence,
     }
@@ -483,6 +485,14 @@ impl Service for Fake {
             return if findings.is_empty() { Ok(Acted::default()) } else { Err(refused()) };
         }
         Err(ActError::NotFound(format!("{act:?}")))
+    }
+
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        Ok(self.deliveries(&DeliveryFilter::default(), usize::MAX).await?.into_iter().find(|row| row.id == id))
+    }
+
+    async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn records(&self, _kind: RecordKind, _limit: usize) -> Result<Vec<Record>, StoreError> {

@@ -12,6 +12,7 @@ mod bad_objective;
 mod bad_override;
 mod bad_query;
 mod bad_sli;
+mod bad_template;
 mod bad_tier;
 mod cannot_match;
 pub(super) mod clashing_label;
@@ -133,6 +134,7 @@ pub const ALL: &[Rule] = &[
     no_reason::RULE,
     past_exclusion::RULE,
     empty_exclusion::RULE,
+    bad_template::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
@@ -178,7 +180,7 @@ mod tests {
     fn only_what_no_file_can_show_has_no_examples() {
         let without: Vec<&str> =
             ALL.iter().filter(|rule| rule.failing.is_none() || rule.passing.is_none()).map(|rule| rule.code).collect();
-        assert_eq!(without, [codes::UNREADABLE]);
+        assert_eq!(without, [codes::UNREADABLE, codes::BAD_TEMPLATE]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `/api/v1/alerts` and `/api/v1/deliveries`: what fires and fired, and what was sent.
+//! `/api/v1/alerts`: what fires and fired.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -7,13 +7,13 @@ use serde_json::json;
 
 use crate::http::api::page;
 use crate::http::app::App;
-use crate::http::dto::alert::{Alert, Delivery};
+use crate::http::dto::alert::Alert;
 use crate::http::dto::list::List;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::listing;
 use crate::http::query::Parameters;
 use crate::policy::alert::Alert as PolicyAlert;
-use crate::store::{AlertFilter, DeliveryFilter, DeliveryState};
+use crate::store::{AlertFilter, DeliveryFilter};
 
 /// Rows read from the store for one answer. Older ones are reached by narrower filters: paging through years of rows
 /// is not what an API for people and dashboards is for.
@@ -26,14 +26,6 @@ const DELIVERIES_OF_AN_ALERT: usize = 200;
 pub const ALERT_STATES: [&str; 3] = ["pending", "firing", "resolved"];
 
 const SEVERITIES: [&str; 3] = ["page", "ticket", "notice"];
-
-const DELIVERY_STATES: [(&str, DeliveryState); 5] = [
-    ("pending", DeliveryState::Pending),
-    ("done", DeliveryState::Done),
-    ("failed", DeliveryState::Failed),
-    ("superseded", DeliveryState::Superseded),
-    ("expired", DeliveryState::Expired),
-];
 
 /// Alerts in any of these states (all where there are none), newest first.
 pub async fn find(app: &App, states: &[&str], filter: &AlertFilter) -> Result<Vec<PolicyAlert>, ApiError> {
@@ -118,39 +110,4 @@ pub async fn one(State(app): State<App>, Path(id): Path<String>, uri: Uri) -> Re
     })?;
     let mut shown = with_deliveries(&app, &[alert]).await?;
     shown.pop().map(Json).ok_or_else(|| ApiError::not_found("unknown_alert", format!("there is no alert `{id}`")))
-}
-
-/// The outbox, newest first; at most the newest 10,000 that match.
-#[utoipa::path(
-    get, path = "/api/v1/deliveries", tag = "alerts",
-    params(
-        ("state" = Option<String>, Query, description = "pending, done, failed, superseded or expired"),
-        ("alert" = Option<String>, Query, description = "an alert's id"),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 5000, description = "most items of a part, 500 by default"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before"),
-    ),
-    responses(
-        (status = 200, description = "a part of the list", body = List<Delivery>),
-        (status = 400, description = "a parameter that is not known or not allowed", body = ErrorBody),
-        (status = 500, description = "the store failed", body = ErrorBody),
-    )
-)]
-pub async fn deliveries(State(app): State<App>, uri: Uri) -> Result<Json<List<Delivery>>, ApiError> {
-    let parameters = Parameters::strict(&uri, &["state", "alert", "limit", "cursor"])?;
-    let state = parameters.choice("state", &DELIVERY_STATES.map(|(name, _)| name))?;
-    let filter = DeliveryFilter {
-        state: DELIVERY_STATES.into_iter().find(|(name, _)| Some(*name) == state).map(|(_, state)| state),
-        alert_id: parameters.one("alert")?.map(str::to_owned),
-        sink: None,
-    };
-    let (limit, cursor) = page(&parameters)?;
-    let found = app.service.deliveries(&filter, ROWS_MOST).await?;
-    let total = found.len();
-    let (found, next) = listing::part(found, |delivery| delivery.id.clone(), cursor.as_ref(), limit);
-    Ok(Json(List {
-        items: found.iter().map(Delivery::from).collect(),
-        next_cursor: next.map(|cursor| cursor.write()),
-        total,
-        as_of: app.as_of(),
-    }))
 }

@@ -2,6 +2,8 @@
 //! makes the objects of `http::dto`; nothing is worked out here.
 
 pub mod alerts;
+pub mod audit;
+pub mod deliveries;
 pub mod metrics;
 pub mod operations;
 pub mod parts;

@@ -1,4 +1,4 @@
-//! `/api/v1/sources`, `/api/v1/config`, `/api/v1/openapi.json`: state of the parts, redacted.
+//! `/api/v1/sources`, `/api/v1/sinks`, `/api/v1/config`, `/api/v1/openapi.json`: state of the parts, redacted.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::http::app::App;
 use crate::http::dto::list::List;
-use crate::http::dto::state::{Config, Source};
+use crate::http::dto::state::{Config, Sink, Source};
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::openapi;
 use crate::http::query::Parameters;
@@ -21,6 +21,20 @@ pub async fn sources(State(app): State<App>, uri: Uri) -> Result<Json<List<Sourc
     Parameters::strict(&uri, &[])?;
     let mut items: Vec<Source> = app.service.sources().iter().map(Source::from).collect();
     items.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Json(List { total: items.len(), items, next_cursor: None, as_of: app.as_of() }))
+}
+
+/// The sinks, by name: what waits for each, and how the newest try ended.
+#[utoipa::path(
+    get, path = "/api/v1/sinks", tag = "parts",
+    responses(
+        (status = 200, description = "the whole list", body = List<Sink>),
+        (status = 500, description = "the store failed", body = ErrorBody),
+    )
+)]
+pub async fn sinks(State(app): State<App>, uri: Uri) -> Result<Json<List<Sink>>, ApiError> {
+    Parameters::strict(&uri, &[])?;
+    let items: Vec<Sink> = app.service.sinks().await?.iter().map(Sink::from).collect();
     Ok(Json(List { total: items.len(), items, next_cursor: None, as_of: app.as_of() }))
 }
 

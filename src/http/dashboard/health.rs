@@ -1,14 +1,16 @@
-//! `/health`: sources, files in use, what waits to be delivered.
+//! `/health`: sources, files in use, what waits to be delivered or was given up, who did what.
 
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use maud::{Markup, html};
 
+use crate::http::api::audit::newest;
 use crate::http::app::App;
 use crate::http::dashboard::alerts::delivery_table;
 use crate::http::dashboard::format;
 use crate::http::dashboard::layout::{Frame, mark, problem, words};
+use crate::http::dto::audit::Audited;
 use crate::http::error::ApiError;
 use crate::http::query::Parameters;
 use crate::runtime::service::{ConfigView, SourceView};
@@ -16,6 +18,9 @@ use crate::store::{DeliveryFilter, DeliveryState};
 
 /// Deliveries shown.
 const DELIVERIES: usize = 50;
+
+/// Acts shown.
+const ACTS: usize = 20;
 
 /// Answers `/health`.
 pub async fn page(State(app): State<App>, uri: Uri) -> Response {
@@ -26,7 +31,10 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
     let frame = Frame::new(app, uri, &Parameters::lenient(uri)?)?;
     let of = |state| DeliveryFilter { state: Some(state), ..DeliveryFilter::default() };
     let pending = app.service.deliveries(&of(DeliveryState::Pending), DELIVERIES).await?;
-    let failed = app.service.deliveries(&of(DeliveryState::Failed), DELIVERIES).await?;
+    let mut given_up = app.service.deliveries(&of(DeliveryState::Failed), DELIVERIES).await?;
+    given_up.extend(app.service.deliveries(&of(DeliveryState::Expired), DELIVERIES).await?);
+    given_up.sort_by_key(|delivery| std::cmp::Reverse(delivery.sequence));
+    let acts = newest(app, ACTS).await?;
     let content = html! {
         h1 { "Health" }
         @if let Err(missing) = app.service.ready() { p.notice-bar role="status" { "Not ready: " (missing) } }
@@ -36,9 +44,41 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
             h2 { "Waiting to be delivered" }
             @if pending.is_empty() { p.quiet { "Nothing waits." } } @else { (delivery_table(&pending)) }
         }
-        @if !failed.is_empty() { section.card { h2 { "Given up" } (delivery_table(&failed)) } }
+        @if !given_up.is_empty() {
+            section.card {
+                h2 { "Given up" }
+                p.quiet { "Sent again by " code { "POST /api/v1/deliveries/ID/resend" } ", once the receiver is mended." }
+                (delivery_table(&given_up))
+            }
+        }
+        section.card {
+            h2 { "Done by people" }
+            @if acts.is_empty() { p.quiet { "Nothing so far." } } @else { (audit(&frame, &acts)) }
+        }
     };
     Ok(frame.page("Health", "/health", &content))
+}
+
+/// The newest entries of the audit.
+fn audit(frame: &Frame, acts: &[Audited]) -> Markup {
+    html! {
+        div.scroll {
+            table.audit {
+                thead { tr {
+                    th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" } th scope="col" { "To" }
+                    th scope="col" { "Detail" }
+                } }
+                tbody { @for act in acts { tr {
+                    th scope="row" { (format::moment(act.at)) }
+                    td data-name="Who" { (act.actor) span.quiet { " by " (act.via) } }
+                    td data-name="What" { (act.action) }
+                    td data-name="To" { code { (act.object) } }
+                    td data-name="Detail" { (act.detail) }
+                } } }
+            }
+        }
+        p { a href=(frame.path("/api/v1/audit")) { "All of it" } }
+    }
 }
 
 fn sources(frame: &Frame, sources: &[SourceView]) -> Markup {

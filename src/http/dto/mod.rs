@@ -5,6 +5,7 @@
 //! nothing to say; figures are not rounded; ratios run from 0 to 1; nothing non-finite is written.
 
 pub mod alert;
+pub mod audit;
 pub mod figure;
 pub mod instance;
 pub mod list;

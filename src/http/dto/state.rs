@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::http::dto::alert::Attempt;
 use crate::http::dto::figure::Figure;
-use crate::runtime::service::{ConfigView, SourceView};
-use crate::units::Timestamp;
+use crate::runtime::service::{ConfigView, SinkView, SourceView};
+use crate::units::{Length, Timestamp};
 
 /// One source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -42,6 +43,40 @@ pub struct SourceFailure {
     pub at: Timestamp,
     /// What went wrong.
     pub message: String,
+}
+
+/// One sink.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Sink {
+    /// Its name.
+    pub name: String,
+    /// `webhook pagerduty alertmanager` ..
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Where it goes, without its path: host, and a hash by which equal addresses are known.
+    pub destination: Option<String>,
+    /// What waits for it.
+    pub pending: u64,
+    /// Age of the oldest of that; 0 where nothing waits.
+    pub oldest_seconds: Figure,
+    /// The newest try.
+    pub last: Option<Attempt>,
+    /// What holds it up: a wait that the receiver asked for, a breaker that is open.
+    pub gate: Option<String>,
+}
+
+impl From<&SinkView> for Sink {
+    fn from(view: &SinkView) -> Self {
+        Self {
+            name: view.name.clone(),
+            kind: view.kind.clone(),
+            destination: view.destination.clone(),
+            pending: view.pending,
+            oldest_seconds: Figure(view.oldest.map_or(0.0, Length::seconds_f64)),
+            last: view.last.as_ref().map(Attempt::from),
+            gate: view.gate.clone(),
+        }
+    }
 }
 
 /// The configuration in use.

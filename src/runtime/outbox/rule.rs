@@ -52,6 +52,8 @@ pub struct Written {
 pub fn decide(head: &Delivery, others: &[Delivery], over: bool) -> Decision {
     let send = || Decision::Send(Box::new(head.notification.clone()));
     match head.notification.state {
+        // Somebody wants the end told, whether or not the begin was.
+        AlertState::Resolved if head.resent_at.is_some() => send(),
         AlertState::Resolved => {
             let mut firings = others.iter().filter(|other| tells(other, AlertState::Firing));
             if firings.clone().any(|firing| firing.state == DeliveryState::Done) {
@@ -86,7 +88,7 @@ pub fn perhaps_told(delivery: &Delivery) -> bool {
 pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp, jitter: f64) -> Written {
     let name = outcome.verdict.name();
     let told = if let DeliveryVerdict::Retry(told) = outcome.verdict { told } else { None };
-    let last = head.created_at + HORIZON;
+    let last = head.resent_at.unwrap_or_default().max(head.created_at) + HORIZON;
     let state = match outcome.verdict {
         DeliveryVerdict::Done => DeliveryState::Done,
         DeliveryVerdict::Refused | DeliveryVerdict::Misconfigured => DeliveryState::Failed,

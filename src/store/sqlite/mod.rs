@@ -144,6 +144,11 @@ impl Store for SqliteStore {
         self.thread.run(READING, move |connection| read::deliveries(connection, &filter, limit)).await
     }
 
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        let id = id.to_owned();
+        self.thread.run(READING, move |connection| read::one_delivery(connection, &id)).await
+    }
+
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError> {
         let filter = filter.clone();
         self.thread.run(READING, move |connection| read::alerts(connection, &filter, limit)).await

@@ -142,6 +142,7 @@ fn count(limit: usize) -> i64 {
 fn delivery(row: &Row<'_>) -> Result<Delivery, Failure> {
     let state: String = row.get("state")?;
     let next: Option<i64> = row.get("next_attempt_at")?;
+    let resent: Option<i64> = row.get("resent_at")?;
     Ok(Delivery {
         id: row.get("id")?,
         sink: row.get("sink")?,
@@ -150,6 +151,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Failure> {
         attempts: Vec::new(),
         created_at: Timestamp::from_millis(row.get("created_at")?),
         next_attempt_at: next.map(Timestamp::from_millis),
+        resent_at: resent.map(Timestamp::from_millis),
         handle: row.get("handle")?,
         sequence: row.get("sequence")?,
     })
@@ -222,6 +224,12 @@ pub(super) fn deliveries(
     let sql = format!("SELECT * FROM deliveries {} ORDER BY sequence DESC LIMIT {}", conditions.clause(), count(limit));
     let found = all(connection, &sql, params_from_iter(conditions.values), delivery)?;
     with_attempts(connection, found)
+}
+
+/// One delivery.
+pub(super) fn one_delivery(connection: &Connection, id: &str) -> Result<Option<Delivery>, Failure> {
+    let found = all(connection, "SELECT * FROM deliveries WHERE id = ?1", [id], delivery)?;
+    Ok(with_attempts(connection, found)?.pop())
 }
 
 /// Alerts, newest first.

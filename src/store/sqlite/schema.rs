@@ -117,4 +117,14 @@ CREATE INDEX records_by_age ON records (kind, at DESC, id);
 CREATE TRIGGER audit_stays BEFORE UPDATE ON records WHEN old.kind = 'audit'
 BEGIN SELECT RAISE(ABORT, 'an entry of the audit is never changed'); END;
 ",
+    "
+ALTER TABLE deliveries ADD COLUMN resent_at INTEGER;
+
+-- An entry of the audit goes by its age alone: `since` is the oldest time that is kept, moved on before what is older goes.
+CREATE TABLE audit_kept (since INTEGER NOT NULL) STRICT;
+INSERT INTO audit_kept VALUES (-9223372036854775808);
+CREATE TRIGGER audit_is_kept BEFORE DELETE ON records
+WHEN old.kind = 'audit' AND old.at > (SELECT since FROM audit_kept)
+BEGIN SELECT RAISE(ABORT, 'an entry of the audit is kept as long as the history'); END;
+",
 ];

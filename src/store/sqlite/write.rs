@@ -30,6 +30,9 @@ pub(super) fn commit(connection: &mut Connection, commit: &Commit) -> Result<(),
     for new in &commit.deliveries {
         write_delivery(&transaction, new)?;
     }
+    for (delivery, at) in &commit.resent {
+        resend(&transaction, delivery, *at)?;
+    }
     write_hours(&transaction, commit)?;
     for (slo, generation, until, bytes) in &commit.slices {
         transaction
@@ -59,7 +62,7 @@ fn write_record(transaction: &Transaction<'_>, record: &Record) -> Result<(), Fa
     let kind = record.kind.name();
     let Some(text) = &record.text else {
         transaction
-            .prepare_cached("DELETE FROM records WHERE kind = ?1 AND id = ?2")?
+            .prepare_cached("DELETE FROM records WHERE kind = ?1 AND id = ?2 AND kind <> 'audit'")?
             .execute(params![kind, record.id])?;
         return Ok(());
     };
@@ -112,6 +115,15 @@ fn write_delivery(transaction: &Transaction<'_>, new: &NewDelivery) -> Result<()
         encode("delivery", &new.id, &new.notification)?,
         new.notification.thread(),
     ])?;
+    Ok(())
+}
+
+fn resend(transaction: &Transaction<'_>, delivery: &str, at: Timestamp) -> Result<(), Failure> {
+    let mut statement = transaction.prepare_cached(
+        "UPDATE deliveries SET state = 'pending', next_attempt_at = NULL, resent_at = ?2
+         WHERE id = ?1 AND state IN ('failed', 'expired', 'superseded')",
+    )?;
+    statement.execute(params![delivery, at.millis()])?;
     Ok(())
 }
 
@@ -242,6 +254,7 @@ pub(super) fn prune(connection: &mut Connection, now: Timestamp, keep: Keep) -> 
          AND NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.id = alert_id)",
         [oldest],
     )?;
+    transaction.execute("UPDATE audit_kept SET since = ?1", [oldest])?;
     transaction.execute(
         "DELETE FROM records WHERE at <= ?1 AND kind <> 'setting'
          AND NOT (kind = 'case' AND EXISTS (SELECT 1 FROM alerts WHERE alerts.id = records.id))",

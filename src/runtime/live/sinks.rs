@@ -1,0 +1,54 @@
+//! The sinks as shown: what waits for each, and how its newest try ended.
+
+use crate::config::meant::SinkConfig;
+use crate::runtime::blueprint::Blueprint;
+use crate::runtime::service::SinkView;
+use crate::sink::Sink;
+use crate::store::{Attempt, DeliveryFilter, Store, StoreError};
+use crate::units::Timestamp;
+
+/// Rows among which the newest try is looked for: the newest row may wait behind older ones.
+const ROWS: usize = 20;
+
+/// All of them, by name.
+pub(super) async fn views(
+    blueprint: &Blueprint,
+    store: &dyn Store,
+    now: Timestamp,
+) -> Result<Vec<SinkView>, StoreError> {
+    let mut views = Vec::new();
+    for (name, config) in &blueprint.config.sinks {
+        let backlog = store.backlog(name, now).await?;
+        let filter = DeliveryFilter { sink: Some(name.clone()), ..DeliveryFilter::default() };
+        let rows = store.deliveries(&filter, ROWS).await?;
+        let tries = rows.into_iter().flat_map(|row| row.attempts);
+        let last: Option<Attempt> = tries.max_by_key(|attempt| attempt.at);
+        views.push(SinkView {
+            name: name.clone(),
+            kind: config.name().to_owned(),
+            destination: destination(config, blueprint.sinks.get(name)),
+            pending: backlog.pending,
+            oldest: backlog.oldest.map(|oldest| now.since(oldest)),
+            last,
+            gate: None,
+        });
+    }
+    Ok(views)
+}
+
+/// What a sink says of itself; of a state that is told to several peers their hosts.
+fn destination(config: &SinkConfig, sink: Option<&Sink>) -> Option<String> {
+    match (config, sink) {
+        (SinkConfig::Alertmanager { urls, .. }, _) => {
+            Some(urls.iter().map(|url| host(url)).collect::<Vec<_>>().join(", "))
+        }
+        (_, Some(Sink::Event(sink))) => sink.destination(),
+        _ => None,
+    }
+}
+
+/// Host and port of an address.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}
