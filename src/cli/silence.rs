@@ -194,7 +194,8 @@ fn run_add(arguments: &Add, printer: &Printer) -> anyhow::Result<ExitCode> {
     printer.data(&format!("{id}\n"))?;
     if let Some(silence) = all.items.iter().find(|silence| silence.id == id) {
         let until = format::moment(silence.ends_at);
-        printer.say(&format!("{} until {until}; covers {}", silence.state, covered(silence)));
+        let covers = if silence.state == "pending" { "would cover" } else { "covers" };
+        printer.say(&format!("{} until {until}; {covers} {}", silence.state, covered(silence)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -246,7 +246,7 @@ async fn the_page_of_silences_says_who_silenced_what_until_when_and_what_it_cove
         "&lt;b&gt;ann&lt;/b&gt;, since 21 Nov 02:00 until 21 Nov 04:00, 60 min left",
         "Covers 2 alerts that fire now",
         "from 21 Nov 22:00 until 22 Nov 00:00, begins in 18 h",
-        "Covers nothing that fires now",
+        "Would cover nothing that fires now",
         "from 20 Nov 10:00 until 20 Nov 11:00, over 16 h ago",
         "aria-current=\"page\">Silences</a>",
     ] {

@@ -89,12 +89,13 @@ fn item(frame: &Frame, view: &SilenceView) -> Markup {
 fn covered(frame: &Frame, view: &SilenceView) -> Markup {
     let count = view.covers.len();
     let verb = if count == 1 { "fires" } else { "fire" };
+    let covers = if view.state == SilenceState::Pending { "Would cover" } else { "Covers" };
     if count == 0 {
-        return html! { p.quiet { "Covers nothing that fires now" } };
+        return html! { p.quiet { (covers) " nothing that fires now" } };
     }
     html! {
         details open[count <= 3] {
-            summary { "Covers " (counted(count, "alert")) " that " (verb) " now" }
+            summary { (covers) " " (counted(count, "alert")) " that " (verb) " now" }
             ul {
                 @for alert in view.covers.iter().take(NAMED) {
                     li.line { (pill(alert.severity.name())) a.id href=(frame.subject(&alert.slo)) { (alert.slo) } }
