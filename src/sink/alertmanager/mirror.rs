@@ -61,6 +61,9 @@ impl Alertmanager {
         let there = there.or_else(|| all.iter().find(|one| one.is(&mark)));
         let refused = |problem: String| Stop::Here(Outcome::new(DeliveryVerdict::Refused, problem));
         let posted = render(silence, there).map_err(refused)?;
+        if let Some(same) = there.filter(|there| there.says(&posted)) {
+            return Ok(Outcome::done("silenced already").with_handle(same.id.clone()));
+        }
         // Texts, flags and times: there is nothing in it that JSON could refuse.
         let body = serde_json::to_vec(&posted).unwrap_or_default();
         let exchange = self.client.send(Method::Post, &format!("{api}/silences"), &[], Some(body)).await;

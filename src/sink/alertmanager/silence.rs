@@ -42,6 +42,11 @@ pub struct FoundSilence {
     pub comment: String,
     /// Kept where one is changed, else it becomes another.
     pub starts_at: Timestamp,
+    /// Until here.
+    pub ends_at: Timestamp,
+    /// In an order of their own.
+    #[serde(default)]
+    pub matchers: Vec<LabelMatcher>,
     /// Where it stands.
     pub status: FoundStatus,
 }
@@ -58,6 +63,18 @@ impl FoundSilence {
     #[must_use]
     pub fn is(&self, mark: &str) -> bool {
         self.status.state != "expired" && self.comment.ends_with(mark)
+    }
+
+    /// Whether it says the same already.
+    #[must_use]
+    pub fn says(&self, posted: &PostedSilence) -> bool {
+        let sorted = |matchers: &[LabelMatcher]| {
+            let mut sorted = matchers.to_vec();
+            sorted.sort();
+            sorted
+        };
+        (self.ends_at, &self.comment) == (posted.ends_at, &posted.comment)
+            && sorted(&self.matchers) == sorted(&posted.matchers)
     }
 
     /// The mark of ours in its comment.
@@ -156,6 +173,8 @@ mod tests {
     #[test]
     fn one_that_is_there_is_changed_and_keeps_its_begin() {
         let text = r#"{"id":"x","comment":"why [slo 0123456789ab]","startsAt":"1970-01-01T00:20:00.000Z",
+                       "endsAt":"1970-01-01T00:33:20.000Z",
+                       "matchers":[{"isEqual":true,"isRegex":false,"name":"a","value":"b"}],
                        "status":{"state":"active"},"updatedAt":"1970-01-01T00:20:00.000Z"}"#;
         let found: FoundSilence = serde_json::from_str(text).unwrap();
         let ours = silence(vec![matcher("a", "b", true)]);
@@ -165,6 +184,9 @@ mod tests {
         assert!(!over.is(&mark_of(&ours)));
         let posted = render(&ours, Some(&found)).unwrap();
         assert_eq!((posted.id.as_deref(), posted.starts_at), (Some("x"), Timestamp::from_seconds(1_200)));
+        assert!(found.says(&posted), "nothing has to be posted");
+        assert!(!found.says(&PostedSilence { ends_at: Timestamp::from_seconds(2_001), ..posted.clone() }));
+        assert!(!found.says(&PostedSilence { matchers: vec![matcher("a", "c", true)], ..posted }));
         assert_eq!(FoundSilence { comment: "by hand".into(), ..found }.mark(), None);
     }
 
