@@ -131,7 +131,7 @@ pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp
     let name = outcome.verdict.name();
     let told = if let DeliveryVerdict::Retry(told) = outcome.verdict { told } else { None };
     let held = is_held(&outcome);
-    let last = head.resent_at.unwrap_or_default().max(head.created_at) + HORIZON;
+    let last = last_try(head);
     let state = match outcome.verdict {
         DeliveryVerdict::Done => DeliveryState::Done,
         DeliveryVerdict::Refused => DeliveryState::Failed,
@@ -150,6 +150,12 @@ pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp
         next_attempt_at: (state == DeliveryState::Pending).then_some(next),
         handle: outcome.handle,
     }
+}
+
+/// Until when a row is tried; sent again by a person, it has all of it once more.
+#[must_use]
+pub fn last_try(row: &Delivery) -> Timestamp {
+    row.resent_at.unwrap_or_default().max(row.created_at) + HORIZON
 }
 
 /// 5 to 15 min.
