@@ -178,9 +178,8 @@ impl Held {
 
     /// Whether the end of the alert that this row says is firing has come to the outbox for the same sink.
     fn overtaken(&self, row: &Row) -> bool {
-        let of_same = |later: &&Row| {
-            later.delivery.sink == row.delivery.sink && later.delivery.sequence > row.delivery.sequence
-        };
+        let of_same =
+            |later: &&Row| later.delivery.sink == row.delivery.sink && later.delivery.sequence > row.delivery.sequence;
         row.fires() && self.of_alert(&row.delivery.notification.alert_id).filter(of_same).any(Row::resolves)
     }
 

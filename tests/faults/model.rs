@@ -72,7 +72,8 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
         2 => any::<bool>().prop_map(|reached| (DeliveryVerdict::Ambiguous, reached)),
     ];
     let fault = (verdict, 0..15_000_i64);
-    let fault = fault.prop_map(|((verdict, reached), takes)| Fault { verdict, reached, takes: Length::from_millis(takes) });
+    let fault =
+        fault.prop_map(|((verdict, reached), takes)| Fault { verdict, reached, takes: Length::from_millis(takes) });
     prop::collection::vec(fault, 0..25)
 }
 

@@ -97,12 +97,9 @@ async fn every_answer_of_the_table_has_its_verdict() {
 #[tokio::test]
 async fn a_receiver_that_says_wait_is_obeyed_in_seconds_and_as_a_date() {
     let date = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:59:37 GMT\r\n";
-    for (status, header, least) in [
-        (429, "retry-after: 1200\r\n", 1_200),
-        (429, date, 600),
-        (503, "retry-after: 900\r\n", 900),
-        (503, date, 600),
-    ] {
+    for (status, header, least) in
+        [(429, "retry-after: 1200\r\n", 1_200), (429, date, 600), (503, "retry-after: 900\r\n", 900), (503, date, 600)]
+    {
         let replies = vec![Reply::Status(status, header.into()), Reply::status(200)];
         let (at, _) = one_page(header, replies, &["retry", "done"]).await;
         let waited = at[1].since(at[0]);

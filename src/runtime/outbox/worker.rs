@@ -25,9 +25,8 @@ use crate::store::{
     Commit, Delivery, DeliveryFilter, DeliveryState, LONGEST_WAIT, NewDelivery, Order, Store, StoreError, ThreadState,
 };
 use crate::telemetry::Telemetry;
-use crate::telemetry::event::{
-    DeliveryAlarm, DeliveryAttempt, DeliverySuperseded, OutboxState, RefreshFailed, SinkGate, StoreFailure,
-};
+use crate::telemetry::event::{DeliveryAttempt, DeliverySuperseded, OutboxState, RefreshFailed, StoreFailure};
+use crate::telemetry::sinks::{DeliveryAlarm, SinkGate};
 use crate::units::{Length, Timestamp};
 
 /// Tries at a time to one sink: a slow one must not hold a page behind seven tickets.
