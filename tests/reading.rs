@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use slo::check::load::{Loaded, load};
-use slo::config::meant::{
-    Auth, Config, Escalation, Grouping, Outside, SecretRef, SinkConfig, SourceKind, WebhookUrl,
-};
+use slo::config::meant::{Auth, Config, Escalation, Grouping, Outside, SecretRef, SinkConfig, SourceKind, WebhookUrl};
 use slo::diag::{Severity, codes};
 use slo::spec::meant::{Absent, Alive, Bound, Mode, Numerator, Sli, Slo, Unit};
 use slo::spec::selector::{Matcher, Operation};

@@ -74,8 +74,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let Some(config) = &set.config else { return };
     let before = found.len();
     let mut unheard: BTreeMap<AlertSeverity, Vec<SloId>> = BTreeMap::new();
-    let live: Vec<&Slo> =
-        set.slos.iter().map(|slo| slo.slo).filter(|slo| slo.alerting.mode == Mode::Live).collect();
+    let live: Vec<&Slo> = set.slos.iter().map(|slo| slo.slo).filter(|slo| slo.alerting.mode == Mode::Live).collect();
     for slo in set.slos.iter().filter(|slo| slo.slo.alerting.mode == Mode::Live) {
         let about = About::of(slo.slo, config.config);
         for severity in slo.severities() {

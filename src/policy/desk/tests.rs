@@ -90,7 +90,10 @@ fn an_end_is_never_quiet_and_what_nobody_heard_of_ends_in_silence() {
     life.end("x", 30);
     life.end("y", 40);
     assert_eq!(life.news(), "a:x/1 a:x/2");
-    assert_eq!((&life.case("y")["ended_at"], &life.case("y")["told"]), (&at(40).to_string().into(), &serde_json::json!({})));
+    assert_eq!(
+        (&life.case("y")["ended_at"], &life.case("y")["told"]),
+        (&at(40).to_string().into(), &serde_json::json!({}))
+    );
     assert_eq!(life.news_until(6_000), "");
 }
 
@@ -337,11 +340,7 @@ fn a_restart_changes_nothing() {
 
 #[test]
 fn a_clock_that_is_set_back_loses_nothing() {
-    let mut life = Life::new(vec![Route {
-        grouping: by(&[], 30, 300),
-        repeat: Some(seconds(900)),
-        ..to(&["a"])
-    }]);
+    let mut life = Life::new(vec![Route { grouping: by(&[], 30, 300), repeat: Some(seconds(900)), ..to(&["a"]) }]);
     life.fire("x", 10_000);
     life.with(0, |_, _, _| {});
     assert_eq!(life.news_until(31), "a:1[x]");
