@@ -14,6 +14,7 @@ pub mod drill;
 pub mod explain;
 pub mod generate;
 pub mod init;
+pub mod notify;
 pub mod once;
 pub mod printer;
 pub mod progress;
@@ -56,6 +57,7 @@ enum Verb {
     Status(status::Arguments),
     Alerts(alerts::Arguments),
     Drill(drill::Arguments),
+    Notify(notify::Arguments),
     Backtest(backtest::Arguments),
     Generate(generate::Arguments),
     Explain(explain::Arguments),
@@ -85,6 +87,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
         Verb::Drill(arguments) => drill::run(arguments, &printer),
+        Verb::Notify(arguments) => notify::run(arguments, &printer),
         Verb::Backtest(arguments) => backtest::run(arguments, &printer),
         Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),

@@ -32,6 +32,7 @@ use crate::http::error::ApiError;
         api::deliveries::resend,
         api::audit::list,
         api::parts::sinks,
+        api::sink_test::send,
         api::parts::sources,
         api::parts::config,
         api::parts::document,

@@ -32,6 +32,7 @@ pub fn api_routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/deliveries/{*id}", post(api::deliveries::resend)),
         ("/api/v1/audit", get(api::audit::list)),
         ("/api/v1/sinks", get(api::parts::sinks)),
+        ("/api/v1/sinks/{sink}/test", post(api::sink_test::send)),
         ("/api/v1/sources", get(api::parts::sources)),
         ("/api/v1/config", get(api::parts::config)),
         ("/api/v1/openapi.json", get(api::parts::document)),

@@ -96,7 +96,9 @@ impl Live {
             Act::Mark { service, version, at } => mark::prepare(self, service, version, at.unwrap_or(now), now).await,
             Act::Drill { instance, severity } => drill::prepare(self, instance, *severity, by, now).await,
             Act::Resend { delivery } => resend::prepare(self, delivery, now).await,
-            Act::Test { sink, severity } => test::prepare(self, sink, *severity, by, now).await,
+            Act::Test { sink, severity, ends } => {
+                test::prepare(self, (sink, *severity, ends.as_deref()), by, now).await
+            }
             Act::Reload => Err(ActError::Invalid("a reload has a way of its own".to_owned())),
         }
     }

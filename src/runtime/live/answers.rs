@@ -42,7 +42,9 @@ pub(super) async fn hook(
     let Some(ack) = ack else { return Ok(None) };
     let filter = AlertFilter { state: Some("firing".to_owned()), ..AlertFilter::default() };
     let mut firing = live.alerts(&filter, ALERTS).await?;
-    firing.retain(|alert| alert.id == ack.key || limits::key(&limits::PAGERDUTY_KEY, &alert.dedup_key) == ack.key);
+    // PagerDuty knows a long key by a shorter one.
+    let key = |alert: &Alert| limits::key(&limits::PAGERDUTY_KEY, &alert.dedup_key);
+    firing.retain(|alert| alert.id == ack.key || key(alert) == ack.key);
     let Some(alert) = firing.pop() else { return Ok(None) };
     let by = Actor { name: ack.by.clone(), via: kind.name().to_owned() };
     Ok(Some((by, HookAck { key: alert.id, ..ack })))
