@@ -135,6 +135,8 @@ pub const UNSAID_VERSION: &str = "SLO066";
 pub const LONE_FORECAST: &str = "SLO070";
 /// A gate that does nothing for the tier it stands on.
 pub const IDLE_GATE: &str = "SLO071";
+/// A report to a sink that takes none.
+pub const LOUD_REPORT: &str = "SLO095";
 
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
@@ -199,6 +201,7 @@ pub const LIST: &[Code] = &[
     Code { id: UNSAID_VERSION, title: "document does not say what it is" },
     Code { id: LONE_FORECAST, title: "forecast is the only page" },
     Code { id: IDLE_GATE, title: "gate does nothing" },
+    Code { id: LOUD_REPORT, title: "report to a sink that takes none" },
 ];
 
 /// The title of a code, if there is such a code.

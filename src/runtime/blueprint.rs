@@ -229,6 +229,9 @@ impl Overrides {
         for watchdog in &mut config.watchdog {
             watchdog.to.retain(|sink| config.sinks.contains_key(sink));
         }
+        for report in &mut config.reports {
+            report.to.retain(|sink| config.sinks.contains_key(sink));
+        }
         if self.shadow {
             config.mode = Mode::Shadow;
         }

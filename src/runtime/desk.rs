@@ -34,13 +34,7 @@ impl Core {
     ///
     /// # Errors
     /// Where there is no such alert, and where the store does not take it.
-    pub async fn judge(
-        &self,
-        alert_id: &str,
-        verdict: AlertVerdict,
-        by: &str,
-        commit: Commit,
-    ) -> Result<(), ActError> {
+    pub async fn judge(&self, alert_id: &str, verdict: AlertVerdict, by: &str, commit: Commit) -> Result<(), ActError> {
         let _ = (alert_id, verdict, by, commit);
         Err(ActError::Invalid("this is not built yet".to_owned()))
     }

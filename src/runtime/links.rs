@@ -225,8 +225,7 @@ impl Links {
     /// Adds `ack`, `mute` and `why` to what tells of a firing, before it is frozen; a drill is not muted. What is no
     /// alert, or only a test, has none. Names of the files give way.
     pub fn add(&self, notification: &mut Notification, now: Timestamp) {
-        let is_alert =
-            !matches!(notification.kind, AlertKind::Watchdog | AlertKind::Digest | AlertKind::Report);
+        let is_alert = !matches!(notification.kind, AlertKind::Watchdog | AlertKind::Digest | AlertKind::Report);
         if notification.state != AlertState::Firing || !is_alert || notification.mark == Some(Mark::Test) {
             return;
         }
@@ -337,7 +336,8 @@ mod tests {
     async fn what_is_no_key_is_refused_and_not_shown() {
         let store = MemoryStore::new();
         let text = Some(r#"{"version":1,"key":"canary"}"#.to_owned());
-        let record = Record { kind: RecordKind::Setting, id: KEY_RECORD.to_owned(), at: at("2026-11-21T03:00:00Z"), text };
+        let record =
+            Record { kind: RecordKind::Setting, id: KEY_RECORD.to_owned(), at: at("2026-11-21T03:00:00Z"), text };
         store.commit(Commit { records: vec![record], ..Commit::default() }).await.unwrap();
         let error = LinkKey::of(&store, at("2026-11-21T03:00:00Z")).await.err().unwrap().to_string();
         assert!(error.contains("link-key") && !error.contains("canary"), "{error}");

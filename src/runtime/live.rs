@@ -27,7 +27,7 @@ use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SinkView, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
-use crate::runtime::{watch, watchdog};
+use crate::runtime::{reports, watch, watchdog};
 use crate::spec::policy::AlertSeverity;
 use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
@@ -104,7 +104,7 @@ impl Live {
         let mut alerts = stored.source_alerts();
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
         Self::withdraw_sources(&core, alerts).await;
-        let watchdogs = watchdogs(&core, &blueprint, (pace, &task_stop));
+        let watchdogs = watchdogs(&core, &blueprint, &entries, (pace, &task_stop));
         let running = Running { stop: task_stop, pollers, watchdogs, outbox };
         let at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
@@ -271,9 +271,19 @@ impl Live {
     }
 }
 
-/// The heartbeats of a blueprint; a look without a service has none.
-fn watchdogs(core: &Arc<Core>, blueprint: &Blueprint, (pace, stop): (Pace, &CancellationToken)) -> Vec<JoinHandle<()>> {
-    if pace == Pace::Service { watchdog::start(core, blueprint, stop) } else { Vec::new() }
+/// What a blueprint tells by itself: heartbeats and reports; a look without a service tells nothing.
+fn watchdogs(
+    core: &Arc<Core>,
+    blueprint: &Blueprint,
+    entries: &BTreeMap<SloId, SharedEntry>,
+    (pace, stop): (Pace, &CancellationToken),
+) -> Vec<JoinHandle<()>> {
+    if pace != Pace::Service {
+        return Vec::new();
+    }
+    let mut tasks = watchdog::start(core, blueprint, stop);
+    tasks.extend(reports::start(core, blueprint, entries, stop));
+    tasks
 }
 
 #[async_trait]

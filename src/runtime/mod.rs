@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod poller;
 pub mod recorded;
 pub mod recorder;
+pub mod reports;
 pub mod service;
 pub mod stored;
 pub mod view;

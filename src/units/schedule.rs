@@ -81,6 +81,43 @@ impl Schedule {
         self.crons.iter().any(starts)
     }
 
+    /// The first begin after `at`; `None` where there is none to come.
+    #[must_use]
+    pub fn next(&self, at: Timestamp) -> Option<Timestamp> {
+        let at = DateTime::from_timestamp_millis(at.millis())?;
+        let local = (at.with_timezone(&self.zone).naive_local() - CHANGE).and_utc();
+        let next = |cron: &cron::Schedule| {
+            cron.after(&local).filter_map(|start| self.instant(start.naive_utc())).find(|start| *start > at)
+        };
+        let next = self.crons.iter().filter_map(next).min()?;
+        Some(Timestamp::from_millis(next.timestamp_millis()))
+    }
+
+    /// The last begin at or before `at`.
+    #[must_use]
+    pub fn last(&self, at: Timestamp) -> Option<Timestamp> {
+        let at = DateTime::from_timestamp_millis(at.millis())?;
+        let local = (at.with_timezone(&self.zone).naive_local() + CHANGE).and_utc();
+        let last = |cron: &cron::Schedule| {
+            cron.after(&local).rev().filter_map(|start| self.instant(start.naive_utc())).find(|start| *start <= at)
+        };
+        let last = self.crons.iter().filter_map(last).max()?;
+        Some(Timestamp::from_millis(last.timestamp_millis()))
+    }
+
+    /// As written, with its zone, without its length: `0 9 * * Mon Europe/Berlin`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.written, self.zone)
+    }
+
+    /// The day of `at` in its zone: `2026-11-23`.
+    #[must_use]
+    pub fn day(&self, at: Timestamp) -> String {
+        let at = DateTime::from_timestamp_millis(at.millis()).unwrap_or_default();
+        at.with_timezone(&self.zone).format("%Y-%m-%d").to_string()
+    }
+
     /// The instant of a local time: of two the first; where there is none, the first after the gap.
     fn instant(&self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
         if let Some(instant) = self.zone.from_local_datetime(&local).earliest() {
@@ -200,6 +237,33 @@ mod tests {
         let long = schedule("0 1 * * *", "3h", "Europe/Berlin");
         let times = ["2026-10-24T23:00:30Z", "2026-10-25T02:00:00Z", "2026-10-25T02:00:30Z"];
         assert_eq!(covers(&long, &times), [true, true, false]);
+    }
+
+    #[test]
+    fn begins_follow_each_other_once_each_over_both_changes() {
+        let begins = |cron: &str, zone: &str, from: &str, count: usize| {
+            let schedule = schedule(cron, "1h", zone);
+            let mut at: Timestamp = from.parse().unwrap();
+            let mut all = Vec::new();
+            for _ in 0..count {
+                let next = schedule.next(at).unwrap();
+                assert_eq!(schedule.last(next), Some(next), "a begin is its own last one");
+                assert_eq!(schedule.last(next - Length::from_millis(1)), schedule.last(at), "nothing lies between");
+                all.push(next.to_string());
+                at = next;
+            }
+            all
+        };
+        let spring = ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"];
+        assert_eq!(begins("30 2 * * *", "Europe/Berlin", "2026-03-27T12:00:00Z", 3), spring);
+        let autumn = ["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"];
+        assert_eq!(begins("30 2 * * *", "Europe/Berlin", "2026-10-23T12:00:00Z", 3), autumn);
+        let weekly = ["2026-11-23T08:00:00Z", "2026-11-30T08:00:00Z"];
+        assert_eq!(begins("0 9 * * Mon", "Europe/Berlin", "2026-11-21T03:00:00Z", 2), weekly);
+        let quick = ["2026-11-21T03:00:20Z", "2026-11-21T03:00:40Z", "2026-11-21T03:01:00Z"];
+        assert_eq!(begins("*/20 * * * * *", "UTC", "2026-11-21T03:00:00Z", 3), quick);
+        let never = schedule("0 0 30 2 *", "1h", "UTC");
+        assert_eq!((never.next(Timestamp::default()), never.last(Timestamp::default())), (None, None));
     }
 
     #[test]

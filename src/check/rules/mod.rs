@@ -27,6 +27,7 @@ mod inverted_tiers;
 mod limit;
 mod literal_secret;
 mod lone_forecast;
+mod loud_report;
 mod low_factor;
 mod missing_key;
 mod no_owner;
@@ -127,6 +128,7 @@ pub const ALL: &[Rule] = &[
     unsaid_version::RULE,
     lone_forecast::RULE,
     idle_gate::RULE,
+    loud_report::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.

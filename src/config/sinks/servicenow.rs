@@ -107,12 +107,7 @@ fn is_field(text: &str) -> bool {
 }
 
 /// `user` and `password`, or `token` alone.
-fn read_login(
-    reader: &mut Reader<'_>,
-    node: NodeId,
-    user: Option<String>,
-    folder: &Path,
-) -> Option<ServicenowLogin> {
+fn read_login(reader: &mut Reader<'_>, node: NodeId, user: Option<String>, folder: &Path) -> Option<ServicenowLogin> {
     let has = |reader: &Reader<'_>, key: &str| reader.document().child(node, key).is_some();
     if has(reader, "token") {
         if has(reader, "password") || user.is_some() {

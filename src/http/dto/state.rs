@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::http::dto::figure::Figure;
 use crate::http::dto::alert::Attempt;
+use crate::http::dto::figure::Figure;
 use crate::runtime::service::{ConfigView, SinkView, SourceView};
 use crate::units::{Length, Timestamp};
 

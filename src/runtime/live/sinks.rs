@@ -39,7 +39,9 @@ pub(super) async fn views(
 /// What a sink says of itself; of a state that is told to several peers their hosts.
 fn destination(config: &SinkConfig, sink: Option<&Sink>) -> Option<String> {
     match (config, sink) {
-        (SinkConfig::Alertmanager { urls, .. }, _) => Some(urls.iter().map(|url| host(url)).collect::<Vec<_>>().join(", ")),
+        (SinkConfig::Alertmanager { urls, .. }, _) => {
+            Some(urls.iter().map(|url| host(url)).collect::<Vec<_>>().join(", "))
+        }
         (_, Some(Sink::Event(sink))) => sink.destination(),
         _ => None,
     }
