@@ -200,11 +200,19 @@ sinks:
   vault:   {type: webhook, url: {file: /run/secrets/url}}
 routes:
   - {match: {severity: page},   to: [am, owner], continue: true}
-  - {match: {severity: ticket, service: checkout, owner: payments}, to: [hook]}
+  - {match: {severity: page, slo: "checkout/*", labels: {team: web}}, to: [hook], repeat: 4h, escalate: {after: 15m, to: [vault]}}
+  - match: {severity: ticket, service: checkout, owner: payments, labels: ["team=~web|shop", 'tier!="1"']}
+    to: [hook]
+    group_by: [service]
+    group_wait: 1m
+    escalate: [{after: 15m, to: [vault]}, {after: 1h, to: [am, owner]}]
+    active: {cron: "0 9 * * Mon-Fri", for: 9h, zone: Europe/Berlin}
+    outside: skip
   - {match: {}, to: [hook]}
 storage: {path: data/slo.db, history: 400d}
 server: {listen: 127.0.0.1:9777, external_url: https://slo.example/, external_labels: {cluster: eu1}, tls: null, compat: none}
-limits: {instances_per_slo: 1000, instances: 100000, series_per_query: 50000}
+limits: {instances_per_slo: 1000, instances: 100000, series_per_query: 50000, storm: 30}
+fallback: [hook]
 "##;
 
 #[test]
@@ -232,8 +240,23 @@ fn the_configuration_example_means_what_it_says() {
     assert_eq!(urls[0], "http://127.0.0.1:9093");
     assert_eq!(severity.values().collect::<Vec<_>>(), ["critical", "warning", "notice"]);
     assert!(matches!(&config.sinks["vault"], SinkConfig::Webhook { url: WebhookUrl::Secret(SecretRef::File(_)), .. }));
-    assert_eq!(config.routes.len(), 3);
-    assert!(config.routes[0].continue_ && config.routes[1].service.as_deref() == Some("checkout"));
+    assert_eq!(
+        (config.routes.len(), config.fallback.as_slice(), config.limits.storm),
+        (4, &["hook".to_owned()][..], 30)
+    );
+    assert!(config.routes[0].continue_ && config.routes[2].service.as_deref() == Some("checkout"));
+    let repeated = &config.routes[1];
+    assert_eq!((repeated.slo.as_deref(), repeated.repeat), (Some("checkout/*"), Some(Length::from_hours(4))));
+    assert_eq!(repeated.escalate, [Escalation { after: Length::from_minutes(15), to: vec!["vault".to_owned()] }]);
+    assert_eq!(repeated.labels, [Matcher::new("team", Operation::Equal, "web").unwrap()]);
+    let grouped = &config.routes[2];
+    let (by, wait, interval) = (vec!["service".to_owned()], Length::from_minutes(1), Length::from_minutes(5));
+    assert_eq!(grouped.grouping, Some(Grouping { by, wait, interval }));
+    assert_eq!(grouped.escalate.iter().map(|step| step.to.len()).collect::<Vec<_>>(), [1, 2]);
+    let labels = [("team", Operation::Match, "web|shop"), ("tier", Operation::NotEqual, "1")];
+    assert_eq!(grouped.labels, labels.map(|(name, operation, value)| Matcher::new(name, operation, value).unwrap()));
+    assert_eq!(grouped.active.as_ref().unwrap().to_string(), "0 9 * * Mon-Fri for 9h, Europe/Berlin");
+    assert_eq!((grouped.outside, config.routes[3].outside), (Outside::Skip, Outside::Wait));
     assert_eq!(config.server.external_url.as_deref(), Some("https://slo.example"));
     assert_eq!(config.owners["payments"].sinks.len(), 3);
 }
@@ -455,12 +478,41 @@ fn wrong_documents_are_found_at_their_line_and_column() {
             ],
         ),
         (
-            "version: config/v1\nroutes: [{to: [stdout], repeat: 4h, continue: maybe}, {match: {team: x}}]\n",
+            "version: config/v1\nroutes: [{to: [stdout], repeat: 9s, continue: maybe}, {match: {team: x}}]\n",
             vec![
-                (codes::NOT_BUILT, 2, 25),
+                (codes::BAD_DURATION, 2, 33),
                 (codes::SHAPE, 2, 47),
                 (codes::MISSING_KEY, 2, 55),
                 (codes::UNKNOWN_KEY, 2, 64),
+            ],
+        ),
+        (
+            "version: config/v1\nroutes:\n- to: [a]\n  group_by: [team, 'a-b']\n  group_wait: soon\n  outside: skip\n  escalate: [{after: 1h, to: [b]}, {after: 15m}]\n",
+            vec![
+                (codes::BAD_LABEL, 4, 20),
+                (codes::BAD_DURATION, 5, 15),
+                (codes::BAD_TIER, 6, 12),
+                (codes::MISSING_KEY, 7, 36),
+            ],
+        ),
+        (
+            "version: config/v1\nroutes:\n- to: [a]\n  group_interval: 1m\n  active: {cron: '0 9 * * Mon-Fri', for: 9h, zone: Berlin}\n  match: {labels: [team, 'team=~(', 'x-y=1', 'team=~web|shop'], severity: sms}\n",
+            vec![
+                (codes::BAD_TIER, 4, 19),
+                (codes::BAD_CHOICE, 5, 52),
+                (codes::BAD_LABEL, 6, 20),
+                (codes::BAD_LABEL, 6, 26),
+                (codes::BAD_LABEL, 6, 37),
+                (codes::BAD_CHOICE, 6, 75),
+            ],
+        ),
+        (
+            "version: config/v1\nroutes: [{to: [a], escalate: [{after: 1h, to: [b]}, {after: 1h, to: [c]}], repeat: 0s}]\nfallback: hook\nlimits: {storm: 0}\n",
+            vec![
+                (codes::BAD_TIER, 2, 61),
+                (codes::BAD_DURATION, 2, 84),
+                (codes::SHAPE, 3, 11),
+                (codes::BAD_NUMBER, 4, 17),
             ],
         ),
         (
@@ -478,12 +530,7 @@ fn wrong_documents_are_found_at_their_line_and_column() {
         ),
         (
             "version: config/v1\nlimits: {instances: 0, storm: 20}\nstorage: {postgres: {}}\nfiles: {exclusions: [x]}\n",
-            vec![
-                (codes::BAD_NUMBER, 2, 21),
-                (codes::NOT_BUILT, 2, 24),
-                (codes::NOT_BUILT, 3, 11),
-                (codes::NOT_BUILT, 4, 9),
-            ],
+            vec![(codes::BAD_NUMBER, 2, 21), (codes::NOT_BUILT, 3, 11), (codes::NOT_BUILT, 4, 9)],
         ),
     ];
     let wrong: Vec<_> = cases.iter().filter(|(text, expected)| found(text) != *expected).collect();

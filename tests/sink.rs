@@ -22,6 +22,7 @@ use sample::{NIGHT, Sample};
 use server::{Reply, Seen, Server};
 use sha2::Sha256;
 use slo::config::meant::{Compat, SecretRef, Server as ServerConfig, SinkConfig, WebhookUrl};
+use slo::config::sinks::webhook::WebhookShape;
 use slo::policy::alert::AlertState;
 use slo::policy::notification::Notification;
 use slo::secret::Secrets;
@@ -322,6 +323,7 @@ fn what_cannot_work_is_refused_at_start_and_names_the_sink() {
     let webhook = |url: &str, secret: Option<&str>| SinkConfig::Webhook {
         url: WebhookUrl::Plain(url.into()),
         secret: secret.map(|name| SecretRef::Env(name.into())),
+        shape: WebhookShape::default(),
     };
     assert!(!build(&webhook("https://hooks.example/slo", Some("HOOK_SECRET"))).unwrap());
     assert!(!build(&SinkConfig::Stdout).unwrap());

@@ -8,7 +8,7 @@
 //! Invariant: where no finding is an error, the SLOs, policies and configuration are complete and fit each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::check::catalogue;
@@ -17,6 +17,7 @@ use crate::config::meant::Config;
 use crate::config::secrets::literal_secrets;
 use crate::diag::{Diagnostic, Place, Severity, codes};
 use crate::policy::compile;
+use crate::spec::exclusion::{Exclusion, read_exclusions};
 use crate::spec::foreign::pyrra::read_pyrra;
 use crate::spec::foreign::sloth::read_sloth;
 use crate::spec::foreign::windows::{self, Catalogue};
@@ -49,6 +50,8 @@ pub struct Loaded {
     pub policies: BTreeMap<String, Arc<Policy>>,
     /// The configuration, every default applied, if a `config/v1` document was among the texts.
     pub config: Option<Config>,
+    /// The texts of the message templates that the configuration names, by path; read by whoever may.
+    pub templates: BTreeMap<PathBuf, String>,
     /// Everything wrong, in the order of files and lines.
     pub findings: Vec<Diagnostic>,
     /// The documents of ours, with the places of everything in them.
@@ -59,6 +62,8 @@ pub struct Loaded {
     pub slo_origins: BTreeMap<SloId, Origin>,
     /// Where each policy stands; a preset that no file repeats has none.
     pub policy_origins: BTreeMap<String, Origin>,
+    /// The exclusions that could be understood, each with where it stands, in the order of the files.
+    pub exclusions: Vec<(Arc<Exclusion>, Origin)>,
     /// Where the configuration stands.
     pub config_origin: Option<Origin>,
     /// Files looked at.
@@ -104,6 +109,7 @@ pub fn load(texts: &[SourceText]) -> Loaded {
     let templates = reading.templates();
     reading.uses(&templates);
     reading.slos(&names);
+    reading.exclusions();
     let mut loaded = reading.loaded;
     let literal = loaded.findings.iter().filter(|finding| codes::is_masked(finding.code));
     loaded.masked.extend(literal.filter_map(|finding| finding.place.clone()));
@@ -355,6 +361,28 @@ impl Loader {
         }
         self.loaded.slos = slos.into_values().collect();
         self.former_ids();
+    }
+
+    /// Reads the exclusions. Whether there is an SLO that they mean is a lint's to say.
+    fn exclusions(&mut self) {
+        for (document_index, root) in self.of(Kind::Exclusions) {
+            let Some(document) = self.loaded.documents.get(document_index) else { continue };
+            let mut reader = Reader::new(document);
+            for (exclusion, node) in read_exclusions(&mut reader, root) {
+                let first = self.loaded.exclusions.iter().find(|(known, _)| known.name == exclusion.name);
+                if let Some((_, first)) = first {
+                    let message = format!("there are two exclusions `{}`", exclusion.name);
+                    let mut finding = Diagnostic::error(codes::DUPLICATE_NAME, message);
+                    let place = self.loaded.node(first, "/name").map(|(document, node)| document.place(node));
+                    finding.related.extend(place.map(|place| (place, "the first".to_owned())));
+                    reader.report_in(node, "name", finding.with_help("give one of them another name"));
+                    continue;
+                }
+                let origin = Origin { document: document_index, path: document.path(node) };
+                self.loaded.exclusions.push((Arc::new(exclusion), origin));
+            }
+            self.loaded.findings.extend(reader.into_findings());
+        }
     }
 
     /// Former ids that are in use, or that two SLOs claim: what is stored under one goes to one SLO only.

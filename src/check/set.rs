@@ -3,9 +3,13 @@
 //! A finding stands on the nearest thing that is there: [`At::nearest`] walks down as far as the file goes, so a rule
 //! names the key that it speaks about and need not care whether it was written.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use crate::check::load::{Loaded, Origin};
 use crate::config::meant::Config;
 use crate::diag::{Diagnostic, Place};
+use crate::spec::exclusion::Exclusion;
 use crate::spec::meant::{self, Mode, Slo};
 use crate::spec::policy::{AlertSeverity, Policy, PolicyTier};
 use crate::units::{Day, Length, SloId, Step};
@@ -305,8 +309,12 @@ pub struct Set<'a> {
     pub policies: Vec<PolicyAt<'a>>,
     /// Every `owner` of our SLO files, of the documents and of SLOs, also of those that could not be understood.
     pub owners: Vec<(At<'a>, Option<SloId>)>,
+    /// Those that could be understood, each with its item.
+    pub exclusions: Vec<(&'a Exclusion, At<'a>)>,
     /// Where there is one.
     pub config: Option<ConfigAt<'a>>,
+    /// The texts of the message templates that it names, by path.
+    pub templates: Option<&'a BTreeMap<PathBuf, String>>,
     /// The day of the check.
     pub today: Day,
 }
@@ -326,12 +334,16 @@ impl<'a> Set<'a> {
         let policies = loaded.policies.iter().filter_map(|(name, policy)| {
             Some(PolicyAt { policy: policy.as_ref(), at: node(loaded.policy_origins.get(name)?)? })
         });
+        let exclusions =
+            loaded.exclusions.iter().filter_map(|(exclusion, origin)| Some((exclusion.as_ref(), node(origin)?)));
         let config = loaded.config.as_ref().zip(loaded.config_origin.as_ref().and_then(node));
         Self {
             slos: slos.collect(),
             policies: policies.collect(),
             owners: owners(loaded),
+            exclusions: exclusions.collect(),
             config: config.map(|(config, at)| ConfigAt { config, at }),
+            templates: Some(&loaded.templates),
             today,
         }
     }

@@ -15,6 +15,7 @@ use crate::config::sinks::pagerduty::Pagerduty;
 use crate::config::sinks::servicenow::Servicenow;
 use crate::config::sinks::slack::Slack;
 use crate::config::sinks::teams::Teams;
+use crate::config::sinks::webhook::{self, WebhookShape};
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
 use crate::spec::selector::Matcher;
@@ -35,6 +36,8 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// By name.
     pub sinks: BTreeMap<String, SinkConfig>,
+    /// What stands in place of the built-in text, by the name of the sink.
+    pub templates: BTreeMap<String, TemplateFile>,
     /// First match wins.
     pub routes: Vec<Route>,
     /// Who is told of what could not be delivered to others, and gets it in their place.
@@ -60,6 +63,8 @@ pub struct Files {
     pub slos: Vec<PathBuf>,
     /// Policy files and folders.
     pub rules: Vec<PathBuf>,
+    /// Files and folders of exclusions.
+    pub exclusions: Vec<PathBuf>,
 }
 
 /// Sinks of an owner, by severity.
@@ -184,6 +189,8 @@ pub enum SinkConfig {
         url: WebhookUrl,
         /// Key of the signature.
         secret: Option<SecretRef>,
+        /// What is posted.
+        shape: WebhookShape,
     },
     /// One JSON object a line.
     Stdout,
@@ -209,6 +216,15 @@ pub enum SinkConfig {
     Exec(Exec),
     /// A file, one JSON object a line.
     File(File),
+}
+
+/// `template` of a sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// It has to render JSON.
+    pub json: bool,
 }
 
 /// A webhook's address: plain, or a secret.
@@ -379,10 +395,7 @@ impl SinkConfig {
     #[must_use]
     pub fn secrets(&self) -> Vec<&SecretRef> {
         match self {
-            Self::Webhook { url, secret } => {
-                let url = if let WebhookUrl::Secret(secret) = url { Some(secret) } else { None };
-                url.into_iter().chain(secret).collect()
-            }
+            Self::Webhook { url, secret, .. } => webhook::secrets(url, secret.as_ref()),
             Self::Alertmanager { .. } | Self::Stdout => Vec::new(),
             Self::Pagerduty(sink) => sink.secrets(),
             Self::Opsgenie(sink) => sink.secrets(),

@@ -1,9 +1,9 @@
 //! Reads the configuration: what is written, with every default (FORMATS 3).
 //!
 //! Decided here: without `files.slos` everything below the folder of the configuration is looked at, without
-//! `files.rules` the folder `rules` there, if it is there; without `routes` every
-//! configured sink is told everything, and without sinks standard output is. Paths are relative to the folder of the
-//! file that holds them.
+//! `files.rules` and `files.exclusions` the folders `rules` and `exclusions` there, if they are there; without `routes`
+//! every configured sink is told everything, and without sinks standard output is. Paths are relative to the folder of
+//! the file that holds them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 use crate::config::meant::{
     Compat, Config, Files, Limits, Owner, Route, SecretRef, Server, SinkConfig, Storage, Watchdog,
 };
+use crate::config::routes::read_route;
 use crate::config::secrets::has_userinfo;
 use crate::config::written::{
-    AlertingItem, ConfigFile, FilesItem, LimitsItem, MatchItem, OwnerItem, RouteItem, SecretItem, ServerItem,
-    SlothItem, StorageItem, WatchdogItem,
+    AlertingItem, ConfigFile, FilesItem, LimitsItem, OwnerItem, SecretItem, ServerItem, SlothItem, StorageItem,
+    WatchdogItem,
 };
 use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, access, reports, sinks, sources};
 use crate::diag::{Diagnostic, codes};
 use crate::spec::foreign::windows;
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
-use crate::spec::policy::SEVERITIES;
 use crate::spec::slos::{MODES, window_finding};
 use crate::spec::value;
 use crate::units::{Length, Step, is_name};
@@ -54,6 +54,7 @@ impl Config {
             owners: BTreeMap::new(),
             sources: BTreeMap::from([(DEFAULT_SOURCE.to_owned(), source)]),
             sinks: BTreeMap::from([(DEFAULT_SINK.to_owned(), SinkConfig::Stdout)]),
+            templates: BTreeMap::new(),
             routes: vec![Route { to: vec![DEFAULT_SINK.to_owned()], ..Route::default() }],
             fallback: Vec::new(),
             reports: Vec::new(),
@@ -107,6 +108,7 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
         config.sources.extend(sources::read_source(reader, node, folder).map(|source| (name, source)));
     }
     read_sinks_and_routes(reader, root, folder, &mut config);
+    config.fallback = item.fallback.unwrap_or_default();
     config.watchdog = reader.items(root, "watchdog").iter().filter_map(|item| read_watchdog(reader, *item)).collect();
     config.reports = reports::read_reports(reader, root);
     read_storage(reader, root, folder, &mut config.storage);
@@ -151,7 +153,8 @@ fn named(reader: &mut Reader<'_>, root: NodeId, key: &str) -> Vec<(String, NodeI
 
 fn files_beside(folder: &Path) -> Files {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    Files { slos: vec![folder.to_owned()], rules: vec![folder.join("rules")] }
+    let (rules, exclusions) = (vec![folder.join("rules")], vec![folder.join("exclusions")]);
+    Files { slos: vec![folder.to_owned()], rules, exclusions }
 }
 
 fn read_files(reader: &mut Reader<'_>, root: NodeId, folder: &Path, files: &mut Files) {
@@ -162,6 +165,9 @@ fn read_files(reader: &mut Reader<'_>, root: NodeId, folder: &Path, files: &mut 
     }
     if let Some(rules) = item.rules {
         files.rules = paths(rules);
+    }
+    if let Some(exclusions) = item.exclusions {
+        files.exclusions = paths(exclusions);
     }
 }
 
@@ -180,30 +186,15 @@ fn read_sinks_and_routes(reader: &mut Reader<'_>, root: NodeId, folder: &Path, c
         config.routes = vec![Route { to: written.iter().map(|(name, _)| name.clone()).collect(), ..Route::default() }];
     }
     for (name, node) in written {
-        config.sinks.extend(sinks::read_sink(reader, node, folder).map(|sink| (name, sink)));
+        let sink = sinks::read_sink(reader, node, folder);
+        let template = sink.as_ref().and_then(|sink| sinks::read_template(reader, node, folder, sink));
+        config.templates.extend(template.map(|template| (name.clone(), template)));
+        config.sinks.extend(sink.map(|sink| (name, sink)));
     }
     let routes = reader.items(root, "routes");
     if !routes.is_empty() {
         config.routes = routes.iter().filter_map(|route| read_route(reader, *route)).collect();
     }
-}
-
-fn read_route(reader: &mut Reader<'_>, node: NodeId) -> Option<Route> {
-    let item: RouteItem = reader.decode(node)?;
-    if item.to.as_ref().is_none_or(Vec::is_empty) {
-        reader.missing(node, "to", "a list of sinks, or `owner`");
-    }
-    let mut route = Route {
-        to: item.to.unwrap_or_default(),
-        continue_: item.continue_.is_some_and(|flag| flag.0),
-        ..Route::default()
-    };
-    if let Some((node, wanted)) = section::<MatchItem>(reader, node, "match") {
-        route.severity = value::choice(reader, node, "severity", wanted.severity.as_deref(), SEVERITIES);
-        route.service = value::name(reader, node, "service", wanted.service);
-        route.owner = value::name(reader, node, "owner", wanted.owner);
-    }
-    Some(route)
 }
 
 fn read_watchdog(reader: &mut Reader<'_>, node: NodeId) -> Option<Watchdog> {
@@ -255,6 +246,7 @@ fn read_limits(reader: &mut Reader<'_>, root: NodeId, limits: &mut Limits) {
     limits.instances_per_slo = limit("instances_per_slo", item.instances_per_slo.as_deref(), limits.instances_per_slo);
     limits.instances = limit("instances", item.instances.as_deref(), limits.instances);
     limits.series_per_query = limit("series_per_query", item.series_per_query.as_deref(), limits.series_per_query);
+    limits.storm = limit("storm", item.storm.as_deref(), limits.storm);
 }
 
 /// The http or https address under `key`, without a slash at its end; with a password in it, it is a literal secret.

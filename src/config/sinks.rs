@@ -11,14 +11,15 @@ pub mod pagerduty;
 pub mod servicenow;
 pub mod slack;
 pub mod teams;
+pub mod webhook;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::config::meant::{SecretRef, SinkConfig, WebhookUrl};
-use crate::config::read::{checked_address, secret, section};
+use crate::config::meant::{SecretRef, SinkConfig, TemplateFile};
+use crate::config::read::{secret, section};
 use crate::config::sources::read_urls;
-use crate::config::written::{AlertmanagerItem, SeverityNames, StdoutItem, WebhookItem};
+use crate::config::written::{AlertmanagerItem, SeverityNames, StdoutItem};
 use crate::diag::{Diagnostic, codes};
 use crate::spec::policy::AlertSeverity;
 use crate::spec::value;
@@ -84,7 +85,7 @@ pub(super) fn read_sink(reader: &mut Reader<'_>, node: NodeId, folder: &Path) ->
     }
     match value::choice(reader, node, "type", text, TYPES)? {
         Type::Alertmanager => read_alertmanager(reader, node),
-        Type::Webhook => read_webhook(reader, node, folder),
+        Type::Webhook => webhook::read(reader, node, folder),
         Type::Stdout => reader.decode::<StdoutItem>(node).map(|_| SinkConfig::Stdout),
         Type::Pagerduty => pagerduty::read(reader, node, folder).map(SinkConfig::Pagerduty),
         Type::Opsgenie => opsgenie::read(reader, node, folder).map(SinkConfig::Opsgenie),
@@ -98,6 +99,29 @@ pub(super) fn read_sink(reader: &mut Reader<'_>, node: NodeId, folder: &Path) ->
         Type::Exec => exec::read(reader, node, folder).map(SinkConfig::Exec),
         Type::File => file::read(reader, node, folder).map(SinkConfig::File),
     }
+}
+
+/// What our severities are called at a receiver that knows these words only; `defaults` of page, ticket and notice.
+fn words_of_severities(
+    reader: &mut Reader<'_>,
+    node: NodeId,
+    key: &str,
+    words: &[&'static str],
+    defaults: [&'static str; 3],
+) -> BTreeMap<AlertSeverity, String> {
+    let choices: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
+    let written = section::<SeverityNames>(reader, node, key);
+    let mut word = |name: &str, pick: fn(&SeverityNames) -> Option<&str>, default: &'static str| {
+        let found =
+            written.as_ref().and_then(|(node, names)| value::choice(reader, *node, name, pick(names), &choices));
+        found.unwrap_or(default).to_owned()
+    };
+    let [page, ticket, notice] = defaults;
+    BTreeMap::from([
+        (AlertSeverity::Page, word("page", |names| names.page.as_deref(), page)),
+        (AlertSeverity::Ticket, word("ticket", |names| names.ticket.as_deref(), ticket)),
+        (AlertSeverity::Notice, word("notice", |names| names.notice.as_deref(), notice)),
+    ])
 }
 
 /// The secret under `key`, which must be there.
@@ -149,28 +173,18 @@ fn read_alertmanager(reader: &mut Reader<'_>, node: NodeId) -> Option<SinkConfig
     Some(SinkConfig::Alertmanager { urls, expires, severity })
 }
 
-fn read_webhook(reader: &mut Reader<'_>, node: NodeId, folder: &Path) -> Option<SinkConfig> {
-    reader.decode::<WebhookItem>(node)?;
-    let document = reader.document();
-    let secret_key = secret(reader, node, "secret", folder);
-    let Some(url) = document.child(node, "url") else {
-        reader.missing(node, "url", "the address to post to");
-        return None;
-    };
-    let url = match document.text(url) {
-        Some(text) => checked_webhook(reader, url, text).map(WebhookUrl::Plain),
-        None => secret(reader, node, "url", folder).map(WebhookUrl::Secret),
-    };
-    Some(SinkConfig::Webhook { url: url?, secret: secret_key })
-}
-
-/// Unlike the addresses of servers, a webhook's may have a query.
-fn checked_webhook(reader: &mut Reader<'_>, node: NodeId, text: &str) -> Option<String> {
-    let (address, query) = text.split_once('?').map_or((text, ""), |(address, query)| (address, query));
-    checked_address(reader, node, address)?;
-    if query.contains('#') {
-        reader.report(node, Diagnostic::error(codes::BAD_ADDRESS, "an address here has no `#`"));
+/// What stands in place of the built-in text; each type says by its keys whether it has one.
+pub(super) fn read_template(
+    reader: &mut Reader<'_>,
+    node: NodeId,
+    folder: &Path,
+    sink: &SinkConfig,
+) -> Option<TemplateFile> {
+    let child = reader.document().child(node, "template")?;
+    if !reader.expect(child, Shape::Text) {
         return None;
     }
-    Some(text.to_owned())
+    let path = folder.join(reader.document().text(child)?);
+    let json = matches!(sink, SinkConfig::Webhook { shape, .. } if shape.content_type.is_none());
+    Some(TemplateFile { path, json })
 }

@@ -11,6 +11,7 @@ use crate::yaml::{Flag, Written};
 #[serde(default)]
 pub(super) struct ConfigFile {
     pub(super) slice: Option<String>,
+    pub(super) fallback: Option<Vec<String>>,
 }
 
 impl Written for ConfigFile {
@@ -36,11 +37,10 @@ impl Written for SlothItem {}
 pub(super) struct FilesItem {
     pub(super) slos: Option<Vec<String>>,
     pub(super) rules: Option<Vec<String>>,
+    pub(super) exclusions: Option<Vec<String>>,
 }
 
-impl Written for FilesItem {
-    const NOT_BUILT: &'static [&'static str] = &["exclusions"];
-}
+impl Written for FilesItem {}
 
 /// `alerting`.
 #[derive(Debug, Default, Deserialize)]
@@ -174,16 +174,6 @@ pub(super) struct SeverityNames {
 
 impl Written for SeverityNames {}
 
-/// `{type: webhook}`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WebhookItem {}
-
-impl Written for WebhookItem {
-    const NESTED: &'static [&'static str] = &["type", "url", "secret"];
-    const NOT_BUILT: &'static [&'static str] = &["template", "format"];
-}
-
 /// `{type: stdout}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -200,12 +190,26 @@ pub(super) struct RouteItem {
     pub(super) to: Option<Vec<String>>,
     #[serde(rename = "continue")]
     pub(super) continue_: Option<Flag>,
+    pub(super) repeat: Option<String>,
+    pub(super) group_by: Option<Vec<String>>,
+    pub(super) group_wait: Option<String>,
+    pub(super) group_interval: Option<String>,
+    pub(super) outside: Option<String>,
 }
 
 impl Written for RouteItem {
-    const NESTED: &'static [&'static str] = &["match"];
-    const NOT_BUILT: &'static [&'static str] = &["repeat", "escalate", "group_by"];
+    const NESTED: &'static [&'static str] = &["match", "escalate", "active"];
 }
+
+/// One of `escalate` of a route.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct EscalationItem {
+    pub(super) after: Option<String>,
+    pub(super) to: Option<Vec<String>>,
+}
+
+impl Written for EscalationItem {}
 
 /// `match` of a route.
 #[derive(Debug, Default, Deserialize)]
@@ -214,9 +218,12 @@ pub(super) struct MatchItem {
     pub(super) severity: Option<String>,
     pub(super) service: Option<String>,
     pub(super) owner: Option<String>,
+    pub(super) slo: Option<String>,
 }
 
-impl Written for MatchItem {}
+impl Written for MatchItem {
+    const NESTED: &'static [&'static str] = &["labels"];
+}
 
 /// One of `watchdog`.
 #[derive(Debug, Default, Deserialize)]
@@ -261,8 +268,7 @@ pub(super) struct LimitsItem {
     pub(super) instances_per_slo: Option<String>,
     pub(super) instances: Option<String>,
     pub(super) series_per_query: Option<String>,
+    pub(super) storm: Option<String>,
 }
 
-impl Written for LimitsItem {
-    const NOT_BUILT: &'static [&'static str] = &["storm"];
-}
+impl Written for LimitsItem {}

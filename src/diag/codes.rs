@@ -137,6 +137,14 @@ pub const LONE_FORECAST: &str = "SLO070";
 pub const IDLE_GATE: &str = "SLO071";
 /// A report to a sink that takes none.
 pub const LOUD_REPORT: &str = "SLO095";
+/// An exclusion that says no reason.
+pub const NO_REASON: &str = "SLO080";
+/// An exclusion that is over, and will not come back.
+pub const PAST_EXCLUSION: &str = "SLO081";
+/// A pattern of an exclusion that no SLO fits.
+pub const EMPTY_EXCLUSION: &str = "SLO082";
+/// A message template that does not parse, or fails on a made-up notification.
+pub const BAD_TEMPLATE: &str = "SLO110";
 
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
@@ -202,6 +210,10 @@ pub const LIST: &[Code] = &[
     Code { id: LONE_FORECAST, title: "forecast is the only page" },
     Code { id: IDLE_GATE, title: "gate does nothing" },
     Code { id: LOUD_REPORT, title: "report to a sink that takes none" },
+    Code { id: NO_REASON, title: "exclusion without a reason" },
+    Code { id: PAST_EXCLUSION, title: "exclusion is past" },
+    Code { id: EMPTY_EXCLUSION, title: "exclusion of SLOs that there are not" },
+    Code { id: BAD_TEMPLATE, title: "message template fails" },
 ];
 
 /// The title of a code, if there is such a code.

@@ -298,6 +298,7 @@ mod tests {
                     tiers: Vec::new(),
                     periods: Vec::new(),
                     scale_below: None,
+                    on_deploy: None,
                 }),
                 labels: BTreeMap::new(),
                 annotations: BTreeMap::new(),

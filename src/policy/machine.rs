@@ -11,7 +11,8 @@ use crate::policy::facts::Facts;
 use crate::policy::instance::{InstanceState, Step, key};
 use crate::policy::notification::{Notification, Telling};
 use crate::policy::reason;
-use crate::policy::subject::{Subject, alert_id, pending_id};
+use crate::policy::route::{Addressee, Heard};
+use crate::policy::subject::{Subject, alert_id, labels_of, pending_id};
 use crate::policy::tier::{Phase, TierOutcome};
 use crate::spec::meant::Mode;
 use crate::spec::policy::AlertSeverity;
@@ -31,8 +32,8 @@ pub struct Effect {
 pub struct Setting<'a> {
     /// Whom the alerts are about.
     pub subject: &'a Subject,
-    /// Pages have a route and are not silenced; where false (or in shadow) they hold nothing back.
-    pub page_can_be_told: bool,
+    /// Which pages have a route and are not silenced; the others (and all in shadow) hold nothing back.
+    pub page_can_be_told: Heard<'a>,
     /// The alert of the source while it fires (or the source's id while it is blind): holds `no_data` back.
     pub source_alert: Option<&'a str>,
 }
@@ -325,12 +326,20 @@ impl InstanceState {
     /// Decides which alerts that are not told yet are held back, and under which.
     fn hold_back(&mut self, ledger: &mut Ledger<'_>) {
         let setting = ledger.setting;
-        let page_holds = setting.page_can_be_told && setting.subject.mode == Mode::Live;
-        let is_page = |alert: &&Alert| alert.severity == AlertSeverity::Page && alert.state == AlertState::Firing;
-        let pages: Vec<(AlertKind, String)> =
-            self.alerts.iter().filter(is_page).map(|page| (page.kind, page.id.clone())).collect();
+        let is_live = setting.subject.mode == Mode::Live;
+        let fires = |alert: &&Alert| alert.state == AlertState::Firing;
+        let could_be_held = |alert: &Alert| !alert.told && alert.severity != AlertSeverity::Page;
+        let is_asked = is_live && self.alerts.iter().filter(fires).any(could_be_held);
+        let is_page = |alert: &&Alert| alert.severity == AlertSeverity::Page && fires(alert) && is_asked;
+        let pages: Vec<(AlertKind, String)> = self
+            .alerts
+            .iter()
+            .filter(is_page)
+            .filter(|page| self.is_heard(page, ledger))
+            .map(|page| (page.kind, page.id.clone()))
+            .collect();
         for alert in self.alerts.iter_mut().filter(|alert| alert.state == AlertState::Firing) {
-            let page = pages.iter().find(|(kind, _)| *kind == alert.kind && page_holds);
+            let page = pages.iter().find(|(kind, _)| *kind == alert.kind);
             let held = match (alert.told, alert.kind, setting.source_alert) {
                 (true, ..) => None,
                 (false, AlertKind::NoData, Some(source)) => Some(source.to_owned()),
@@ -342,6 +351,18 @@ impl InstanceState {
                 ledger.touch(key(alert));
             }
         }
+    }
+
+    /// Whether anybody hears of a page, by the labels that it has or would have.
+    fn is_heard(&self, page: &Alert, ledger: &Ledger<'_>) -> bool {
+        let (subject, group) = (ledger.setting.subject, ledger.group);
+        let labels = self.episode.as_ref().map_or_else(
+            || labels_of(&subject.shared_labels(group), page.severity, page.kind),
+            |episode| episode.labels_of(key(page)),
+        );
+        let (service, owner) = (subject.id.service.as_str(), subject.owner.as_deref());
+        let addressee = Addressee { severity: page.severity, service, owner, slo: &page.slo, labels: &labels };
+        ledger.setting.page_can_be_told.hears(addressee)
     }
 
     /// What goes out: ends first, then what fires, matches at this slice end, is not held back and was not told yet.
@@ -645,7 +666,7 @@ pub(crate) mod kit {
                 .collect();
             let setting = Setting {
                 subject: &self.subject,
-                page_can_be_told: self.page_can_be_told,
+                page_can_be_told: self.page_can_be_told.into(),
                 source_alert: self.source_alert.as_deref(),
             };
             self.book.step(&setting, &self.definition, verdicts.iter().map(|(group, verdict)| (group, verdict)))

@@ -9,6 +9,7 @@ use crate::policy::alert::Alert;
 use crate::policy::facts::Facts;
 use crate::policy::instance::{InstanceState, Step};
 use crate::policy::machine::{Ledger, Setting};
+use crate::policy::route::Heard;
 use crate::policy::subject::Subject;
 use crate::policy::tier::{ActiveTier, Condition, Phase, TierKey, TierOutcome};
 use crate::spec::policy::AlertSeverity;
@@ -99,7 +100,7 @@ impl SourceAlert {
             }
         };
         let group = Labels::new();
-        let setting = Setting { subject: rule.subject, page_can_be_told: true, source_alert: None };
+        let setting = Setting { subject: rule.subject, page_can_be_told: Heard::Always, source_alert: None };
         let mut ledger = Ledger::new(&setting, &group);
         let tiers: Vec<ActiveTier> = phase.map(|phase| ActiveTier { key, phase }).into_iter().collect();
         ledger.changed = tiers != self.state.tiers;
@@ -120,7 +121,7 @@ impl SourceAlert {
 
     /// Ends it because the source left the files.
     pub fn withdraw(&mut self, rule: &SourceRule<'_>, now: Timestamp) -> Step {
-        let setting = Setting { subject: rule.subject, page_can_be_told: true, source_alert: None };
+        let setting = Setting { subject: rule.subject, page_can_be_told: Heard::Always, source_alert: None };
         self.state.withdraw(&setting, &Labels::new(), now, None, "the source")
     }
 }

@@ -134,7 +134,8 @@ impl Player {
             self.state.asked_late(to);
             self.state.not_answered(from, to);
         }
-        let setting = Setting { subject: &self.subject, page_can_be_told: self.page_can_be_told, source_alert: None };
+        let setting =
+            Setting { subject: &self.subject, page_can_be_told: self.page_can_be_told.into(), source_alert: None };
         let effects = self.book.evaluate(&setting, &mut self.state, observation, at);
         for effect in effects {
             self.take(effect, at);

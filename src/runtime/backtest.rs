@@ -18,7 +18,7 @@ use crate::engine::observation::{History, Observation};
 use crate::engine::state::Birth;
 use crate::plan::{Plan, overlap};
 use crate::policy::compile::{Terms, definition};
-use crate::policy::route::{Addressee, sinks};
+use crate::policy::route::{Addressee, ways};
 use crate::replay::foreign::{ForeignAlert, Steps, alerts, only_pending, slo_of};
 use crate::replay::matching::pair;
 use crate::replay::player::Player;
@@ -266,9 +266,10 @@ impl Stage<'_> {
 
     fn past(&self, plan: &SloPlan, config: &Config, watches: impl Iterator<Item = Watch>) -> Past {
         let (service, owner) = (plan.slo.id.service.as_str(), plan.slo.owner.as_deref());
-        let addressee = Addressee { severity: AlertSeverity::Page, service, owner };
+        let (slo, labels) = (plan.slo.id.to_string(), plan.subject.shared_labels(&Labels::new()));
+        let addressee = Addressee { severity: AlertSeverity::Page, service, owner, slo: &slo, labels: &labels };
         // Files without any route are tried out before there are sinks: pages are taken as told.
-        let told = config.routes.is_empty() || !sinks(&config.routes, &config.owners, addressee).is_empty();
+        let told = config.routes.is_empty() || !ways(config, addressee, self.begin).lead_nowhere();
         let mut player = Player::new(&plan.definition, &plan.subject, told, self.begin);
         player.watch(watches);
         Past { slo: Arc::clone(&plan.slo), reach: plan.definition.reach(), player: Mutex::new(player) }

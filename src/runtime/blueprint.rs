@@ -21,7 +21,9 @@ use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConf
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
 use crate::policy::compile::{Terms, definition};
+use crate::policy::quiet;
 use crate::policy::subject::Subject;
+use crate::policy::template::Template;
 use crate::runtime::files::{Gathered, Request};
 use crate::runtime::service::Refusal;
 use crate::secret::Secrets;
@@ -89,6 +91,8 @@ pub struct Blueprint {
     pub sources: BTreeMap<String, Arc<dyn Source>>,
     /// The sinks, by name.
     pub sinks: BTreeMap<String, Sink>,
+    /// Exclusions of alerts, and what is held after a deploy.
+    pub quiet: quiet::Written,
     /// What has to be watched for changes.
     pub watched: Vec<PathBuf>,
     /// SHA-256 over what the files mean.
@@ -137,9 +141,11 @@ impl Launch {
                 Err(problem) => findings.push(cannot_be_built("source", name, &problem.to_string())),
             }
         }
+        let templates = parsed(&config, &gathered.loaded.templates, &mut findings);
         let mut sinks = BTreeMap::new();
         for (name, sink) in &config.sinks {
-            let parts = Parts { name, server: &config.server, secrets: &self.secrets, template: None };
+            let template = templates.get(name);
+            let parts = Parts { name, server: &config.server, secrets: &self.secrets, template };
             match sink::build(sink, &parts) {
                 Ok(built) => drop(sinks.insert(name.clone(), built)),
                 Err(problem) => findings.push(cannot_be_built("sink", name, &problem.to_string())),
@@ -148,11 +154,15 @@ impl Launch {
         if !findings.is_empty() {
             return Err(Refusal { findings });
         }
-        let digest = digest(&config, &slos);
+        let exclusions = gathered.loaded.exclusions.iter().map(|(exclusion, _)| Arc::clone(exclusion)).collect();
+        let on_deploy =
+            slos.iter().filter_map(|plan| Some((plan.slo.id.clone(), plan.slo.alerting.policy.on_deploy.clone()?)));
+        let quiet = quiet::Written { exclusions, on_deploy: on_deploy.collect() };
+        let digest = digest(&config, &slos, &quiet, &gathered.loaded.templates);
         let revision = gathered.watched.iter().find_map(|path| revision(path));
         let warnings = report.findings().iter().filter(|finding| finding.severity == Severity::Warning).cloned();
         let warnings = warnings.collect();
-        Ok(Blueprint { config, slos, sources, sinks, watched: gathered.watched, digest, revision, warnings })
+        Ok(Blueprint { config, slos, sources, sinks, quiet, watched: gathered.watched, digest, revision, warnings })
     }
 
     /// What is wrong with the file of tokens, where there is one.
@@ -297,6 +307,23 @@ fn cannot_be_built(what: &str, name: &str, problem: &str) -> Diagnostic {
     Diagnostic::error(codes::BAD_ADDRESS, format!("the {what} `{name}` cannot be used: {problem}"))
 }
 
+/// The message templates by sink. They were tried before; one that cannot be used all the same is noted.
+fn parsed(
+    config: &Config,
+    texts: &BTreeMap<PathBuf, String>,
+    findings: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, Template> {
+    let mut templates = BTreeMap::new();
+    for (sink, file) in &config.templates {
+        let Some(text) = texts.get(&file.path) else { continue };
+        match Template::parse(&file.path.display().to_string(), text) {
+            Ok(template) => drop(templates.insert(sink.clone(), template)),
+            Err(why) => findings.push(Diagnostic::error(codes::BAD_TEMPLATE, why.to_string())),
+        }
+    }
+    templates
+}
+
 /// Every secret that the configuration names.
 fn secrets(config: &Config) -> Vec<&SecretRef> {
     let sources = config.sources.values().filter_map(|source| match &source.auth {
@@ -308,9 +335,12 @@ fn secrets(config: &Config) -> Vec<&SecretRef> {
 }
 
 /// Of everything that decides: equal digests, equal behaviour.
-fn digest(config: &Config, slos: &[SloPlan]) -> String {
+fn digest(config: &Config, slos: &[SloPlan], quiet: &quiet::Written, templates: &BTreeMap<PathBuf, String>) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{config:?}"));
+    hash.update(format!("{config:?}{quiet:?}"));
+    if !templates.is_empty() {
+        hash.update(format!("{templates:?}"));
+    }
     for plan in slos {
         hash.update(format!("{:?}{:?}{:?}", plan.definition, plan.subject, plan.generation));
     }

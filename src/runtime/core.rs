@@ -1,7 +1,7 @@
 //! What all parts of a running service share: the clock, the door to the store, who is told, how the sources are.
 //!
-//! Effects of the policy become one commit here: alerts, states, a delivery for each receiver. A resolve goes to the
-//! receivers that were told of the firing, whatever the routes say now. What cannot be written stays in the recorder.
+//! Effects of the policy become one commit here: alerts, states, and what the desk says is to be told of them. What cannot
+//! be written stays in the recorder.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -12,14 +12,12 @@ use crate::clock::Clock;
 use crate::config::meant::Config;
 use crate::policy::alert::AlertState;
 use crate::policy::machine::Effect;
-use crate::policy::notification::Notification;
 use crate::policy::quiet::Quiets;
-use crate::policy::route::{self, Addressee};
+use crate::runtime::desk::Counter;
 use crate::runtime::health::SourceHealth;
-use crate::runtime::outbox::{deliveries_for, sinks_of_end};
 use crate::runtime::recorder::Recorder;
 use crate::runtime::service::SourceView;
-use crate::store::{Commit, NewDelivery, Store, StoreError, state_name};
+use crate::store::{Commit, Store, StoreError, state_name};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::{AlertChanged, StoreFailure};
 use crate::units::Timestamp;
@@ -39,6 +37,8 @@ pub struct Core {
     pub wake: Arc<Notify>,
     /// Everything that makes quiet; read by the desk whenever something is to be told.
     pub(super) quiets: RwLock<Arc<Quiets>>,
+    /// Decides who hears of an alert, and what wakes it.
+    pub(super) counter: Counter,
     recorder: Recorder,
     config: RwLock<Arc<Config>>,
     health: Mutex<BTreeMap<String, SourceHealth>>,
@@ -60,7 +60,8 @@ impl Core {
         let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&wake));
         let (health, logged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
         let (quiets, config) = (RwLock::default(), RwLock::new(config));
-        Self { clock, telemetry, store, wake, quiets, recorder, config, health, logged }
+        let counter = Counter::default();
+        Self { clock, telemetry, store, wake, quiets, counter, recorder, config, health, logged }
     }
 
     /// The configuration in use.
@@ -69,9 +70,10 @@ impl Core {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes another configuration: routes and sinks apply to the next notification.
+    /// Takes another configuration: routes and sinks apply to whatever is told next.
     pub fn configure(&self, config: Arc<Config>) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        self.counter.reconsider();
     }
 
     /// Looks at, or changes, what is known of a source.
@@ -96,8 +98,11 @@ impl Core {
         held(&self.health).values().map(SourceHealth::view).collect()
     }
 
-    /// Commits effects and whatever else `commit` holds, and tells the log. A failure is told and kept for later.
+    /// Commits effects and whatever else `commit` holds, and tells the log. What is told of them is for the desk to say;
+    /// its tellings and records are in the same commit. A failure is told and kept for later.
     pub async fn record(&self, effects: Vec<Effect>, mut commit: Commit) {
+        let mut told = Vec::new();
+        let mut ended = Vec::new();
         for effect in effects {
             let alert = &effect.alert;
             if let Some(transition) = alert.transitions.last().filter(|last| self.is_news(&alert.id, &last.id)) {
@@ -108,12 +113,14 @@ impl Core {
                     reason: &transition.reason,
                 });
             }
-            if let Some(notification) = effect.notification {
-                commit.deliveries.extend(self.deliveries(notification).await);
+            match effect.notification {
+                Some(notification) => told.push(notification),
+                None if alert.state == AlertState::Resolved => ended.push(alert.id.clone()),
+                None => {}
             }
             commit.alerts.push(effect.alert);
         }
-        self.write(commit).await;
+        self.decide(told, &ended, commit).await;
     }
 
     /// Commits it; a failure is told, and what was not written is kept for later.
@@ -148,29 +155,5 @@ impl Core {
             logged.clear();
         }
         logged.insert(alert.to_owned(), transition.to_owned()).is_none_or(|before| before != transition)
-    }
-
-    /// One row for each receiver.
-    pub(super) async fn deliveries(&self, notification: Notification) -> Vec<NewDelivery> {
-        let mut sinks = Vec::new();
-        if notification.state == AlertState::Resolved {
-            match sinks_of_end(self.store.as_ref(), &notification.alert_id).await {
-                Ok(told) => sinks = told,
-                Err(error) => self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem }),
-            }
-        }
-        if sinks.is_empty() {
-            let config = self.config();
-            let addressee = Addressee {
-                severity: notification.severity,
-                service: &notification.service,
-                owner: notification.owner.as_deref(),
-            };
-            sinks = route::sinks(&config.routes, &config.owners, addressee);
-        }
-        if sinks.is_empty() {
-            tracing::warn!(alert = notification.alert_id, "no route for this notification: nobody is told");
-        }
-        deliveries_for(&notification, &sinks, self.clock.now())
     }
 }

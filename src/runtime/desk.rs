@@ -1,13 +1,62 @@
-//! The desk at work: what people and silences change, and what falls due by time.
+//! The desk at work: what the alert machine hands over, what people and silences change, what falls due by time.
+//!
+//! One desk serves the whole service, behind one lock that is held until what was decided is written: records of one case
+//! are written in the order in which they were decided. Its tellings are committed with its records and with the alerts
+//! they are about; where that fails the recorder keeps all of it. What a person does is written or undone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
+use tokio::sync::{Mutex, Notify};
+use tokio_util::sync::CancellationToken;
+
 use crate::policy::act::{Ack, AlertVerdict};
+use crate::policy::alert::AlertState;
+use crate::policy::desk::case::Case;
+use crate::policy::desk::memory::OPEN;
+use crate::policy::desk::{Before, Decided, Desk, Kept, NotDone, REMEMBERED, Rules};
 use crate::policy::notification::Notification;
-use crate::policy::quiet::Quiets;
+use crate::policy::quiet::{About, Quiets};
 use crate::runtime::core::Core;
+use crate::runtime::outbox::{deliveries_for, sinks_of_end};
 use crate::runtime::service::ActError;
-use crate::store::Commit;
+use crate::store::{Commit, Record, RecordKind, Store, StoreError};
+use crate::telemetry::event::StoreFailure;
+use crate::units::{Length, Timestamp};
+
+/// How many records are read at first; four times as many while all of them are open.
+const FIRST_READ: usize = 1_000;
+/// Without anything open the desk looks again after this; it is woken before.
+const IDLE: Length = Length::from_hours(1);
+
+/// The desk and what wakes its task.
+#[derive(Default)]
+pub struct Counter {
+    desk: Mutex<Desk>,
+    wake: Notify,
+    /// Silences or routes changed since it last looked at everything.
+    changed: AtomicBool,
+}
+
+impl Counter {
+    /// Everything open is looked at again, at once.
+    pub fn reconsider(&self) {
+        self.changed.store(true, Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+}
+
+/// Tells what falls due, until `stop`.
+pub async fn run(core: Arc<Core>, stop: CancellationToken) {
+    loop {
+        let next = core.tell_due().await;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = core.counter.wake.notified() => {}
+            () = core.clock.sleep_until(next) => {}
+        }
+    }
+}
 
 impl Core {
     /// Everything that makes quiet now.
@@ -19,30 +68,187 @@ impl Core {
     /// From now on this makes quiet: everything open is looked at again at once.
     pub fn quiets_changed(&self, quiets: Quiets) {
         *self.quiets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(quiets);
+        self.counter.reconsider();
     }
 
-    /// Somebody takes an alert on, in one commit with `commit` (the audit's entry), or not at all.
+    /// Puts the desk back to where an earlier run left it; before anything is handed to it.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn restore_desk(&self) -> Result<(), StoreError> {
+        let remembered = self.clock.now() - REMEMBERED;
+        let cases = newest(self.store.as_ref(), RecordKind::Case, OPEN).await?;
+        let digests = newest(self.store.as_ref(), RecordKind::Group, remembered).await?;
+        let (desk, problems) = Desk::restore(texts(&cases), texts(&digests));
+        for problem in problems {
+            tracing::error!(problem, "a record of who was told of an alert cannot be read; it is left alone");
+        }
+        *self.counter.desk.lock().await = desk;
+        self.counter.reconsider();
+        Ok(())
+    }
+
+    /// Hands notifications to the desk that come from no evaluation (a drill), in one commit with `commit`: its firing
+    /// first, later its end.
+    pub async fn tell(&self, notification: Notification, commit: Commit) {
+        self.decide(vec![notification], &[], commit).await;
+    }
+
+    /// What the desk makes of these, in one commit with `commit`. `ended`: alerts that ended of which nobody was told.
+    pub(super) async fn decide(&self, told: Vec<Notification>, ended: &[String], mut commit: Commit) {
+        let mut desk = self.counter.desk.lock().await;
+        let (config, quiets, now) = (self.config(), self.quiets(), self.clock.now());
+        let quiet = |about: About<'_>, at: Timestamp| quiets.over(about, at);
+        let rules = Rules { config: &config, quiet: &quiet };
+        for notification in told {
+            let end = (notification.state == AlertState::Resolved).then(|| notification.clone());
+            if !desk.take(notification, &rules, now)
+                && let Some(end) = end
+            {
+                self.tell_as_before(&end, now, &mut commit).await;
+            }
+        }
+        ended.iter().for_each(|alert| desk.ended_untold(alert, now));
+        desk.due(&rules, now);
+        self.add(desk.drain(), now, &mut commit);
+        self.write(commit).await;
+        drop(desk);
+        self.counter.wake.notify_one();
+    }
+
+    /// Tells what is due, and says when it is to be asked again.
+    async fn tell_due(&self) -> Timestamp {
+        let mut desk = self.counter.desk.lock().await;
+        let (config, quiets, now) = (self.config(), self.quiets(), self.clock.now());
+        let quiet = |about: About<'_>, at: Timestamp| quiets.over(about, at);
+        let rules = Rules { config: &config, quiet: &quiet };
+        if self.counter.changed.swap(false, Ordering::SeqCst) {
+            desk.reconsider(&rules, now);
+        }
+        desk.due(&rules, now);
+        let mut commit = Commit::default();
+        self.add(desk.drain(), now, &mut commit);
+        let next = desk.next_due().unwrap_or(now + IDLE);
+        if commit != Commit::default() {
+            self.write(commit).await;
+        }
+        next
+    }
+
+    /// The end of an alert that was told before there was a desk: to those that have a row of its begin.
+    async fn tell_as_before(&self, end: &Notification, now: Timestamp, commit: &mut Commit) {
+        match sinks_of_end(self.store.as_ref(), &end.alert_id).await {
+            Ok(sinks) => commit.deliveries.extend(deliveries_for(end, &sinks, now)),
+            Err(error) => self.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem }),
+        }
+    }
+
+    /// Puts what was decided into a commit, and says what nobody would have heard.
+    fn add(&self, decided: Decided, now: Timestamp, commit: &mut Commit) {
+        for alert in &decided.lost {
+            let sinks = self.config().sinks.len();
+            tracing::error!(alert, sinks, "no route takes this alert: every sink of events is told instead");
+        }
+        for telling in decided.tellings {
+            commit.deliveries.extend(deliveries_for(&telling.notification, &telling.sinks, now));
+        }
+        commit.records.extend(decided.kept.into_iter().map(record));
+    }
+
+    /// Somebody takes an alert on (or all alerts of a digest), in one commit with `commit` (the audit's entry), or not at
+    /// all: no repeat and no escalation from then on.
     ///
     /// # Errors
     /// Where there is no such alert, where it has ended, and where the store does not take it.
     pub async fn acknowledge(&self, alert_id: &str, ack: Ack, commit: Commit) -> Result<(), ActError> {
-        let _ = (alert_id, ack, commit);
-        Err(ActError::Invalid("this is not built yet".to_owned()))
+        let mut desk = self.counter.desk.lock().await;
+        let fires = desk.case(alert_id).is_some() || self.fires(alert_id).await?;
+        match desk.ack(alert_id, &ack, fires) {
+            Ok(before) => self.write_act(&mut desk, before, commit).await,
+            Err(NotDone::Ended) => Err(ended(alert_id)),
+            // A drill that is over has a record and no alert.
+            Err(NotDone::Unknown) => match self.store.record(RecordKind::Case, alert_id).await? {
+                Some(_) => Err(ended(alert_id)),
+                None => Err(unknown(alert_id)),
+            },
+        }
     }
 
     /// Says what an alert was worth, open or ended, in one commit with `commit`, or not at all.
     ///
     /// # Errors
     /// Where there is no such alert, and where the store does not take it.
-    pub async fn judge(&self, alert_id: &str, verdict: AlertVerdict, by: &str, commit: Commit) -> Result<(), ActError> {
-        let _ = (alert_id, verdict, by, commit);
-        Err(ActError::Invalid("this is not built yet".to_owned()))
+    pub async fn judge(
+        &self,
+        alert_id: &str,
+        verdict: AlertVerdict,
+        by: &str,
+        mut commit: Commit,
+    ) -> Result<(), ActError> {
+        let mut desk = self.counter.desk.lock().await;
+        let alert = self.store.alert(alert_id).await?;
+        let fires = alert.as_ref().is_some_and(|alert| alert.state == AlertState::Firing);
+        if let Ok(before) = desk.judge(alert_id, verdict, by, fires) {
+            return self.write_act(&mut desk, before, commit).await;
+        }
+        let kept = self.store.record(RecordKind::Case, alert_id).await?.and_then(|record| record.text);
+        let mut case = match (kept, alert) {
+            (Some(text), _) => Case::decode(&text).map_err(ActError::Conflict)?,
+            (None, Some(alert)) => Case { ended_at: alert.resolved_at, ..Case::new(alert_id) },
+            (None, None) => return Err(unknown(alert_id)),
+        };
+        case.verdict = Some(verdict);
+        case.verdict_by = Some(by.to_owned());
+        commit.records.extend(case.kept().map(record));
+        Ok(self.record_now(commit).await?)
     }
 
-    /// Hands a notification to the desk that comes from no evaluation (a drill), in one commit with `commit`: its firing
-    /// first, later its end.
-    pub async fn tell(&self, notification: Notification, mut commit: Commit) {
-        commit.deliveries.extend(self.deliveries(notification).await);
-        self.write(commit).await;
+    /// Whether an alert that the desk was not told of fires: held back, or in shadow.
+    async fn fires(&self, alert_id: &str) -> Result<bool, ActError> {
+        match self.store.alert(alert_id).await?.map(|alert| alert.state) {
+            Some(AlertState::Resolved) => Err(ended(alert_id)),
+            found => Ok(found == Some(AlertState::Firing)),
+        }
+    }
+
+    /// Writes what a person changed, or undoes it.
+    async fn write_act(&self, desk: &mut Desk, before: Before, mut commit: Commit) -> Result<(), ActError> {
+        self.add(desk.drain(), self.clock.now(), &mut commit);
+        let written = self.record_now(commit).await;
+        if written.is_err() {
+            desk.undo(before);
+        }
+        Ok(written?)
+    }
+}
+
+fn unknown(alert_id: &str) -> ActError {
+    ActError::NotFound(format!("there is no alert `{alert_id}`"))
+}
+
+fn ended(alert_id: &str) -> ActError {
+    ActError::Conflict(format!("the alert `{alert_id}` has ended"))
+}
+
+fn record(kept: Kept) -> Record {
+    let kind = if kept.is_digest { RecordKind::Group } else { RecordKind::Case };
+    Record { kind, id: kept.id, at: kept.at, text: kept.text }
+}
+
+fn texts(records: &[Record]) -> impl Iterator<Item = &str> {
+    records.iter().filter_map(|record| record.text.as_deref())
+}
+
+/// Records that ended at or after `since`. They are listed newest first, those that are open before all.
+async fn newest(store: &dyn Store, kind: RecordKind, since: Timestamp) -> Result<Vec<Record>, StoreError> {
+    let mut limit = FIRST_READ;
+    loop {
+        let mut records = store.records(kind, limit).await?;
+        let read = records.len();
+        records.retain(|record| record.at >= since);
+        if read < limit || records.len() < read {
+            return Ok(records);
+        }
+        limit = limit.saturating_mul(4);
     }
 }

@@ -15,6 +15,7 @@ use crate::engine::state::{Birth, SloState};
 use crate::engine::verdict::{HourBucket, TierSet, Verdict};
 use crate::policy::book::AlertBook;
 use crate::policy::machine::Setting;
+use crate::policy::route::Heard;
 use crate::policy::subject::Subject;
 use crate::runtime::asker::Asking;
 use crate::runtime::blueprint::SloPlan;
@@ -130,8 +131,8 @@ impl Asking for Entry {
 /// What an evaluation is told from outside.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Surroundings<'a> {
-    /// Pages of this SLO have a route.
-    pub page_can_be_told: bool,
+    /// Which pages have a route and are not silenced.
+    pub page_can_be_told: Heard<'a>,
     /// The alert of the source while it fires.
     pub source_alert: Option<&'a str>,
     /// The source has no history: slices have to be kept.
@@ -335,7 +336,7 @@ impl Entry {
     pub fn judge_again(&self) -> Evaluated {
         let inner = &mut *held(&self.inner);
         let (state, book) = (&inner.state, &mut inner.book);
-        let setting = Setting { subject: &inner.subject, page_can_be_told: true, source_alert: None };
+        let setting = Setting { subject: &inner.subject, page_can_be_told: Heard::Always, source_alert: None };
         let judged = |(group, instance): (&Labels, &Instance)| {
             let mut verdict = Verdict::default();
             state.judge(instance, book.firing(state.definition(), group), &mut verdict);
@@ -359,7 +360,7 @@ impl Entry {
     /// It left the files: what fires ends as withdrawn.
     pub fn withdraw(&self, now: Timestamp) -> Evaluated {
         let inner = &mut *held(&self.inner);
-        let setting = Setting { subject: &inner.subject, page_can_be_told: true, source_alert: None };
+        let setting = Setting { subject: &inner.subject, page_can_be_told: Heard::Always, source_alert: None };
         let at = inner.state.as_of().unwrap_or(now);
         let (state, book) = (&inner.state, &mut inner.book);
         let verdict = |group: &Labels| {
@@ -464,7 +465,7 @@ impl Entry {
 pub fn withdraw_book(mut book: AlertBook, id: &SloId, config: &Config, now: Timestamp) -> Evaluated {
     let mut subject = Subject::source(&id.name, &config.server.external_labels);
     subject.id = id.clone();
-    let setting = Setting { subject: &subject, page_can_be_told: true, source_alert: None };
+    let setting = Setting { subject: &subject, page_can_be_told: Heard::Always, source_alert: None };
     let effects = book.withdraw(&setting, now, |_| None);
     Evaluated { effects, commit: drained(id, &mut book) }
 }

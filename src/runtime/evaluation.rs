@@ -11,10 +11,11 @@ use rayon::prelude::*;
 
 use crate::config::meant::Config;
 use crate::engine::observation::Observation;
+use crate::policy::desk::Rules;
 use crate::policy::machine::Effect;
-use crate::policy::route::{Addressee, sinks};
+use crate::policy::quiet::{About, Quiets};
+use crate::policy::route::{Addressee, Heard};
 use crate::runtime::entry::{SharedEntry, Surroundings};
-use crate::spec::policy::AlertSeverity;
 use crate::store::Commit;
 use crate::units::{SloId, Timestamp};
 
@@ -52,6 +53,10 @@ pub struct Evaluation {
     pub to: Timestamp,
     /// The configuration in use.
     pub config: Arc<Config>,
+    /// Everything that makes quiet now.
+    pub quiets: Arc<Quiets>,
+    /// The wall clock, which silences go by.
+    pub now: Timestamp,
     /// The alert of the source while it fires.
     pub source_alert: Option<String>,
     /// The source has no history: slices have to be kept.
@@ -75,10 +80,10 @@ impl Evaluation {
     }
 
     fn evaluate(&self, entry: &SharedEntry, observation: &Observation) -> Evaluated {
-        let slo = entry.slo();
-        let addressee =
-            Addressee { severity: AlertSeverity::Page, service: &slo.id.service, owner: slo.owner.as_deref() };
-        let page_can_be_told = !sinks(&self.config.routes, &self.config.owners, addressee).is_empty();
+        let quiet = |about: About<'_>, now: Timestamp| self.quiets.over(about, now);
+        let rules = Rules { config: &self.config, quiet: &quiet };
+        let is_heard = |page: Addressee<'_>| rules.can_be_told(page, self.now);
+        let page_can_be_told = Heard::Asked(&is_heard);
         let source_alert = self.source_alert.as_deref();
         let around = Surroundings { page_can_be_told, source_alert, keeps_slices: self.keeps_slices };
         entry.evaluate(observation, self.to, around)

@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::check::load::{self, Loaded};
-use crate::config::meant::{Config, Files};
+use crate::config::meant::{Config, Files, TemplateFile};
 use crate::diag::{Diagnostic, Place, Texts, codes};
 use crate::yaml::{MAX_BYTES, SourceText};
 
@@ -83,7 +84,10 @@ impl Request {
             document.is_some_and(|document| document.find(&format!("/files/{key}")).is_some())
         };
         let slos = if self.paths.is_empty() { files.slos.as_slice() } else { &[] };
-        for (paths, key) in [(slos, "slos"), (files.rules.as_slice(), "rules")] {
+        let (rules, exclusions) = (files.rules.as_slice(), files.exclusions.as_slice());
+        // Beside paths that were named they would speak of SLOs that are not looked at.
+        let exclusions = if self.paths.is_empty() { exclusions } else { &[] };
+        for (paths, key) in [(slos, "slos"), (rules, "rules"), (exclusions, "exclusions")] {
             for path in paths {
                 // A default that is not there is nothing wrong; what somebody wrote has to be there.
                 if written(key) || path.exists() {
@@ -185,11 +189,37 @@ impl Reading {
 
     fn finish(self) -> Gathered {
         let mut loaded = load::load(&self.texts);
-        let unreadable = !self.findings.is_empty();
+        let mut unreadable = !self.findings.is_empty();
         loaded.findings.extend(self.findings);
-        let texts = self.texts.iter().map(|text| (text.file.clone(), text.text().into_owned())).collect();
-        Gathered { loaded, texts, watched: self.watched, unreadable }
+        let mut texts: Vec<(Arc<str>, String)> =
+            self.texts.iter().map(|text| (text.file.clone(), text.text().into_owned())).collect();
+        let mut watched = self.watched;
+        let named = loaded.config.as_ref().map(|config| config.templates.clone()).unwrap_or_default();
+        for (sink, TemplateFile { path, .. }) in named {
+            match File::open(&path).and_then(bounded).map(String::from_utf8) {
+                Ok(Ok(text)) => {
+                    texts.push((path.display().to_string().into(), text.clone()));
+                    loaded.templates.insert(path.clone(), text);
+                }
+                Ok(Err(_)) => unreadable |= no_template(&mut loaded, &sink, &path, "is not UTF-8"),
+                Err(error) => unreadable |= no_template(&mut loaded, &sink, &path, &format!("cannot be read: {error}")),
+            }
+            watched.push(path);
+        }
+        Gathered { loaded, texts: texts.into_iter().collect(), watched, unreadable }
     }
+}
+
+/// Notes at the key `template` of a sink that there is none to be had.
+fn no_template(loaded: &mut Loaded, sink: &str, path: &Path, problem: &str) -> bool {
+    let finding = Diagnostic::error(codes::UNREADABLE, format!("the template `{}` {problem}", path.display()));
+    let at = loaded.config_origin.as_ref().and_then(|origin| loaded.node(origin, &format!("/sinks/{sink}/template")));
+    let finding = match at {
+        Some((document, node)) => finding.at(document.place(node), document.path(node)),
+        None => finding,
+    };
+    loaded.findings.push(finding);
+    true
 }
 
 fn bounded(input: impl Read) -> io::Result<Vec<u8>> {

@@ -22,12 +22,14 @@ use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
+use crate::runtime::mirror::{Mirror, MirrorSinks};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
+use crate::runtime::quiet::Stillness;
 use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SinkView, SourceView, Summary};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
-use crate::runtime::{reports, watch, watchdog};
+use crate::runtime::{desk, reports, watch, watchdog};
 use crate::spec::policy::AlertSeverity;
 use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
@@ -49,6 +51,8 @@ struct Running {
     stop: CancellationToken,
     pollers: Vec<JoinHandle<(String, SourceAlert)>>,
     watchdogs: Vec<JoinHandle<()>>,
+    /// Outlives reloads.
+    desk: Option<JoinHandle<()>>,
     outbox: Outbox,
 }
 
@@ -58,6 +62,10 @@ pub struct Live {
     launch: Launch,
     loaded: RwLock<Arc<Loaded>>,
     running: tokio::sync::Mutex<Running>,
+    /// What makes quiet.
+    stillness: Arc<Stillness>,
+    /// Where silences are mirrored to.
+    mirrors: MirrorSinks,
     /// Held by the act under way.
     acting: tokio::sync::Mutex<()>,
     access: Access,
@@ -88,6 +96,10 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        // Before anything is told.
+        let stillness = Arc::new(Stillness::read(core.store.as_ref(), blueprint.quiet.clone()).await?);
+        stillness.show(&core);
+        core.restore_desk().await?;
         let blueprint = Arc::new(blueprint);
         let mut entries = BTreeMap::new();
         for plan in &blueprint.slos {
@@ -105,7 +117,14 @@ impl Live {
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
         Self::withdraw_sources(&core, alerts).await;
         let watchdogs = watchdogs(&core, &blueprint, &entries, (pace, &task_stop));
-        let running = Running { stop: task_stop, pollers, watchdogs, outbox };
+        let desk = Some(tokio::spawn(desk::run(Arc::clone(&core), stop.child_token())));
+        let running = Running { stop: task_stop, pollers, watchdogs, desk, outbox };
+        let mirrors = MirrorSinks::default();
+        mirrors.take(&blueprint);
+        if pace == Pace::Service {
+            let mirror = Mirror::read(Arc::clone(&core), Arc::clone(&stillness), mirrors.clone()).await?;
+            tokio::spawn(mirror.run(stop.clone()));
+        }
         let at = core.clock.now();
         let loaded = RwLock::new(Arc::new(Loaded { blueprint, entries, at }));
         let live = Arc::new(Self {
@@ -114,6 +133,8 @@ impl Live {
             launch,
             loaded,
             running: tokio::sync::Mutex::new(running),
+            stillness,
+            mirrors,
             acting: tokio::sync::Mutex::new(()),
             reload_ok: RwLock::new(true),
             external_url,
@@ -153,6 +174,7 @@ impl Live {
         running.stop.cancel();
         let pollers = std::mem::take(&mut running.pollers);
         let watchdogs = std::mem::take(&mut running.watchdogs);
+        let desk = running.desk.take();
         let all = async {
             for poller in pollers {
                 // A panic in a poller was logged when it happened.
@@ -160,6 +182,9 @@ impl Live {
             }
             for watchdog in watchdogs {
                 let _ = watchdog.await;
+            }
+            if let Some(desk) = desk {
+                let _ = desk.await;
             }
         };
         let pollers_ended = tokio::time::timeout(GRACE.to_std(), all).await.is_ok();

@@ -271,6 +271,8 @@ impl Poller {
             observations,
             to,
             config: self.core.config(),
+            quiets: self.core.quiets(),
+            now: self.core.clock.now(),
             source_alert: self.alert.holds_back().map(str::to_owned),
             keeps_slices: !self.source.has_history(),
         };

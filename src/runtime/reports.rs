@@ -93,8 +93,8 @@ impl Reporting {
     async fn next(&self) -> Result<bool, StoreError> {
         let begun = self.core.clock.now();
         let done = self.done_until(begun).await?;
-        let missed = self.plan.schedule.last(begun).filter(|slot| *slot > done && begun.since(*slot) < LATEST);
-        let Some(slot) = missed.or_else(|| self.plan.schedule.next(begun)) else { return Ok(false) };
+        let missed = self.plan.schedule.last_begin(begun).filter(|slot| *slot > done && begun.since(*slot) < LATEST);
+        let Some(slot) = missed.or_else(|| self.plan.schedule.next_begin(begun)) else { return Ok(false) };
         self.core.clock.sleep_until(slot).await;
         self.past_is_read().await;
         self.make(slot).await?;
@@ -122,7 +122,8 @@ impl Reporting {
 
     async fn make(&self, slot: Timestamp) -> Result<(), StoreError> {
         let plan = &self.plan;
-        let since_last = || plan.schedule.last(slot - Length::from_millis(1)).map_or(PERIOD, |last| slot.since(last));
+        let since_last =
+            || plan.schedule.last_begin(slot - Length::from_millis(1)).map_or(PERIOD, |last| slot.since(last));
         let period = plan.period.unwrap_or_else(since_last);
         let to = self.entries.iter().filter_map(|entry| entry.as_of()).max().unwrap_or(slot);
         let report = Report::of((to - period, to), self.lines(period), &self.fired(to - period, to).await?);

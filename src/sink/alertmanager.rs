@@ -126,7 +126,7 @@ fn valid_names(pairs: BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 /// The SLO's page; `None` where there is none (a source's alert), or where the address is no URL.
-fn page(base: &str, notification: &Notification) -> Option<String> {
+pub(super) fn page(base: &str, notification: &Notification) -> Option<String> {
     if matches!(notification.kind, AlertKind::Source | AlertKind::Watchdog) {
         return reqwest::Url::parse(base).ok().map(String::from);
     }

@@ -18,6 +18,7 @@ const KEPT: &[&str] = &[
     "ratelimit-reason",
     "ratelimit-reset",
     "x-ratelimit-limit",
+    "x-ratelimit-period-in-sec",
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
     "x-ratelimit-rule",
@@ -153,7 +154,7 @@ impl Client {
         self.send(Method::Post, url, headers, Some(body)).await
     }
 
-    /// One exchange; a body is JSON.
+    /// One exchange; a body is JSON, unless the headers say otherwise.
     pub async fn send(
         &self,
         method: Method,
@@ -169,7 +170,7 @@ impl Client {
         }
         let mut request = self.http.request(method.into(), url);
         if let Some(body) = body {
-            map.insert("content-type", HeaderValue::from_static("application/json"));
+            map.entry("content-type").or_insert(HeaderValue::from_static("application/json"));
             request = request.body(body);
         }
         let response = request.headers(map).send().await.map_err(no_answer)?;

@@ -49,8 +49,8 @@ pub const PAGERDUTY_DETAIL: Limit = limit("pagerduty custom_details", 20_000, Un
 
 /// `message`.
 pub const OPSGENIE_MESSAGE: Limit = limit("opsgenie message", 130, Unit::Utf16);
-/// `alias`; what is longer is made short by a hash, never cut.
-pub const OPSGENIE_ALIAS: Limit = limit("opsgenie alias", 512, Unit::Utf16);
+/// `alias`: 512 are documented, 250 in places; what is longer is made short by a hash, never cut.
+pub const OPSGENIE_ALIAS: Limit = limit("opsgenie alias", 250, Unit::Utf16);
 /// `description`.
 pub const OPSGENIE_DESCRIPTION: Limit = limit("opsgenie description", 15_000, Unit::Utf16);
 /// One of `tags`, of which there are at most 20.
@@ -85,6 +85,8 @@ pub const TEAMS_BODY: Limit = limit("teams message", 24 * 1_024, Unit::Bytes);
 pub const TEAMS_TEXT: Limit = limit("teams text", 6_000, Unit::Bytes);
 /// Name or value of a fact, title of a button.
 pub const TEAMS_FACT: Limit = limit("teams fact", 400, Unit::Bytes);
+/// Address behind a button.
+pub const TEAMS_URL: Limit = limit("teams button url", 1_000, Unit::Bytes);
 
 /// `title` of an issue.
 pub const GITHUB_TITLE: Limit = limit("github title", 250, Unit::Utf16);
@@ -129,6 +131,7 @@ pub const ALL: &[Limit] = &[
     TEAMS_BODY,
     TEAMS_TEXT,
     TEAMS_FACT,
+    TEAMS_URL,
     GITHUB_TITLE,
     GITHUB_BODY,
     GITLAB_TITLE,

@@ -16,8 +16,10 @@ pub mod exec;
 pub mod file;
 pub mod github;
 pub mod gitlab;
+pub mod hide;
 pub mod jira;
 pub mod limits;
+pub mod message;
 pub mod opsgenie;
 pub mod pagerduty;
 pub mod servicenow;
@@ -42,7 +44,7 @@ use crate::secret::Secrets;
 use crate::sink::alertmanager::{Alertmanager, Shape};
 use crate::sink::client::{Bounds, Client};
 use crate::sink::stdout::Stdout;
-use crate::sink::webhook::Webhook;
+use crate::sink::webhook::{Body, Webhook};
 use crate::units::{Length, Timestamp};
 
 /// What one attempt came to.
@@ -281,11 +283,11 @@ pub fn build(config: &SinkConfig, parts: &Parts<'_>) -> Result<Sink, SinkError> 
             let sink = parts.client(tls).and_then(|client| Alertmanager::new(client, urls, shape));
             sink.map(|sink| Sink::Refresh(Arc::new(sink)))
         }
-        SinkConfig::Webhook { url, secret } => {
+        SinkConfig::Webhook { url, secret, shape } => {
             let tls = !matches!(url, WebhookUrl::Plain(url) if url.starts_with("http:"));
             let secrets = Arc::clone(parts.secrets);
             let sink = parts.client(tls).and_then(|client| Webhook::new(client, url.clone(), secret.clone(), secrets));
-            sink.map(Sink::event)
+            sink.map(|sink| Sink::event(sink.shaped(Body::of(shape, parts))))
         }
         SinkConfig::Stdout => Ok(Sink::event(Stdout::of_process())),
         SinkConfig::Pagerduty(config) => pagerduty::build(config, parts),

@@ -2,7 +2,10 @@
 //!
 //! The id is the same on every try, the time stamp is that of the try; the signature covers id, time and the exact bytes
 //! sent. After a 401 or 403 secrets that come from files are read again and the request is made once more at once. Where
-//! the address is a secret no part of the answer is shown, since servers like to repeat the path in it.
+//! the address is a secret no part of the answer is shown, since servers like to repeat the path in it. The body is ours,
+//! Alertmanager's ([`alertmanager_body`]) or what the operator's template makes.
+
+pub mod alertmanager_body;
 
 use std::sync::Arc;
 
@@ -14,15 +17,20 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 use crate::config::meant::{SecretRef, WebhookUrl};
+use crate::config::sinks::webhook::{WebhookFormat, WebhookShape};
 use crate::policy::notification::Notification;
 use crate::secret::Secrets;
 use crate::sink::client::{Answer, Client, NoAnswer};
 use crate::sink::credentials::Credentials;
-use crate::sink::{EventSink, Outcome, Task, body, verdict};
+use crate::sink::text::Text;
+use crate::sink::{EventSink, Outcome, Parts, Task, body, verdict};
 use crate::units::Timestamp;
 
 /// In front of a key that is written in base64.
 const KEY_PREFIX: &str = "whsec_";
+
+/// The media type of every body but a template's that says another.
+const JSON: &str = "application/json";
 
 /// One webhook.
 #[derive(Debug)]
@@ -32,6 +40,63 @@ pub struct Webhook {
     is_signed: bool,
     /// The address where it is a secret, then the key where there is one.
     credentials: Credentials,
+    body: Body,
+}
+
+/// What is posted.
+#[derive(Clone, Debug, Default)]
+pub enum Body {
+    /// INTERFACES 5.
+    #[default]
+    Own,
+    /// Alertmanager's.
+    Alertmanager {
+        /// What it calls us: the sink's name.
+        receiver: String,
+        /// This service's address for people.
+        external_url: Option<String>,
+    },
+    /// What a template makes of it.
+    Templated(Text, String),
+}
+
+impl Body {
+    /// As this sink is configured.
+    #[must_use]
+    pub fn of(shape: &WebhookShape, parts: &Parts<'_>) -> Self {
+        let text = Text::of(parts);
+        match shape.format {
+            _ if text.is_templated() => {
+                Self::Templated(text, shape.content_type.clone().unwrap_or_else(|| JSON.to_owned()))
+            }
+            WebhookFormat::Own => Self::Own,
+            WebhookFormat::Alertmanager => {
+                Self::Alertmanager { receiver: parts.name.to_owned(), external_url: parts.server.external_url.clone() }
+            }
+        }
+    }
+
+    /// The bytes, their media type, and what to mend where a template failed and they are our own.
+    fn render(&self, notification: &Notification) -> (String, &str, Option<String>) {
+        let own = || body::render(notification);
+        match self {
+            Self::Own => (own(), JSON, None),
+            Self::Alertmanager { receiver, external_url } => {
+                (alertmanager_body::render(notification, receiver, external_url.as_deref()), JSON, None)
+            }
+            Self::Templated(text, media_type) => match text.own(notification) {
+                None => (own(), JSON, None),
+                Some(Err(alarm)) => (own(), JSON, Some(alarm)),
+                Some(Ok(text)) if media_type == JSON => match serde_json::from_str::<serde_json::Value>(&text) {
+                    Ok(_) => (text, JSON, None),
+                    Err(why) => {
+                        (own(), JSON, Some(format!("the template renders no JSON: {why}; our own body was sent")))
+                    }
+                },
+                Some(Ok(text)) => (text, media_type, None),
+            },
+        }
+    }
 }
 
 /// A request as it is sent.
@@ -46,7 +111,11 @@ pub struct Request {
 /// The request of a notification; pure. `key` signs it; without one the signature is left out.
 #[must_use]
 pub fn render(notification: &Notification, key: Option<&[u8]>, now: Timestamp) -> Request {
-    let body = body::render(notification);
+    request(notification, body::render(notification), key, now)
+}
+
+/// The request with this body, signed over it.
+fn request(notification: &Notification, body: String, key: Option<&[u8]>, now: Timestamp) -> Request {
     let id = encoded(&notification.id, |byte| byte == b'.');
     let seconds = now.millis().div_euclid(1_000).to_string();
     let mut headers = vec![
@@ -101,7 +170,7 @@ impl Webhook {
         let secret_url = if let WebhookUrl::Secret(reference) = &url { Some(reference.clone()) } else { None };
         let is_signed = key.is_some();
         let credentials = Credentials::new(secret_url.into_iter().chain(key), &secrets)?;
-        let sink = Self { client, url, is_signed, credentials };
+        let sink = Self { client, url, is_signed, credentials, body: Body::Own };
         let values = sink.credentials.values().map_err(|none| none.message)?;
         sink.key(&values)?;
         let address = sink.address(&values);
@@ -111,6 +180,13 @@ impl Webhook {
         } else {
             Err("its address is neither http nor https".to_owned())
         }
+    }
+
+    /// With another body than our own.
+    #[must_use]
+    pub fn shaped(mut self, body: Body) -> Self {
+        self.body = body;
+        self
     }
 
     fn address<'a>(&'a self, values: &'a [SecretString]) -> &'a str {
@@ -126,13 +202,15 @@ impl Webhook {
 
     async fn post(
         &self,
-        notification: &Notification,
+        task: &Task,
+        (body, media_type): (&str, &str),
         values: Vec<SecretString>,
         now: Timestamp,
     ) -> Result<Answer, NoAnswer> {
         let unusable = |message| NoAnswer { perhaps_read: false, unusable: true, message };
         let key = self.key(&values).map_err(unusable)?;
-        let request = render(notification, key.as_deref(), now);
+        let mut request = request(&task.notification, body.to_owned(), key.as_deref(), now);
+        request.headers.push(("content-type", media_type.to_owned()));
         let address = self.address(&values);
         let mut exchange = self.client.post(address, &request.headers, request.body.into_bytes()).await;
         if let (Ok(answer), WebhookUrl::Secret(_)) = (&mut exchange, &self.url) {
@@ -145,8 +223,9 @@ impl Webhook {
 #[async_trait]
 impl EventSink for Webhook {
     async fn deliver(&self, task: &Task, now: Timestamp) -> Outcome {
-        let exchange = self.credentials.attempt(|values| self.post(&task.notification, values, now)).await;
-        verdict::judge(&exchange, now)
+        let (body, media_type, alarm) = self.body.render(&task.notification);
+        let exchange = self.credentials.attempt(|values| self.post(task, (&body, media_type), values, now)).await;
+        verdict::judge(&exchange, now).and_alarm(alarm)
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Kind {
     Configuration,
     /// `template/v1`
     Templates,
+    /// `exclusion/v1`
+    Exclusions,
     /// Sloth's, in either spelling.
     Sloth(Dialect),
     /// Sloth's `AlertWindows`.
@@ -40,7 +42,7 @@ const OURS: &[(&str, Kind)] = &[
     ("config/v1", Kind::Configuration),
     ("template/v1", Kind::Templates),
     ("slo-test/v1", Kind::NotBuilt("`slo-test/v1`")),
-    ("exclusion/v1", Kind::NotBuilt("`exclusion/v1`")),
+    ("exclusion/v1", Kind::Exclusions),
     ("incidents/v1", Kind::NotBuilt("`incidents/v1`")),
     ("prometheus/v1", Kind::Sloth(Dialect::Native)),
 ];

@@ -4,6 +4,7 @@
 //! names resolved and queries parsed, and is all that the layers above see. Validation is pure and its result is kept.
 
 pub mod events;
+pub mod exclusion;
 pub mod foreign;
 pub mod gauge;
 pub mod kind;

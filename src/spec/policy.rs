@@ -21,6 +21,17 @@ pub struct Policy {
     pub periods: Vec<PeriodTiers>,
     /// Whether the windows shrink below 7 d as the preset `balanced` does (SEMANTICS 5).
     pub scale_below: Option<Length>,
+    /// What is held back for a while after a deploy of the service.
+    pub on_deploy: Option<OnDeploy>,
+}
+
+/// `on_deploy`: alerts that fire within `hold` after a deploy are told when it ends, if they still fire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnDeploy {
+    /// How long.
+    pub hold: Length,
+    /// Which alerts; ticket and notice by default.
+    pub severities: Vec<AlertSeverity>,
 }
 
 impl Policy {
@@ -51,7 +62,8 @@ impl Policy {
     /// Whether it alerts like `other`, whatever their names and descriptions.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        (&self.tiers, &self.periods, self.scale_below) == (&other.tiers, &other.periods, other.scale_below)
+        (&self.tiers, &self.periods, self.scale_below, &self.on_deploy)
+            == (&other.tiers, &other.periods, other.scale_below, &other.on_deploy)
     }
 
     /// Every condition that it has for some period, in the order written.

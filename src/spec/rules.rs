@@ -1,10 +1,10 @@
 //! Reads `policy/v1` documents.
 
 use crate::diag::{Diagnostic, codes};
-use crate::spec::policy::{PeriodTiers, Policy, PolicyTier};
+use crate::spec::policy::{AlertSeverity, OnDeploy, PeriodTiers, Policy, PolicyTier, SEVERITIES};
 use crate::spec::tiers::read_tier;
 use crate::spec::value;
-use crate::spec::written::{PeriodItem, PolicyFile, PolicyItem};
+use crate::spec::written::{OnDeployItem, PeriodItem, PolicyFile, PolicyItem};
 use crate::units::Length;
 use crate::yaml::{NodeId, Reader, Shape};
 
@@ -47,8 +47,38 @@ fn read_policy(reader: &mut Reader<'_>, node: NodeId) -> Option<ReadPolicy> {
     let (tiers, periods) =
         if has_periods { (Vec::new(), read_periods(reader, node)) } else { (read_tiers(reader, node), Vec::new()) };
     let description = item.description.unwrap_or_default();
-    let policy = Policy { name: name?, description, tiers, periods, scale_below };
+    let on_deploy = read_on_deploy(reader, node);
+    let policy = Policy { name: name?, description, tiers, periods, scale_below, on_deploy };
     (reader.count() == before).then_some(ReadPolicy { policy, replaces_preset: replaces.is_some(), node })
+}
+
+/// `on_deploy: {hold: 10m, severities: [ticket]}`.
+fn read_on_deploy(reader: &mut Reader<'_>, policy: NodeId) -> Option<OnDeploy> {
+    let document = reader.document();
+    let node = document.child(policy, "on_deploy").filter(|node| document.shape(*node) != Shape::Nothing)?;
+    let item: OnDeployItem = reader.decode(node)?;
+    if item.hold.is_none() {
+        reader.missing(node, "hold", "how long alerts are held back after a deploy, such as 10m");
+    }
+    let hold = value::positive_length(reader, node, "hold", item.hold.as_deref());
+    let mut severities = Vec::new();
+    for item in reader.items(node, "severities") {
+        if !reader.expect(*item, Shape::Text) {
+            continue;
+        }
+        let text = document.text(*item).unwrap_or_default();
+        match SEVERITIES.iter().find(|(name, _)| *name == text) {
+            Some((_, severity)) => severities.push(*severity),
+            None => {
+                reader.report(*item, value::not_among("severities", text, SEVERITIES.iter().map(|(name, _)| *name)));
+            }
+        }
+    }
+    if document.child(node, "severities").is_none() {
+        // A page after a deploy is what a deploy is watched for.
+        severities = vec![AlertSeverity::Ticket, AlertSeverity::Notice];
+    }
+    Some(OnDeploy { hold: hold?, severities })
 }
 
 /// `tiers`, for any period.
@@ -122,7 +152,7 @@ fn read_windows(reader: &mut Reader<'_>, node: NodeId, earlier: &[PeriodTiers]) 
 mod tests {
     use super::*;
     use crate::diag::Place;
-    use crate::spec::policy::{AlertSeverity, BurnThreshold, FalsePages, Gates, PolicyLength, TierKind};
+    use crate::spec::policy::{BurnThreshold, FalsePages, Gates, PolicyLength, TierKind};
     use crate::yaml::{SourceText, parse};
 
     fn read(tiers: &str) -> (Vec<ReadPolicy>, Vec<(&'static str, Place)>) {
@@ -266,6 +296,32 @@ mod tests {
         assert_eq!(tier.gates.max_false_pages, Some(FalsePages { most: 0.1, within: Length::from_days(30) }));
         let active = tier.gates.active.unwrap();
         assert_eq!(active.to_string(), "0 9 * * Mon-Fri for 9h, Europe/Berlin");
+    }
+
+    #[test]
+    fn what_is_held_back_after_a_deploy_is_read() {
+        let read = |on_deploy: &str| {
+            let text = format!(
+                "version: policy/v1\npolicies:\n  - name: house\n    on_deploy: {on_deploy}\n    \
+                 tiers: [{{severity: page, down: {{after: 3m}}}}]\n"
+            );
+            let stream = parse(&SourceText::named("rules.yaml", text));
+            let mut reader = Reader::new(&stream.documents[0].0);
+            let policies = read_policies(&mut reader, stream.documents[0].0.root());
+            let found: Vec<&str> = reader.into_findings().into_iter().map(|finding| finding.code).collect();
+            (policies.into_iter().next().and_then(|read| read.policy.on_deploy), found)
+        };
+        let (ticket, notice) = (AlertSeverity::Ticket, AlertSeverity::Notice);
+        let on_deploy = |severities: &[AlertSeverity]| {
+            Some(OnDeploy { hold: Length::from_minutes(10), severities: severities.to_vec() })
+        };
+        assert_eq!(read("{hold: 10m}"), (on_deploy(&[ticket, notice]), vec![]));
+        assert_eq!(read("{hold: 10m, severities: [ticket]}"), (on_deploy(&[ticket]), vec![]));
+        assert_eq!(read("null"), (None, vec![]));
+        assert_eq!(read("{severities: [page]}"), (None, vec![codes::MISSING_KEY]));
+        assert_eq!(read("{hold: 0s}"), (None, vec![codes::BAD_DURATION]));
+        assert_eq!(read("{hold: 10m, severities: [tickets]}"), (None, vec![codes::BAD_CHOICE]));
+        assert_eq!(read("{hold: 10m, for: 1h}"), (None, vec![codes::UNKNOWN_KEY]));
     }
 
     #[test]

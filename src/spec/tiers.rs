@@ -229,19 +229,28 @@ fn read_gates(reader: &mut Reader<'_>, node: NodeId, item: &TierItem, wait: Opti
     }
 }
 
-/// `active: {cron: "0 9 * * Mon-Fri", for: 9h, zone: Europe/Berlin}`.
-fn read_active(reader: &mut Reader<'_>, tier: NodeId) -> Option<Schedule> {
-    let node = reader.document().child(tier, "active")?;
+/// `active: {cron: "0 9 * * Mon-Fri", for: 9h, zone: Europe/Berlin}` of a tier or a route.
+pub fn read_active(reader: &mut Reader<'_>, parent: NodeId) -> Option<Schedule> {
+    let node = reader.document().child(parent, "active")?;
     let item: ActiveItem = reader.decode(node)?;
     if item.cron.is_none() {
         reader.missing(node, "cron", "when a window begins, such as \"0 9 * * Mon-Fri\"");
     }
-    if item.for_.is_none() {
+    read_schedule(reader, node, (item.cron.as_deref(), item.for_.as_deref(), item.zone.as_deref()))
+}
+
+/// `cron`, `for` and `zone` of a mapping: windows that come back. What is wrong is noted; that `cron` is missing is the
+/// caller's to say.
+pub(super) fn read_schedule(
+    reader: &mut Reader<'_>,
+    node: NodeId,
+    (cron, for_, zone): (Option<&str>, Option<&str>, Option<&str>),
+) -> Option<Schedule> {
+    if for_.is_none() {
         reader.missing(node, "for", "how long each window lasts, such as 9h");
     }
-    let length = value::positive_length(reader, node, "for", item.for_.as_deref());
-    let zone = item.zone.as_deref().unwrap_or(DEFAULT_ZONE);
-    let schedule = Schedule::new(item.cron.as_deref()?, length.unwrap_or(Length::ZERO), zone);
+    let length = value::positive_length(reader, node, "for", for_);
+    let schedule = Schedule::new(cron?, length.unwrap_or(Length::ZERO), zone.unwrap_or(DEFAULT_ZONE));
     match schedule {
         Ok(schedule) => length.map(|_| schedule),
         Err(error) => {

@@ -205,9 +205,56 @@ pub(super) struct PolicyItem {
 }
 
 impl Written for PolicyItem {
-    const NESTED: &'static [&'static str] = &["tiers", "periods"];
-    const NOT_BUILT: &'static [&'static str] = &["budget", "on_deploy"];
+    const NESTED: &'static [&'static str] = &["tiers", "periods", "on_deploy"];
+    const NOT_BUILT: &'static [&'static str] = &["budget"];
 }
+
+/// `on_deploy`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OnDeployItem {
+    pub(super) hold: Option<String>,
+}
+
+impl Written for OnDeployItem {
+    const NESTED: &'static [&'static str] = &["severities"];
+}
+
+/// An `exclusion/v1` document.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ExclusionFile {}
+
+impl Written for ExclusionFile {
+    const NESTED: &'static [&'static str] = &["version", "exclusions"];
+}
+
+/// One of `exclusions`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ExclusionItem {
+    pub(super) name: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) approved_by: Option<String>,
+    pub(super) alerts_only: Option<Flag>,
+}
+
+impl Written for ExclusionItem {
+    const NESTED: &'static [&'static str] = &["slos", "window"];
+}
+
+/// `window` of an exclusion.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ExclusionWindowItem {
+    pub(super) start: Option<String>,
+    pub(super) cron: Option<String>,
+    #[serde(rename = "for")]
+    pub(super) for_: Option<String>,
+    pub(super) zone: Option<String>,
+}
+
+impl Written for ExclusionWindowItem {}
 
 /// One of `periods`.
 #[derive(Debug, Default, Deserialize)]

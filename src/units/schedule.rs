@@ -4,7 +4,8 @@
 //! one in the hour that autumn repeats twice. Here starts are local times, found without a zone: one that does not exist
 //! is the first instant after the gap, one that exists twice is the first of both. Lengths are elapsed time. Written as in
 //! Unix: five fields (or six, seconds first), 0 and 7 are Sunday, and where both days are restricted either will do.
-//! Like every interval a window is open on the left: a slice that ends when it begins lies before it.
+//! Like every interval of slices a window is open on the left: a slice that ends when it begins lies before it. Of
+//! instants of the wall clock its begin is in it, and its end is not.
 
 use std::fmt;
 use std::str::FromStr;
@@ -81,41 +82,60 @@ impl Schedule {
         self.crons.iter().any(starts)
     }
 
-    /// The first begin after `at`; `None` where there is none to come.
-    #[must_use]
-    pub fn next(&self, at: Timestamp) -> Option<Timestamp> {
-        let at = DateTime::from_timestamp_millis(at.millis())?;
-        let local = (at.with_timezone(&self.zone).naive_local() - CHANGE).and_utc();
-        let next = |cron: &cron::Schedule| {
-            cron.after(&local).filter_map(|start| self.instant(start.naive_utc())).find(|start| *start > at)
-        };
-        let next = self.crons.iter().filter_map(next).min()?;
-        Some(Timestamp::from_millis(next.timestamp_millis()))
-    }
-
-    /// The last begin at or before `at`.
-    #[must_use]
-    pub fn last(&self, at: Timestamp) -> Option<Timestamp> {
-        let at = DateTime::from_timestamp_millis(at.millis())?;
-        let local = (at.with_timezone(&self.zone).naive_local() + CHANGE).and_utc();
-        let last = |cron: &cron::Schedule| {
-            cron.after(&local).rev().filter_map(|start| self.instant(start.naive_utc())).find(|start| *start <= at)
-        };
-        let last = self.crons.iter().filter_map(last).max()?;
-        Some(Timestamp::from_millis(last.timestamp_millis()))
-    }
-
     /// As written, with its zone, without its length: `0 9 * * Mon Europe/Berlin`.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{} {}", self.written, self.zone)
     }
 
-    /// The day of `at` in its zone: `2026-11-23`.
+    /// Until when it goes on, where a window is on at `at` (wall clock, its begin in it, its end not): the end of the one
+    /// that began last.
     #[must_use]
-    pub fn day(&self, at: Timestamp) -> String {
-        let at = DateTime::from_timestamp_millis(at.millis()).unwrap_or_default();
-        at.with_timezone(&self.zone).format("%Y-%m-%d").to_string()
+    pub fn on_until(&self, at: Timestamp) -> Option<Timestamp> {
+        let begun = self.last_begin(at)?;
+        Some(begun + self.length).filter(|end| *end > at)
+    }
+
+    /// The first begin or end of a window after `at`; `None`: there will be none.
+    #[must_use]
+    pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
+        [self.on_until(at), self.next_begin(at)].into_iter().flatten().min()
+    }
+
+    /// The last begin at or before `at`. Instants of local times never fall as the local times rise, and a local time
+    /// is never later than `at` where it is not later than that of `at`.
+    #[must_use]
+    pub fn last_begin(&self, at: Timestamp) -> Option<Timestamp> {
+        let local = self.local(at)?;
+        let of = |cron: &cron::Schedule| {
+            // What the autumn change repeats was begun in the first of both hours.
+            let repeated = cron.after(&local.and_utc()).map(|start| self.begin(start.naive_utc()));
+            let repeated = repeated.take_while(|begin| begin.is_some_and(|begin| begin <= at)).last().flatten();
+            let before = || cron.after(&(local + TimeDelta::seconds(1)).and_utc()).next_back();
+            repeated.or_else(|| self.begin(before()?.naive_utc()))
+        };
+        self.crons.iter().filter_map(of).max()
+    }
+
+    /// The first begin after `at`.
+    #[must_use]
+    pub fn next_begin(&self, at: Timestamp) -> Option<Timestamp> {
+        let local = self.local(at)?;
+        let of = |cron: &cron::Schedule| {
+            let mut begins = cron.after(&local.and_utc()).filter_map(|start| self.begin(start.naive_utc()));
+            begins.find(|begin| *begin > at)
+        };
+        self.crons.iter().filter_map(of).min()
+    }
+
+    /// The local time of an instant, in whole seconds.
+    fn local(&self, at: Timestamp) -> Option<NaiveDateTime> {
+        let utc = DateTime::from_timestamp(at.millis().div_euclid(1_000), 0)?;
+        Some(utc.with_timezone(&self.zone).naive_local())
+    }
+
+    fn begin(&self, local: NaiveDateTime) -> Option<Timestamp> {
+        Some(Timestamp::from_millis(self.instant(local)?.timestamp_millis()))
     }
 
     /// The instant of a local time: of two the first; where there is none, the first after the gap.
@@ -246,9 +266,13 @@ mod tests {
             let mut at: Timestamp = from.parse().unwrap();
             let mut all = Vec::new();
             for _ in 0..count {
-                let next = schedule.next(at).unwrap();
-                assert_eq!(schedule.last(next), Some(next), "a begin is its own last one");
-                assert_eq!(schedule.last(next - Length::from_millis(1)), schedule.last(at), "nothing lies between");
+                let next = schedule.next_begin(at).unwrap();
+                assert_eq!(schedule.last_begin(next), Some(next), "a begin is its own last one");
+                assert_eq!(
+                    schedule.last_begin(next - Length::from_millis(1)),
+                    schedule.last_begin(at),
+                    "nothing lies between"
+                );
                 all.push(next.to_string());
                 at = next;
             }
@@ -263,7 +287,53 @@ mod tests {
         let quick = ["2026-11-21T03:00:20Z", "2026-11-21T03:00:40Z", "2026-11-21T03:01:00Z"];
         assert_eq!(begins("*/20 * * * * *", "UTC", "2026-11-21T03:00:00Z", 3), quick);
         let never = schedule("0 0 30 2 *", "1h", "UTC");
-        assert_eq!((never.next(Timestamp::default()), never.last(Timestamp::default())), (None, None));
+        assert_eq!((never.next_begin(Timestamp::default()), never.last_begin(Timestamp::default())), (None, None));
+    }
+
+    #[test]
+    fn of_the_wall_clock_the_begin_is_in_and_the_end_is_not() {
+        let nightly = schedule("0 2 * * *", "30m", "Europe/Berlin");
+        let half_past = schedule("30 2 * * *", "10m", "Europe/Berlin");
+        let hourly = schedule("0 * * * *", "90m", "UTC");
+        let either = schedule("0 0 23 * Sun", "1d", "UTC");
+        let never = schedule("0 0 30 2 *", "1h", "UTC");
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        // The schedule, the instant, until when it is on (`-`: it is not), and the next begin or end.
+        for (schedule, at, until, next) in [
+            (&nightly, "2026-11-20T00:59:59Z", "-", "2026-11-20T01:00:00Z"),
+            (&nightly, "2026-11-20T01:00:00Z", "2026-11-20T01:30:00Z", "2026-11-20T01:30:00Z"),
+            (&nightly, "2026-11-20T01:29:59.999Z", "2026-11-20T01:30:00Z", "2026-11-20T01:30:00Z"),
+            (&nightly, "2026-11-20T01:30:00Z", "-", "2026-11-21T01:00:00Z"),
+            // In summer an hour earlier.
+            (&nightly, "2026-07-20T00:10:00Z", "2026-07-20T00:30:00Z", "2026-07-20T00:30:00Z"),
+            // Spring skips 02:00 to 03:00 on 2026-03-29: it begins at 03:00, which is 01:00 UTC.
+            (&nightly, "2026-03-29T00:59:59Z", "-", "2026-03-29T01:00:00Z"),
+            (&nightly, "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z", "2026-03-29T01:30:00Z"),
+            (&half_past, "2026-03-29T01:09:59Z", "2026-03-29T01:10:00Z", "2026-03-29T01:10:00Z"),
+            (&half_past, "2026-03-29T01:30:00Z", "-", "2026-03-30T00:30:00Z"),
+            // Autumn has 02:30 twice on 2026-10-25, at 00:30 and 01:30 UTC: the first counts.
+            (&half_past, "2026-10-25T00:29:59Z", "-", "2026-10-25T00:30:00Z"),
+            (&half_past, "2026-10-25T00:30:00Z", "2026-10-25T00:40:00Z", "2026-10-25T00:40:00Z"),
+            (&half_past, "2026-10-25T01:05:00Z", "-", "2026-10-26T01:30:00Z"),
+            (&half_past, "2026-10-25T01:30:00Z", "-", "2026-10-26T01:30:00Z"),
+            // Before the change, and in the repeated hour, one that begins at 02:00 and lasts over it is on.
+            (
+                &schedule("50 2 * * *", "30m", "Europe/Berlin"),
+                "2026-10-25T01:00:00Z",
+                "2026-10-25T01:20:00Z",
+                "2026-10-25T01:20:00Z",
+            ),
+            // Of windows that overlap the last ends it.
+            (&hourly, "2026-11-20T10:10:00Z", "2026-11-20T11:30:00Z", "2026-11-20T11:00:00Z"),
+            // Either day.
+            (&either, "2026-11-22T12:00:00Z", "2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z"),
+            (&either, "2026-11-23T12:00:00Z", "2026-11-24T00:00:00Z", "2026-11-24T00:00:00Z"),
+            (&never, "2026-11-23T12:00:00Z", "-", "-"),
+        ] {
+            let shown = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+            let found = (shown(schedule.on_until(time(at))), shown(schedule.next_change(time(at))));
+            assert_eq!(found, (until.to_owned(), next.to_owned()), "{schedule} at {at}");
+        }
     }
 
     #[test]

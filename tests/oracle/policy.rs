@@ -75,7 +75,7 @@ fn subject(setting: &Setting) -> Subject {
 /// Lives through every slice end of `(from, to]`, as `scene::live` does.
 pub fn live(world: &World, setting: &Setting, from: i64, to: i64) -> Vec<Alert> {
     let subject = subject(setting);
-    let circumstances = Circumstances { subject: &subject, page_can_be_told: true, source_alert: None };
+    let circumstances = Circumstances { subject: &subject, page_can_be_told: true.into(), source_alert: None };
     let mut engine = engine(setting);
     engine.prepend(&past(world, from - 40 * DAY, from));
     let mut book = AlertBook::new(subject.id.clone());
@@ -94,7 +94,7 @@ pub fn live(world: &World, setting: &Setting, from: i64, to: i64) -> Vec<Alert> 
 pub fn told_so(setting: &Setting, slices: &[Vec<Said>]) -> Vec<Alert> {
     let definition = definition(setting);
     let subject = subject(setting);
-    let circumstances = Circumstances { subject: &subject, page_can_be_told: true, source_alert: None };
+    let circumstances = Circumstances { subject: &subject, page_can_be_told: true.into(), source_alert: None };
     let mut book = AlertBook::new(subject.id.clone());
     let mut collected = Collected::default();
     let group = Labels::new();

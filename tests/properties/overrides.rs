@@ -80,7 +80,7 @@ fn live(slo: &Slo, groups: &[Labels], edit: Option<(i64, &Slo)>) -> Life {
             state.redefine(&compiled(slo));
             subject = Subject::of(slo, &std::collections::BTreeMap::new());
         }
-        let setting = Setting { subject: &subject, page_can_be_told: true, source_alert: None };
+        let setting = Setting { subject: &subject, page_can_be_told: true.into(), source_alert: None };
         let at = Timestamp::from_seconds(end);
         for effect in book.evaluate(&setting, &mut state, &answer(groups, end), at) {
             let Some(note) = effect.notification else { continue };

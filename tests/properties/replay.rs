@@ -30,7 +30,7 @@ fn subject(setting: &Setting) -> Subject {
 /// One answer and one evaluation a slice end, as the service does; the past up to `from` is known from the start.
 fn lived(world: &World, setting: &Setting, from: i64, ends: &[i64]) -> Story {
     let subject = subject(setting);
-    let circumstances = Circumstances { subject: &subject, page_can_be_told: true, source_alert: None };
+    let circumstances = Circumstances { subject: &subject, page_can_be_told: true.into(), source_alert: None };
     let mut engine = engine(setting);
     engine.prepend(&past(world, from - 40 * DAY, from));
     let mut book = AlertBook::new(subject.id.clone());

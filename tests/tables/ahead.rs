@@ -211,7 +211,7 @@ fn outage_under_predictive() -> Vec<(f64, Notification)> {
     let id = definition.id.clone();
     let subject =
         Subject { id, mode: Mode::Live, objective: Some(objective), ..Subject::source("unused", &BTreeMap::default()) };
-    let circumstances = Circumstances { subject: &subject, page_can_be_told: true, source_alert: None };
+    let circumstances = Circumstances { subject: &subject, page_can_be_told: true.into(), source_alert: None };
     let mut state = SloState::new(Arc::new(definition));
     state.prepend(&past(&world, BEGIN - 31 * DAY, BEGIN));
     let mut book = AlertBook::new(subject.id.clone());

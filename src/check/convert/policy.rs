@@ -89,6 +89,10 @@ fn described(base: &str, tiers: &[PolicyTier]) -> String {
 fn written(policy: &Policy) -> String {
     let mut text = format!("  - name: {}\n    description: {}\n", policy.name, scalar(&policy.description));
     // Writing to a string cannot fail.
+    if let Some(on_deploy) = &policy.on_deploy {
+        let severities: Vec<&str> = on_deploy.severities.iter().map(|severity| severity.name()).collect();
+        let _ = writeln!(text, "    on_deploy: {{hold: {}, severities: [{}]}}", on_deploy.hold, severities.join(", "));
+    }
     if let Some(below) = policy.scale_below {
         let _ = writeln!(text, "    scale_below: {below}");
     }

@@ -12,12 +12,14 @@ mod bad_objective;
 mod bad_override;
 mod bad_query;
 mod bad_sli;
+mod bad_template;
 mod bad_tier;
 mod cannot_match;
 pub(super) mod clashing_label;
 mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
+mod empty_exclusion;
 mod foreign_plugin;
 mod foreign_template;
 mod former_id;
@@ -32,11 +34,13 @@ mod low_factor;
 mod missing_key;
 mod no_owner;
 mod no_queries;
+mod no_reason;
 mod no_route;
 mod no_runbook;
 mod no_window;
 mod not_built;
 mod not_honoured;
+mod past_exclusion;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
@@ -129,6 +133,10 @@ pub const ALL: &[Rule] = &[
     lone_forecast::RULE,
     idle_gate::RULE,
     loud_report::RULE,
+    no_reason::RULE,
+    past_exclusion::RULE,
+    empty_exclusion::RULE,
+    bad_template::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
@@ -174,7 +182,7 @@ mod tests {
     fn only_what_no_file_can_show_has_no_examples() {
         let without: Vec<&str> =
             ALL.iter().filter(|rule| rule.failing.is_none() || rule.passing.is_none()).map(|rule| rule.code).collect();
-        assert_eq!(without, [codes::UNREADABLE]);
+        assert_eq!(without, [codes::UNREADABLE, codes::BAD_TEMPLATE]);
     }
 
     #[test]

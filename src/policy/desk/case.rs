@@ -200,10 +200,4 @@ impl Case {
         told.alone |= alone;
         self.first_told_at = self.first_told_at.or(Some(now));
     }
-
-    /// Whether a group or storm at `sink` tells it.
-    #[must_use]
-    pub(super) fn is_placed(&self, sink: &str) -> bool {
-        self.places.contains_key(sink)
-    }
 }

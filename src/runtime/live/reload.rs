@@ -46,6 +46,8 @@ impl Live {
             }
         }
         self.core.configure(Arc::clone(&blueprint.config));
+        self.mirrors.take(&blueprint);
+        self.stillness.rewritten(&self.core, blueprint.quiet.clone());
         warn_of_restart(&old.blueprint, &blueprint);
         let now = self.core.clock.now();
         let mut entries = BTreeMap::new();

@@ -44,7 +44,7 @@ impl Windows {
     pub fn policy(self) -> Policy {
         let description = format!("Sloth's tiers for {}, by `AlertWindows`.", self.period);
         let periods = Vec::new();
-        Policy { name: POLICY.to_owned(), description, tiers: self.tiers, periods, scale_below: None }
+        Policy { name: POLICY.to_owned(), description, tiers: self.tiers, periods, scale_below: None, on_deploy: None }
     }
 }
 

@@ -1,0 +1,241 @@
+//! What is to be told of one case now: for the first time, after a quiet, again, to others.
+
+use std::collections::BTreeMap;
+
+use crate::config::meant::Grouping;
+use crate::policy::desk::case::{Case, QuietNow};
+use crate::policy::desk::digest::{Form, with_note};
+use crate::policy::desk::{Desk, Errand, JUST_AFTER, Rules};
+use crate::policy::notification::Notification;
+use crate::policy::quiet::About;
+use crate::policy::route::{self, Addressee, Way, Ways};
+use crate::spec::policy::AlertSeverity;
+use crate::units::{Length, Timestamp};
+
+/// A storm is a count within this time (FORMATS 3, `limits.storm`).
+const STORM: Length = Length::from_minutes(1);
+
+/// What is told, under which rules, when.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    /// The firing.
+    pub about: &'a Notification,
+    pub rules: &'a Rules<'a>,
+    pub now: Timestamp,
+}
+
+impl Desk {
+    /// Tells what there is to tell of a case, and says when to look again.
+    pub(super) fn look(&mut self, id: &str, rules: &Rules<'_>, now: Timestamp) {
+        let Some(mut case) = self.cases.remove(id) else { return };
+        self.work += 1;
+        let mut next = None;
+        if case.ended_at.is_none()
+            && let Some(about) = case.notification.take()
+        {
+            next = self.consider(&mut case, Moment { about: &about, rules, now });
+            case.notification = Some(about);
+        }
+        self.send(Errand::Case(id.to_owned()), next.map(|at| at.max(now + JUST_AFTER)));
+        self.cases.insert(id.to_owned(), case);
+    }
+
+    fn consider(&mut self, case: &mut Case, moment: Moment<'_>) -> Option<Timestamp> {
+        let Moment { about, rules, now } = moment;
+        if let Some(quiet) = (rules.quiet)(About::from(about), now) {
+            let until = quiet.until;
+            let quiet = Some(QuietNow::from(quiet));
+            if case.quiet != quiet {
+                case.quiet = quiet;
+                self.touched.insert(case.alert_id.clone());
+            }
+            return Some(until);
+        }
+        let ended = case.quiet.take();
+        if ended.is_some() {
+            case.quiets_ended = case.quiets_ended.saturating_add(1);
+            case.quiet_ended_at = Some(now);
+            self.touched.insert(case.alert_id.clone());
+        }
+        let ways = route::ways(rules.config, Addressee::from(about), now);
+        if case.waits || ended.is_some() {
+            self.tell_first(case, ended.as_ref(), &ways, moment);
+        }
+        if case.acked.is_some() {
+            return None;
+        }
+        let repeat = self.repeat(case, &ways, moment);
+        let escalate = self.escalate(case, &ways, moment);
+        repeat.into_iter().chain(escalate).min()
+    }
+
+    /// To those who were not told yet; after a quiet to all others too, under an id of its own.
+    fn tell_first(&mut self, case: &mut Case, ended: Option<&QuietNow>, ways: &Ways<'_>, moment: Moment<'_>) {
+        let Moment { about, rules, .. } = moment;
+        let mut alone = Vec::new();
+        for (way, sink) in ways.open.iter().flat_map(|way| way.sinks.iter().map(move |sink| (way, sink))) {
+            let told = case.told.contains_key(sink);
+            let again = ended.is_some() && rules.is_event(sink);
+            if let Some(place) = case.places.get(sink) {
+                if again {
+                    self.mention(&place.group.clone());
+                }
+            } else if !told || again {
+                let grouping = way.route.grouping.as_ref().filter(|_| !told);
+                let form = grouping.map(|grouping| self.form_of(grouping, way, moment));
+                if self.is_alone(case, sink, form, moment) {
+                    alone.push(sink.clone());
+                }
+            }
+        }
+        if ways.lead_nowhere() && case.told.is_empty() && case.places.is_empty() {
+            self.decided.lost.push(case.alert_id.clone());
+            for sink in everybody(rules) {
+                if self.is_alone(case, &sink, None, moment) {
+                    alone.push(sink);
+                }
+            }
+        }
+        if case.waits != ways.waits {
+            case.waits = ways.waits;
+            self.touched.insert(case.alert_id.clone());
+        }
+        let mut told = about.clone();
+        if let Some(quiet) = ended {
+            told.id = format!("{}/s{}", about.id, case.quiets_ended);
+            told.reason = with_note(about.reason.clone(), Some(quiet.ended()));
+        }
+        self.tell_alone(case, told, alone, moment.now);
+    }
+
+    #[expect(clippy::unused_self, reason = "stands beside its siblings")]
+    fn form_of(&self, grouping: &Grouping, way: &Way<'_>, moment: Moment<'_>) -> Form {
+        let external = &moment.rules.config.server.external_labels;
+        Form { repeat: way.route.repeat, ..Form::group(moment.about, grouping, external) }
+    }
+
+    /// Whether a sink is told by a message of its own; else the case has joined a digest there.
+    pub(super) fn is_alone(&mut self, case: &mut Case, sink: &str, form: Option<Form>, moment: Moment<'_>) -> bool {
+        let Moment { about, rules, now } = moment;
+        if !rules.is_event(sink) {
+            return true;
+        }
+        if let Some(form) = form {
+            self.join(case, sink, &form, moment);
+            return false;
+        }
+        if about.severity != AlertSeverity::Page || !self.is_storm(sink, rules.config.limits.storm, now) {
+            return true;
+        }
+        let form = Form::storm(about, sink, &rules.config.server.external_labels);
+        self.join(case, sink, &form, moment);
+        false
+    }
+
+    /// Counts one more page to a sink, unless that is one too many within a minute.
+    pub(super) fn is_storm(&mut self, sink: &str, limit: usize, now: Timestamp) -> bool {
+        let pages = self.pages.entry(sink.to_owned()).or_default();
+        while pages.front().is_some_and(|at| *at + STORM <= now) {
+            pages.pop_front();
+        }
+        if pages.len() >= limit {
+            return true;
+        }
+        pages.push_back(now);
+        false
+    }
+
+    fn tell_alone(&mut self, case: &mut Case, told: Notification, sinks: Vec<String>, now: Timestamp) {
+        if sinks.is_empty() {
+            return;
+        }
+        for sink in &sinks {
+            case.note(sink, now, true);
+        }
+        self.touched.insert(case.alert_id.clone());
+        self.tell(told, sinks);
+    }
+
+    /// While it fires and nobody took it on: each sink again after the `repeat` of its route.
+    fn repeat(&mut self, case: &mut Case, ways: &Ways<'_>, moment: Moment<'_>) -> Option<Timestamp> {
+        let Moment { about, rules, now } = moment;
+        let mut next: Option<Timestamp> = None;
+        let mut again: BTreeMap<(u32, Length), Vec<String>> = BTreeMap::new();
+        for way in &ways.open {
+            let Some(repeat) = way.route.repeat else { continue };
+            for sink in way.sinks.iter().filter(|sink| rules.is_event(sink)) {
+                let Some(told) = case.told.get_mut(sink).filter(|told| told.alone) else { continue };
+                let mut at = told.at + repeat;
+                if at <= now {
+                    told.repeats = told.repeats.saturating_add(1);
+                    again.entry((told.repeats, repeat)).or_default().push(sink.clone());
+                    at = now + repeat;
+                }
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        }
+        for ((number, repeat), sinks) in again {
+            let mut told = about.clone();
+            told.id = format!("{}/r{number}", about.id);
+            told.reason = with_note(about.reason.clone(), Some(&format!("still firing, told again after {repeat}")));
+            self.tell_alone(case, told, sinks, now);
+        }
+        next
+    }
+
+    /// Where nobody took it on in time: those who were not told yet, by the transition's own id.
+    fn escalate(&mut self, case: &mut Case, ways: &Ways<'_>, moment: Moment<'_>) -> Option<Timestamp> {
+        let Moment { about, rules, now } = moment;
+        let owners = &rules.config.owners;
+        let mut next: Option<Timestamp> = None;
+        for way in ways.open.iter().filter(|way| !way.route.escalate.is_empty()) {
+            let told = expanded(way, moment).into_iter().filter_map(|sink| Some(case.told.get(&sink)?.first_at)).min();
+            // While it was quiet nobody could take it on.
+            let Some(since) = told.map(|told| case.quiet_ended_at.map_or(told, |ended| told.max(ended))) else {
+                continue;
+            };
+            for step in &way.route.escalate {
+                let mut sinks = route::expanded(&step.to, owners, Addressee::from(about));
+                sinks.retain(|sink| !case.told.contains_key(sink) && !case.places.contains_key(sink));
+                let at = since + step.after;
+                if sinks.is_empty() {
+                    continue;
+                }
+                if at > now {
+                    next = Some(next.map_or(at, |next| next.min(at)));
+                    continue;
+                }
+                let note = format!("nobody acknowledged within {}", step.after);
+                let mut alone = Vec::new();
+                for sink in sinks {
+                    let grouping = way.route.grouping.as_ref();
+                    let form = grouping.map(|grouping| {
+                        let form = self.form_of(grouping, way, moment);
+                        Form { wait: Length::ZERO, repeat: None, note: Some(note.clone()), ..form }
+                    });
+                    if self.is_alone(case, &sink, form, moment) {
+                        alone.push(sink);
+                    }
+                }
+                case.escalated_at = Some(now);
+                let mut told = about.clone();
+                told.reason = with_note(about.reason.clone(), Some(&note));
+                self.touched.insert(case.alert_id.clone());
+                self.tell_alone(case, told, alone, now);
+            }
+        }
+        next
+    }
+}
+
+/// All sinks of a route, also those that an earlier one names.
+fn expanded(way: &Way<'_>, moment: Moment<'_>) -> Vec<String> {
+    route::expanded(&way.route.to, &moment.rules.config.owners, Addressee::from(moment.about))
+}
+
+/// Every event sink; where there is none, every sink.
+fn everybody(rules: &Rules<'_>) -> Vec<String> {
+    let all = || rules.config.sinks.keys().cloned();
+    let events: Vec<String> = all().filter(|sink| rules.is_event(sink)).collect();
+    if events.is_empty() { all().collect() } else { events }
+}

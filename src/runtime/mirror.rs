@@ -1,0 +1,237 @@
+//! Silences are mirrored to the sinks that keep states (Alertmanager): what fires goes on being posted there, so they have
+//! to be quiet themselves.
+//!
+//! A silence is made there when it begins, changed when it changes here, and ended when it is ended here. What each sink
+//! calls it is kept as a record, so that a restart goes on. A sink that does not answer is asked again, 5 s to 1 min
+//! later, until it is done or the silence is over; one that refuses is told in the log, and not asked again for the same.
+//! Nothing is mirrored while no SLO is told of (shadow).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::policy::silence::{Silence, SilenceState};
+use crate::runtime::blueprint::Blueprint;
+use crate::runtime::core::{Core, held};
+use crate::runtime::quiet::Stillness;
+use crate::sink::{DeliveryVerdict, Outcome, RefreshSink, Sink};
+use crate::spec::meant::Mode;
+use crate::store::{Commit, Record, RecordKind, StoreError};
+use crate::units::{Length, Timestamp};
+
+/// Version of the records.
+const VERSION: u32 = 1;
+
+/// Before the name of the sink and the id of the silence, in the names of the records.
+const PREFIX: &str = "silence-at/";
+
+/// Records read at start.
+const READ: usize = 100_000;
+
+/// The first wait after a failure, doubled with each ..
+const WAIT: Length = Length::from_seconds(5);
+
+/// .. up to this.
+const LONGEST_WAIT: Length = Length::from_minutes(1);
+
+/// The sinks to mirror to, by name.
+type Sinks = BTreeMap<String, Arc<dyn RefreshSink>>;
+
+/// A silence at a sink, as recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Mirrored {
+    version: u32,
+    sink: String,
+    /// What the sink calls it.
+    handle: String,
+    /// As it was told there.
+    silence: Silence,
+}
+
+/// Mirrors silences while the service runs.
+pub struct Mirror {
+    core: Arc<Core>,
+    stillness: Arc<Stillness>,
+    sinks: Arc<Mutex<Sinks>>,
+    sides: BTreeMap<String, Side>,
+}
+
+/// What is known of one sink.
+#[derive(Default)]
+struct Side {
+    /// What is there, by the silence's id.
+    mirrored: BTreeMap<String, Mirrored>,
+    /// What was refused, as it was told.
+    refused: BTreeMap<String, Silence>,
+    failures: u32,
+    not_before: Option<Timestamp>,
+}
+
+/// The sinks that mirroring goes to, to be replaced by a reload.
+#[derive(Clone, Default)]
+pub struct MirrorSinks(Arc<Mutex<Sinks>>);
+
+impl MirrorSinks {
+    /// Those of a blueprint from now on.
+    pub fn take(&self, blueprint: &Blueprint) {
+        let told = blueprint.slos.iter().any(|plan| plan.slo.alerting.mode == Mode::Live);
+        let refreshed = |(name, sink): (&String, &Sink)| match sink {
+            Sink::Refresh(sink) if told => Some((name.clone(), Arc::clone(sink))),
+            Sink::Refresh(_) | Sink::Event(_) => None,
+        };
+        *held(&self.0) = blueprint.sinks.iter().filter_map(refreshed).collect();
+    }
+}
+
+impl Mirror {
+    /// With what the store has of it.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn read(core: Arc<Core>, stillness: Arc<Stillness>, sinks: MirrorSinks) -> Result<Self, StoreError> {
+        let mut sides: BTreeMap<String, Side> = BTreeMap::new();
+        for record in core.store.records(RecordKind::Setting, READ).await? {
+            if !record.id.starts_with(PREFIX) {
+                continue;
+            }
+            match serde_json::from_str::<Mirrored>(record.text.as_deref().unwrap_or_default()) {
+                Ok(mirrored) if mirrored.version == VERSION => {
+                    let side = sides.entry(mirrored.sink.clone()).or_default();
+                    side.mirrored.insert(mirrored.silence.id.clone(), mirrored);
+                }
+                _ => tracing::warn!(id = record.id, "what is mirrored of a silence cannot be read; it is left alone"),
+            }
+        }
+        Ok(Self { core, stillness, sinks: sinks.0, sides })
+    }
+
+    /// Mirrors until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let next = tokio::select! {
+                next = self.round() => next,
+                () = stop.cancelled() => return,
+            };
+            tokio::select! {
+                () = self.stillness.changed.notified() => {}
+                () = self.core.clock.sleep_until(next) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Brings every sink to what holds now; says when to look again.
+    async fn round(&mut self) -> Timestamp {
+        let now = self.core.clock.now();
+        let sinks = held(&self.sinks).clone();
+        let silences = self.stillness.silences();
+        for name in sinks.keys() {
+            self.sides.entry(name.clone()).or_default();
+        }
+        let core = &self.core;
+        let rounds = self.sides.iter_mut().map(|(name, side)| side.round(core, name, sinks.get(name), &silences));
+        join_all(rounds).await;
+        let changes = silences.iter().flat_map(|silence| [silence.starts_at, silence.ends_at]);
+        let again = self.sides.values().filter_map(|side| side.not_before);
+        let next = changes.chain(again).filter(|time| *time > now).min();
+        // A clock that is set is noticed.
+        next.unwrap_or(now + LONGEST_WAIT).min(now + LONGEST_WAIT)
+    }
+}
+
+impl Side {
+    /// One sink. What it does not answer now waits.
+    async fn round(&mut self, core: &Core, name: &str, sink: Option<&Arc<dyn RefreshSink>>, silences: &[Silence]) {
+        let now = core.clock.now();
+        let active: BTreeMap<&str, &Silence> = silences
+            .iter()
+            .filter(|silence| silence.state(now) == SilenceState::Active)
+            .map(|silence| (silence.id.as_str(), silence))
+            .collect();
+        self.refused.retain(|id, _| active.contains_key(id.as_str()));
+        // What was to end there has ended by itself.
+        let over = |mirrored: &Mirrored| mirrored.silence.ends_at <= now && !active.contains_key(&*mirrored.silence.id);
+        let ended: Vec<String> =
+            self.mirrored.iter().filter(|(_, mirrored)| over(mirrored)).map(|(id, _)| id.clone()).collect();
+        for id in ended {
+            self.forget(core, name, &id, now).await;
+        }
+        let Some(sink) = sink else { return };
+        if self.not_before.is_some_and(|until| now < until) {
+            return;
+        }
+        let gone: Vec<Mirrored> =
+            self.mirrored.values().filter(|known| !active.contains_key(&*known.silence.id)).cloned().collect();
+        for known in gone {
+            let outcome = sink.unsilence(&known.handle, now).await;
+            if !self.judged(name, &known.silence, &outcome, now) {
+                return;
+            }
+            self.forget(core, name, &known.silence.id, now).await;
+        }
+        for silence in active.into_values() {
+            let known = self.mirrored.get(&silence.id);
+            let is_there = known.is_some_and(|known| known.silence == *silence);
+            if is_there || self.refused.get(&silence.id).is_some_and(|refused| refused == silence) {
+                continue;
+            }
+            let outcome = sink.silence(silence, known.map(|known| known.handle.as_str()), now).await;
+            if !self.judged(name, silence, &outcome, now) {
+                return;
+            }
+            match (outcome.verdict, outcome.handle) {
+                (DeliveryVerdict::Done, Some(handle)) => self.keep(core, name, handle, silence, now).await,
+                _ => drop(self.refused.insert(silence.id.clone(), silence.clone())),
+            }
+        }
+    }
+
+    /// Tells what came of it; `false`: this sink is to be asked again later.
+    fn judged(&mut self, sink: &str, silence: &Silence, outcome: &Outcome, now: Timestamp) -> bool {
+        let (silence, message) = (silence.id.as_str(), outcome.message.as_str());
+        if let Some(alarm) = &outcome.alarm {
+            tracing::warn!(sink, silence, alarm, "a silence is not mirrored as it is");
+        }
+        match outcome.verdict {
+            DeliveryVerdict::Done => tracing::info!(sink, silence, message, "a silence was mirrored"),
+            DeliveryVerdict::Refused => tracing::warn!(sink, silence, message, "a silence cannot be mirrored"),
+            DeliveryVerdict::Retry(_) | DeliveryVerdict::Ambiguous | DeliveryVerdict::Misconfigured => {
+                let waits = 1_i64.checked_shl(self.failures).unwrap_or(i64::MAX).min(LONGEST_WAIT.count_of(WAIT));
+                let told = match outcome.verdict {
+                    DeliveryVerdict::Retry(told) => told.unwrap_or(Length::ZERO),
+                    _ => Length::ZERO,
+                };
+                self.not_before = Some(now + (WAIT * waits).max(told));
+                if self.failures == 0 {
+                    tracing::warn!(sink, silence, message, "a silence is not mirrored yet; it is tried again");
+                }
+                self.failures = self.failures.saturating_add(1);
+                return false;
+            }
+        }
+        (self.failures, self.not_before) = (0, None);
+        true
+    }
+
+    async fn keep(&mut self, core: &Core, sink: &str, handle: String, silence: &Silence, now: Timestamp) {
+        let mirrored = Mirrored { version: VERSION, sink: sink.to_owned(), handle, silence: silence.clone() };
+        // Texts, flags and times: it can always be written.
+        let text = serde_json::to_string(&mirrored).unwrap_or_default();
+        self.write(core, sink, &silence.id, Some(text), now).await;
+        self.mirrored.insert(silence.id.clone(), mirrored);
+    }
+
+    async fn forget(&mut self, core: &Core, sink: &str, silence: &str, now: Timestamp) {
+        self.mirrored.remove(silence);
+        self.write(core, sink, silence, None, now).await;
+    }
+
+    /// Kept for later where the store does not take it: a handle that is lost is found again by the silence's id.
+    async fn write(&self, core: &Core, sink: &str, silence: &str, text: Option<String>, now: Timestamp) {
+        let record = Record { kind: RecordKind::Setting, id: format!("{PREFIX}{sink}/{silence}"), at: now, text };
+        core.record(Vec::new(), Commit { records: vec![record], ..Commit::default() }).await;
+    }
+}
