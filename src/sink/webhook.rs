@@ -184,8 +184,9 @@ impl Webhook {
         let values = sink.credentials.values().map_err(|none| none.message)?;
         sink.key(&values)?;
         let address = sink.address(&values);
-        sink.destination = destination(address);
+        let shown = destination(address);
         let address = reqwest::Url::parse(address).map_err(|why| format!("its address is none: {why}"))?;
+        sink.destination = shown;
         if matches!(address.scheme(), "http" | "https") {
             Ok(sink)
         } else {
