@@ -100,11 +100,17 @@ fn token(shop: &Shop, name: &str, role: &str) -> String {
     shown.trim().to_owned()
 }
 
+/// The configuration with the file of tokens beside it.
+fn with_tokens(shop: &Shop, config: &str) -> String {
+    let listen = format!("listen: '{}'", shop.slo.address);
+    config.replace(&listen, &format!("{listen}, auth: {{tokens: {{file: tokens}}}}"))
+}
+
 async fn guarded() -> (Shop, [String; 3]) {
     let mut shop = Shop::closed().await;
     let tokens = ["read", "operate", "admin"].map(|role| token(&shop, &format!("{role}er"), role));
     let config = fs::read_to_string(shop.path("slo.yaml")).unwrap();
-    shop.write("slo.yaml", &config.replace("'}\n", "', auth: {tokens: {file: tokens}}}\n"));
+    shop.write("slo.yaml", &with_tokens(&shop, &config));
     shop.start().await;
     (shop, tokens)
 }
@@ -215,7 +221,7 @@ async fn the_command_line_sends_its_token() {
 async fn a_file_of_tokens_that_is_none_refuses_the_start_and_no_hash_is_shown() {
     let shop = Shop::closed().await;
     let config = fs::read_to_string(shop.path("slo.yaml")).unwrap();
-    shop.write("slo.yaml", &config.replace("'}\n", "', auth: {tokens: {file: tokens}}}\n"));
+    shop.write("slo.yaml", &with_tokens(&shop, &config));
     for (file, expected) in [
         (None, "cannot be read"),
         (Some("anna admin canary\n"), "line 1"),
@@ -305,7 +311,8 @@ async fn reports_come_at_their_times_once_each_also_over_restarts() {
     assert_eq!(line["pages"]["fired"], 0);
     assert_eq!(first["report"]["totals"]["precision"], Value::Null);
 
-    shop.break_until_paged().await;
+    shop.traffic.set_broken(true);
+    shop.hook.wait_for("a page", 60, |body| body["kind"] == "burn").await;
     shop.traffic.set_broken(false);
     shop.hook
         .wait_for("the page in a report", 60, |body| is_report(body) && body["report"]["totals"]["pages"]["fired"] == 1)

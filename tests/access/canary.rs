@@ -35,7 +35,7 @@ fn sinks(port: u16) -> String {
   pager: {{type: pagerduty, url: 'http://127.0.0.1:{port}', routing_key: {{file: secrets/3}}}}
   genie: {{type: opsgenie, url: 'http://127.0.0.1:{port}', api_key: {{env: CANARY_B}}}}
   chat: {{type: slack, url: {{file: secrets/4}}, signing_secret: {{file: secrets/5}}}}
-  bot: {{type: slack, token: {{file: secrets/6}}, channel: C1}}
+  bot: {{type: slack, url: 'http://127.0.0.1:{port}', token: {{file: secrets/6}}, channel: C1}}
   teams: {{type: teams, url: {{file: secrets/7}}}}
   issues: {{type: github, url: 'http://127.0.0.1:{port}', repo: shop/reliability, token: {{file: secrets/8}}}}
 routes: [{{match: {{}}, to: [hook, signed, pager, genie, chat, bot, teams, issues]}}]
@@ -59,7 +59,7 @@ async fn a_secret_shows_in_no_log_answer_page_or_database() {
     }
     let admin = super::token(&shop, "canarybird", "admin");
     let (_, secret) = admin.rsplit_once('.').unwrap();
-    let after = after.replace("'}\n", "', auth: {tokens: {file: tokens}}}\n");
+    let after = super::with_tokens(&shop, after);
     shop.write("slo.yaml", &format!("{sources}{}{after}", sinks(port)));
     for (name, value) in [("CANARY_A", "canary-a"), ("CANARY_B", "canary-b"), ("RUST_LOG", "debug,slo=trace")] {
         shop.slo.environment.push((name.to_owned(), value.to_owned()));
