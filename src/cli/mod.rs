@@ -10,9 +10,11 @@ pub mod check;
 pub mod client;
 pub mod convert;
 pub mod demo;
+pub mod drill;
 pub mod explain;
 pub mod generate;
 pub mod init;
+pub mod notify;
 pub mod once;
 pub mod printer;
 pub mod progress;
@@ -55,6 +57,8 @@ enum Verb {
     Run(run::Arguments),
     Status(status::Arguments),
     Alerts(alerts::Arguments),
+    Drill(drill::Arguments),
+    Notify(notify::Arguments),
     Backtest(backtest::Arguments),
     Generate(generate::Arguments),
     Explain(explain::Arguments),
@@ -119,6 +123,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Run(arguments) => run::run(arguments, &printer),
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
+        Verb::Drill(arguments) => drill::run(arguments, &printer),
+        Verb::Notify(arguments) => notify::run(arguments, &printer),
         Verb::Backtest(arguments) => backtest::run(arguments, &printer),
         Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),

@@ -210,7 +210,8 @@ impl Known {
 #[must_use]
 pub fn problems(text: &str) -> Vec<String> {
     let (tokens, mut problems) = read_tokens(text);
-    let broken = tokens.iter().filter(|token| PasswordHash::new(&token.hash).is_err());
+    let is_whole = |hash: PasswordHash<'_>| hash.salt.is_some() && hash.hash.is_some();
+    let broken = tokens.iter().filter(|token| !PasswordHash::new(&token.hash).is_ok_and(is_whole));
     problems.extend(broken.map(|token| format!("the hash of `{}` is none of argon2", token.name)));
     problems
 }

@@ -1,6 +1,7 @@
 //! The running service: what is loaded, who polls it, and what is seen of it from outside. `reload` replaces it.
 
 mod acts;
+mod answers;
 mod reload;
 mod sinks;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,11 +24,16 @@ use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
+use crate::runtime::hooks::{HookAck, HookError, HookRequest};
+use crate::runtime::links::{LinkError, LinkKey};
 use crate::runtime::mirror::{Mirror, MirrorSinks};
-use crate::runtime::outbox::Outbox;
+use crate::runtime::outbox::gate::Gates;
+use crate::runtime::outbox::{Outbox, Receivers};
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::quiet::Stillness;
-use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SinkView, SourceView, Summary};
+use crate::runtime::service::{
+    ActError, ConfigView, InstanceView, LinkView, SeriesView, Service, SinkView, SourceView, Summary,
+};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{desk, reports, watch, watchdog};
@@ -69,8 +76,12 @@ pub struct Live {
     /// Held by the act under way.
     acting: tokio::sync::Mutex<()>,
     access: Access,
+    /// Of the outbox that runs.
+    gates: Arc<Gates>,
     reload_ok: RwLock<bool>,
     external_url: String,
+    /// A drill was begun or taken on.
+    drilled: Arc<Notify>,
     pace: Pace,
     stop: CancellationToken,
 }
@@ -96,6 +107,11 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        match LinkKey::of(core.store.as_ref(), core.clock.now()).await {
+            Ok(key) => core.links.open(key, &external_url),
+            // A full disk is no reason to watch nothing: what is told has no links until the next start.
+            Err(error) => core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem }),
+        }
         // Before anything is told.
         let stillness = Arc::new(Stillness::read(core.store.as_ref(), blueprint.quiet.clone()).await?);
         stillness.show(&core);
@@ -111,7 +127,8 @@ impl Live {
         let stop = CancellationToken::new();
         let (store, wake) = (Arc::clone(&core.store), Arc::clone(&core.wake));
         let (clock, telemetry) = (core.clock.clone(), core.telemetry.clone());
-        let outbox = Outbox::start(store, blueprint.sinks.clone(), clock, telemetry, wake);
+        let outbox = Outbox::start(store, receivers(&blueprint), clock, telemetry, wake);
+        let gates = outbox.gates();
         let task_stop = stop.child_token();
         let mut alerts = stored.source_alerts();
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
@@ -136,8 +153,10 @@ impl Live {
             stillness,
             mirrors,
             acting: tokio::sync::Mutex::new(()),
+            gates,
             reload_ok: RwLock::new(true),
             external_url,
+            drilled: Arc::new(Notify::new()),
             pace,
             stop,
         });
@@ -296,6 +315,15 @@ impl Live {
     }
 }
 
+/// Whom the outbox tells.
+fn receivers(blueprint: &Blueprint) -> Receivers {
+    Receivers {
+        sinks: blueprint.sinks.clone(),
+        fallback: blueprint.config.fallback.clone(),
+        external_labels: blueprint.config.server.external_labels.clone(),
+    }
+}
+
 /// What a blueprint tells by itself: heartbeats and reports; a look without a service tells nothing.
 fn watchdogs(
     core: &Arc<Core>,
@@ -383,7 +411,7 @@ impl Service for Live {
 
     async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
         let (loaded, now) = (self.loaded(), self.core.clock.now());
-        sinks::views(&loaded.blueprint, self.core.store.as_ref(), now).await
+        sinks::views(&loaded.blueprint, self.core.store.as_ref(), &self.gates, now).await
     }
 
     fn sources(&self) -> Vec<SourceView> {
@@ -415,6 +443,14 @@ impl Service for Live {
 
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
         self.core.store.record(kind, id).await
+    }
+
+    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
+        answers::link(self, token).await
+    }
+
+    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        answers::hook(self, sink, request).await
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -243,6 +243,15 @@ impl EventSink for Webhook {
     fn destination(&self) -> Option<String> {
         Some(self.destination.clone())
     }
+
+    fn preview(&self, task: &Task, now: Timestamp) -> Option<String> {
+        let (body, media_type, alarm) = self.body.render(&task.notification);
+        let request = request(&task.notification, body, None, now);
+        let mut lines: Vec<String> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        lines.push(format!("content-type: {media_type}"));
+        lines.extend(alarm.map(|alarm| format!("(alarm: {alarm})")));
+        Some(format!("{}\n\n{}", lines.join("\n"), request.body))
+    }
 }
 
 #[cfg(test)]

@@ -12,14 +12,18 @@ use slo::engine::verdict::{Budget, Condition, WindowFigures};
 use slo::policy::act::{Act, Acted, Actor};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::notification::Notification;
+use slo::runtime::hooks::{HookAck, HookError, HookRequest};
+use slo::runtime::links::LinkError;
 use slo::runtime::service::{
-    ActError, ConfigView, Counted, InstanceView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SinkView,
+    ActError, ConfigView, Counted, InstanceView, LinkView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SinkView,
     SourceView,
 };
 use slo::spec::policy::AlertSeverity;
 use slo::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, DeliveryState, Record, RecordKind, StoreError};
 use slo::telemetry::Telemetry;
 use slo::units::{InstanceId, Labels, Length, SloId, Timestamp};
+
+use crate::fake_people::FakePeople;
 
 /// The watermark.
 pub const AS_OF: &str = "2026-11-21T03:00:00Z";
@@ -56,6 +60,8 @@ pub struct Fake {
     /// `compat: sloth`.
     sloth_names: bool,
     telemetry: Telemetry,
+    /// What people do.
+    pub people: FakePeople,
 }
 
 pub fn time(text: &str) -> Timestamp {
@@ -362,6 +368,7 @@ impl Default for Fake {
             external_url: "http://127.0.0.1:9777".into(),
             sloth_names: false,
             telemetry,
+            people: FakePeople::default(),
         }
     }
 }
@@ -478,13 +485,25 @@ fn down_id() -> InstanceId {
 
 #[async_trait]
 impl Service for Fake {
-    async fn act(&self, act: Act, _by: &Actor) -> Result<Acted, ActError> {
+    async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {
         if act == Act::Reload {
             let findings = self.findings.lock().unwrap().clone();
             let refused = || ActError::Refused(Refusal { findings: findings.clone() });
             return if findings.is_empty() { Ok(Acted::default()) } else { Err(refused()) };
         }
-        Err(ActError::NotFound(format!("{act:?}")))
+        let done = self.people.judged(&self.alerts, &act);
+        if done.is_ok() {
+            self.people.acts.lock().unwrap().push((act, by.clone()));
+        }
+        done
+    }
+
+    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
+        self.people.link(&self.alerts, token, self.now())
+    }
+
+    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        self.people.hook(sink, request, self.now())
     }
 
     async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
@@ -499,8 +518,8 @@ impl Service for Fake {
         Ok(Vec::new())
     }
 
-    async fn record(&self, _kind: RecordKind, _id: &str) -> Result<Option<Record>, StoreError> {
-        Ok(None)
+    async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
+        Ok(self.people.record(kind, id))
     }
 
     fn has_sloth_names(&self) -> bool {
