@@ -70,6 +70,10 @@ impl Client {
             .connect_timeout(Duration::from_secs(5))
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("slo/", env!("CARGO_PKG_VERSION")));
+        if let Some(token) = server.token.as_ref().filter(|token| !token.is_empty()) {
+            let header = token.header().context("`SLO_TOKEN` holds what no token does; it is NAME.SECRET")?;
+            builder = builder.default_headers([(reqwest::header::AUTHORIZATION, header)].into_iter().collect());
+        }
         if is_loopback(&base) {
             // A proxy cannot reach what listens on this machine alone.
             builder = builder.no_proxy();
@@ -255,7 +259,7 @@ mod tests {
     use super::*;
 
     fn client(url: &str) -> Client {
-        Client::new(&Server { url: url.into() }).unwrap()
+        Client::new(&Server { url: url.into(), token: None }).unwrap()
     }
 
     #[test]
@@ -267,7 +271,7 @@ mod tests {
     #[test]
     fn what_is_no_address_is_said_to_be_none() {
         for url in ["localhost:9777", "ftp://x", "", "http://"] {
-            let error = Client::new(&Server { url: url.into() }).unwrap_err().to_string();
+            let error = Client::new(&Server { url: url.into(), token: None }).unwrap_err().to_string();
             assert!(error.contains("--server http://127.0.0.1:9777"), "{error}");
         }
     }

@@ -23,6 +23,7 @@ pub mod run;
 pub mod silence;
 pub mod status;
 pub mod table;
+pub mod token;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ enum Verb {
     Backtest(backtest::Arguments),
     Generate(generate::Arguments),
     Explain(explain::Arguments),
+    Token(token::Arguments),
 }
 
 /// Which running service a verb asks.
@@ -73,6 +75,41 @@ pub struct Server {
     /// Address of the running service
     #[arg(long = "server", value_name = "URL", env = "SLO_SERVER", default_value = "http://127.0.0.1:9777")]
     pub url: String,
+    /// What is sent to be let in: a token as `slo token` printed it. Not on the command line, where others see it.
+    #[arg(long = "token", env = "SLO_TOKEN", hide = true, hide_env_values = true)]
+    pub token: Option<Token>,
+}
+
+/// A token, not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl std::str::FromStr for Token {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.trim().to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl Token {
+    /// A variable that is set to nothing.
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The header that lets in; `None`: it cannot stand in one.
+    fn header(&self) -> Option<reqwest::header::HeaderValue> {
+        let mut value = reqwest::header::HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
 }
 
 /// Runs the verb that the arguments name; the first argument is the program.
@@ -97,6 +134,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Backtest(arguments) => backtest::run(arguments, &printer),
         Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),
+        Verb::Token(arguments) => token::run(arguments, &printer),
     };
     result.unwrap_or_else(|error| failure(&error, &printer))
 }

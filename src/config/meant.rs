@@ -302,8 +302,8 @@ pub struct ReportPlan {
     pub schedule: Schedule,
     /// Sink names.
     pub to: Vec<String>,
-    /// The time it tells of.
-    pub period: Length,
+    /// The time it tells of; `None`: since the schedule's last begin.
+    pub period: Option<Length>,
 }
 
 /// A heartbeat to some sinks.
@@ -408,6 +408,27 @@ impl SinkConfig {
             Self::Servicenow(sink) => sink.secrets(),
             Self::Exec(sink) => sink.secrets(),
             Self::File(sink) => sink.secrets(),
+        }
+    }
+
+    /// Whether a report can go there; elsewhere all that is sent is an alert.
+    #[must_use]
+    pub const fn takes_reports(&self) -> bool {
+        match self {
+            Self::Webhook { .. }
+            | Self::Stdout
+            | Self::Slack(_)
+            | Self::Teams(_)
+            | Self::Email(_)
+            | Self::Exec(_)
+            | Self::File(_) => true,
+            Self::Alertmanager { .. }
+            | Self::Pagerduty(_)
+            | Self::Opsgenie(_)
+            | Self::Github(_)
+            | Self::Gitlab(_)
+            | Self::Jira(_)
+            | Self::Servicenow(_) => false,
         }
     }
 

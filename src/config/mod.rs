@@ -5,6 +5,7 @@
 pub mod access;
 pub mod meant;
 pub mod read;
+mod reports;
 mod routes;
 pub mod secrets;
 pub mod sinks;

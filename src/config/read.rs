@@ -18,7 +18,7 @@ use crate::config::written::{
     AlertingItem, ConfigFile, FilesItem, LimitsItem, OwnerItem, SecretItem, ServerItem, SlothItem, StorageItem,
     WatchdogItem,
 };
-use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, access, sinks, sources};
+use crate::config::{DEFAULT_SINK, DEFAULT_SOURCE, access, reports, sinks, sources};
 use crate::diag::{Diagnostic, codes};
 use crate::spec::foreign::windows;
 use crate::spec::meant::Mode;
@@ -110,6 +110,7 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
     read_sinks_and_routes(reader, root, folder, &mut config);
     config.fallback = item.fallback.unwrap_or_default();
     config.watchdog = reader.items(root, "watchdog").iter().filter_map(|item| read_watchdog(reader, *item)).collect();
+    config.reports = reports::read_reports(reader, root);
     read_storage(reader, root, folder, &mut config.storage);
     read_server(reader, root, folder, &mut config.server);
     read_limits(reader, root, &mut config.limits);

@@ -17,9 +17,9 @@ pub(super) struct ConfigFile {
 impl Written for ConfigFile {
     const NESTED: &'static [&'static str] = &[
         "version", "files", "alerting", "owners", "sources", "sinks", "routes", "watchdog", "storage", "server",
-        "limits", "sloth",
+        "limits", "sloth", "reports",
     ];
-    const NOT_BUILT: &'static [&'static str] = &["evidence", "reports"];
+    const NOT_BUILT: &'static [&'static str] = &["evidence"];
 }
 
 /// `sloth`.

@@ -135,6 +135,8 @@ pub const UNSAID_VERSION: &str = "SLO066";
 pub const LONE_FORECAST: &str = "SLO070";
 /// A gate that does nothing for the tier it stands on.
 pub const IDLE_GATE: &str = "SLO071";
+/// A report to a sink that takes none.
+pub const LOUD_REPORT: &str = "SLO095";
 /// A route behind one that takes everything it would.
 pub const UNREACHABLE_ROUTE: &str = "SLO072";
 /// A route that does what its receiver does by itself.
@@ -217,6 +219,7 @@ pub const LIST: &[Code] = &[
     Code { id: UNSAID_VERSION, title: "document does not say what it is" },
     Code { id: LONE_FORECAST, title: "forecast is the only page" },
     Code { id: IDLE_GATE, title: "gate does nothing" },
+    Code { id: LOUD_REPORT, title: "report to a sink that takes none" },
     Code { id: UNREACHABLE_ROUTE, title: "route is never reached" },
     Code { id: RECEIVER_DOES_IT, title: "receiver does this by itself" },
     Code { id: NO_REASON, title: "exclusion without a reason" },

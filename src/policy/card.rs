@@ -15,6 +15,7 @@
 use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView, WindowView};
 use crate::policy::figure::{count, percent, rough_percent, significant};
 use crate::policy::notification::{ForecastView, Mark, Member, Notification};
+use crate::policy::report;
 use crate::units::{Length, Timestamp};
 
 /// From this coverage on data is called complete.
@@ -28,6 +29,9 @@ const LISTED: usize = 10;
 /// The card, without a newline at its end.
 #[must_use]
 pub fn render(notification: &Notification) -> String {
+    if let Some(report) = &notification.report {
+        return report::render(report);
+    }
     let mut lines = vec![headline(notification)];
     if notification.members.is_empty() {
         lines.push(figures(notification));
@@ -44,6 +48,9 @@ pub fn render(notification: &Notification) -> String {
 /// `[PAGE] checkout/availability region=eu`: what an e-mail's subject is.
 #[must_use]
 pub fn subject(notification: &Notification) -> String {
+    if let Some(report) = &notification.report {
+        return format!("[REPORT] {}", report::span(report));
+    }
     let word = match notification.state {
         AlertState::Resolved => "RESOLVED".to_owned(),
         _ => notification.severity.name().to_uppercase(),

@@ -1,4 +1,5 @@
-//! The heartbeat of `watchdog`: the notification that says "I am alive", so that silence itself is noticed.
+//! What the service tells by itself: the heartbeat of `watchdog`, which says "I am alive" so that silence itself is
+//! noticed, and reviews.
 //!
 //! Shaped as every other one, so that each sink can send it. Its labels are constant and few: `alertname` `SLOWatchdog`,
 //! `severity` `none` (as the `Watchdog` of the usual Prometheus rules has it; no route for pages or tickets takes it) and
@@ -10,12 +11,16 @@ use std::collections::BTreeMap;
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::naming::NATIVE;
 use crate::policy::notification::Notification;
+use crate::policy::report::{self, Report};
 use crate::policy::subject::Subject;
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, SloId, Timestamp};
 
 /// The service and name that heartbeats are told under.
 const OWN: (&str, &str) = ("slo", "watchdog");
+
+/// The name that reviews are told under.
+const REPORT: &str = "report";
 
 /// What receivers see as the label `severity`.
 const SEVERITY: &str = "none";
@@ -67,6 +72,26 @@ pub fn heartbeat(external_labels: &BTreeMap<String, String>, slot: Timestamp) ->
         coverage: 0.0,
         time_weighted: false,
     }
+}
+
+/// The review that was due at `slot`, of the entry of `reports` that `name` tells from the others.
+#[must_use]
+pub fn report(external_labels: &BTreeMap<String, String>, name: &str, report: Report, slot: Timestamp) -> Notification {
+    let mut told = heartbeat(external_labels, slot);
+    let kind = AlertKind::Report;
+    REPORT.clone_into(&mut told.name);
+    told.slo = format!("{}/{REPORT}", OWN.0);
+    let mut subject = Subject::source("unused", external_labels);
+    subject.id = SloId::new(OWN.0, REPORT);
+    told.dedup_key = format!("{}/{name}", subject.dedup_key(&told.group, told.severity, kind));
+    told.id = format!("{}/{slot}", told.dedup_key);
+    told.alert_id.clone_from(&told.id);
+    told.kind = kind;
+    told.labels.insert("alertname".to_owned(), kind.alert_name().to_owned());
+    (told.started_at, told.fired_at, told.as_of) = (report.from, slot, report.to);
+    told.reason = format!("review of {}", report::span(&report));
+    told.report = Some(report);
+    told
 }
 
 #[cfg(test)]

@@ -206,6 +206,16 @@ impl Known {
     }
 }
 
+/// What is wrong with a file of tokens; shows no hash.
+#[must_use]
+pub fn problems(text: &str) -> Vec<String> {
+    let (tokens, mut problems) = read_tokens(text);
+    let is_whole = |hash: PasswordHash<'_>| hash.salt.is_some() && hash.hash.is_some();
+    let broken = tokens.iter().filter(|token| !PasswordHash::new(&token.hash).is_ok_and(is_whole));
+    problems.extend(broken.map(|token| format!("the hash of `{}` is none of argon2", token.name)));
+    problems
+}
+
 fn verify(hash: &str, secret: &str) -> bool {
     let Ok(hash) = PasswordHash::new(hash) else { return false };
     Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok()

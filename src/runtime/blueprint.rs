@@ -16,7 +16,6 @@ use sha2::{Digest, Sha256};
 
 use crate::check;
 use crate::clock;
-use crate::config::access::read_tokens;
 use crate::config::meant::{Auth, Config, HistoryMode, Route, SecretRef, SinkConfig, SourceKind};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::engine::definition::Definition;
@@ -24,6 +23,7 @@ use crate::policy::compile::{Terms, definition};
 use crate::policy::quiet;
 use crate::policy::subject::Subject;
 use crate::policy::template::Template;
+use crate::runtime::access::problems;
 use crate::runtime::files::{Gathered, Request};
 use crate::runtime::service::Refusal;
 use crate::secret::Secrets;
@@ -173,7 +173,7 @@ impl Launch {
             Diagnostic::error(codes::BAD_ADDRESS, message).with_help("`slo token NAME --role ROLE` makes a line of it")
         };
         match self.secrets.resolve(&SecretRef::File(path.clone())) {
-            Ok(text) => read_tokens(text.expose_secret()).1.into_iter().map(finding).collect(),
+            Ok(text) => problems(text.expose_secret()).into_iter().map(finding).collect(),
             Err(error) => vec![finding(error.to_string())],
         }
     }
@@ -238,6 +238,9 @@ impl Overrides {
         }
         for watchdog in &mut config.watchdog {
             watchdog.to.retain(|sink| config.sinks.contains_key(sink));
+        }
+        for report in &mut config.reports {
+            report.to.retain(|sink| config.sinks.contains_key(sink));
         }
         if self.shadow {
             config.mode = Mode::Shadow;

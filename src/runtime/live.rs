@@ -38,7 +38,7 @@ use crate::runtime::service::{
 };
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
-use crate::runtime::{desk, watch, watchdog};
+use crate::runtime::{desk, reports, watch, watchdog};
 use crate::spec::policy::AlertSeverity;
 use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError, is_of_slo};
 use crate::telemetry::Telemetry;
@@ -138,7 +138,7 @@ impl Live {
         let mut alerts = stored.source_alerts();
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
         Self::withdraw_sources(&core, alerts).await;
-        let watchdogs = watchdogs(&core, &blueprint, (pace, &task_stop));
+        let watchdogs = watchdogs(&core, &blueprint, &entries, (pace, &task_stop));
         let desk = Some(tokio::spawn(desk::run(Arc::clone(&core), stop.child_token())));
         let running = Running { stop: task_stop, pollers, watchdogs, desk, outbox };
         let mirrors = MirrorSinks::default();
@@ -329,9 +329,19 @@ fn receivers(blueprint: &Blueprint) -> Receivers {
     }
 }
 
-/// The heartbeats of a blueprint; a look without a service has none.
-fn watchdogs(core: &Arc<Core>, blueprint: &Blueprint, (pace, stop): (Pace, &CancellationToken)) -> Vec<JoinHandle<()>> {
-    if pace == Pace::Service { watchdog::start(core, blueprint, stop) } else { Vec::new() }
+/// What a blueprint tells by itself: heartbeats and reports; a look without a service tells nothing.
+fn watchdogs(
+    core: &Arc<Core>,
+    blueprint: &Blueprint,
+    entries: &BTreeMap<SloId, SharedEntry>,
+    (pace, stop): (Pace, &CancellationToken),
+) -> Vec<JoinHandle<()>> {
+    if pace != Pace::Service {
+        return Vec::new();
+    }
+    let mut tasks = watchdog::start(core, blueprint, stop);
+    tasks.extend(reports::start(core, blueprint, entries, stop));
+    tasks
 }
 
 #[async_trait]

@@ -25,6 +25,7 @@ pub mod poller;
 pub mod quiet;
 pub mod recorded;
 pub mod recorder;
+pub mod reports;
 pub mod service;
 pub mod stored;
 pub mod view;

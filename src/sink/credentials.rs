@@ -14,11 +14,16 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::meant::SecretRef;
 use crate::secret::Secrets;
 use crate::sink::client::{Answer, NoAnswer};
+
+/// What stands in place of a value.
+const REDACTED: &str = "[redacted]";
+/// Shorter values are words that an answer may well hold for other reasons.
+const LEAST_SECRET: usize = 4;
 
 /// What a sink logs in with.
 #[derive(Clone, Debug)]
@@ -55,7 +60,8 @@ impl Credentials {
         self.references.iter().filter(read).count() > 0
     }
 
-    /// One attempt over HTTP, and a second one where the first was answered with 401 or 403.
+    /// One attempt over HTTP, and a second one where the first was answered with 401 or 403. Values that the receiver
+    /// repeats, also the path of an address, are taken out of what it said.
     ///
     /// # Errors
     /// Those of the attempt, and where a secret cannot be had.
@@ -64,7 +70,26 @@ impl Credentials {
         F: FnMut(Vec<SecretString>) -> T,
         T: Future<Output = Result<Answer, NoAnswer>>,
     {
-        self.attempt_unless(|answer| matches!(answer, Ok(Answer { status: 401 | 403, .. })), request).await
+        let refused = |answer: &Result<Answer, NoAnswer>| matches!(answer, Ok(Answer { status: 401 | 403, .. }));
+        let mut exchange = self.attempt_unless(refused, request).await;
+        match &mut exchange {
+            Ok(answer) => self.redact(&mut answer.body),
+            Err(none) => self.redact(&mut none.message),
+        }
+        exchange
+    }
+
+    /// Takes the present values out of a text.
+    pub fn redact(&self, text: &mut String) {
+        for value in self.values().unwrap_or_default() {
+            let value = value.expose_secret();
+            let path = value.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
+            for secret in [Some(value), path].into_iter().flatten().filter(|secret| secret.len() >= LEAST_SECRET) {
+                if text.contains(secret) {
+                    *text = text.replace(secret, REDACTED);
+                }
+            }
+        }
     }
 
     /// One attempt of any kind, and a second one where `refused` says that the first failed by what it logged in with.
@@ -87,8 +112,6 @@ mod tests {
     use std::cell::RefCell;
     use std::fs;
     use std::fs::File;
-
-    use secrecy::ExposeSecret as _;
 
     use super::*;
 
@@ -142,6 +165,16 @@ mod tests {
         assert_eq!(tries(vec![SecretRef::Env("TOKEN".into())], 403).await, 1);
         assert_eq!(tries(vec![SecretRef::File(path.clone())], 500).await, 1);
         assert_eq!(tries(vec![SecretRef::File(path)], 403).await, 2);
+    }
+
+    #[tokio::test]
+    async fn what_a_receiver_repeats_is_taken_out_of_its_answer() {
+        let secrets = Arc::new(Secrets::new(|name| Some(format!("https://hooks.example/T0/{name}"))));
+        let credentials = Credentials::new([SecretRef::Env("canary".into())], &secrets).unwrap();
+        let body = "no such hook: /T0/canary (https://hooks.example/T0/canary)".to_owned();
+        let told =
+            credentials.attempt(|_| async { Ok(Answer { status: 404, body: body.clone(), ..Answer::default() }) });
+        assert_eq!(told.await.unwrap().body, "no such hook: /[redacted] ([redacted])");
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::config::meant::{SecretRef, WebhookUrl};
 use crate::config::sinks::webhook::{WebhookFormat, WebhookShape};
@@ -41,6 +41,8 @@ pub struct Webhook {
     /// The address where it is a secret, then the key where there is one.
     credentials: Credentials,
     body: Body,
+    /// Host, and a hash of the address.
+    destination: String,
 }
 
 /// What is posted.
@@ -164,17 +166,27 @@ fn key_bytes(secret: &SecretString) -> Result<Vec<u8>, String> {
     }
 }
 
+/// What an address is known by without its path, which may be a secret: host, and the begin of a hash of all of it.
+fn destination(address: &str) -> String {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let digest = Sha256::digest(address.as_bytes());
+    digest.iter().take(4).fold(format!("{host} #"), |text, byte| format!("{text}{byte:02x}"))
+}
+
 impl Webhook {
     /// Fails where a secret is missing, the key is not what its prefix says, or the address is none.
     pub fn new(client: Client, url: WebhookUrl, key: Option<SecretRef>, secrets: Arc<Secrets>) -> Result<Self, String> {
         let secret_url = if let WebhookUrl::Secret(reference) = &url { Some(reference.clone()) } else { None };
         let is_signed = key.is_some();
         let credentials = Credentials::new(secret_url.into_iter().chain(key), &secrets)?;
-        let sink = Self { client, url, is_signed, credentials, body: Body::Own };
+        let mut sink = Self { client, url, is_signed, credentials, body: Body::Own, destination: String::new() };
         let values = sink.credentials.values().map_err(|none| none.message)?;
         sink.key(&values)?;
         let address = sink.address(&values);
+        let shown = destination(address);
         let address = reqwest::Url::parse(address).map_err(|why| format!("its address is none: {why}"))?;
+        sink.destination = shown;
         if matches!(address.scheme(), "http" | "https") {
             Ok(sink)
         } else {
@@ -226,6 +238,10 @@ impl EventSink for Webhook {
         let (body, media_type, alarm) = self.body.render(&task.notification);
         let exchange = self.credentials.attempt(|values| self.post(task, (&body, media_type), values, now)).await;
         verdict::judge(&exchange, now).and_alarm(alarm)
+    }
+
+    fn destination(&self) -> Option<String> {
+        Some(self.destination.clone())
     }
 
     fn preview(&self, task: &Task, now: Timestamp) -> Option<String> {

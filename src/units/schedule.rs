@@ -82,6 +82,12 @@ impl Schedule {
         self.crons.iter().any(starts)
     }
 
+    /// As written, with its zone, without its length: `0 9 * * Mon Europe/Berlin`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.written, self.zone)
+    }
+
     /// Until when it goes on, where a window is on at `at` (wall clock, its begin in it, its end not): the end of the one
     /// that began last.
     #[must_use]
@@ -98,7 +104,8 @@ impl Schedule {
 
     /// The last begin at or before `at`. Instants of local times never fall as the local times rise, and a local time
     /// is never later than `at` where it is not later than that of `at`.
-    fn last_begin(&self, at: Timestamp) -> Option<Timestamp> {
+    #[must_use]
+    pub fn last_begin(&self, at: Timestamp) -> Option<Timestamp> {
         let local = self.local(at)?;
         let of = |cron: &cron::Schedule| {
             // What the autumn change repeats was begun in the first of both hours.
@@ -111,7 +118,8 @@ impl Schedule {
     }
 
     /// The first begin after `at`.
-    fn next_begin(&self, at: Timestamp) -> Option<Timestamp> {
+    #[must_use]
+    pub fn next_begin(&self, at: Timestamp) -> Option<Timestamp> {
         let local = self.local(at)?;
         let of = |cron: &cron::Schedule| {
             let mut begins = cron.after(&local.and_utc()).filter_map(|start| self.begin(start.naive_utc()));
@@ -249,6 +257,37 @@ mod tests {
         let long = schedule("0 1 * * *", "3h", "Europe/Berlin");
         let times = ["2026-10-24T23:00:30Z", "2026-10-25T02:00:00Z", "2026-10-25T02:00:30Z"];
         assert_eq!(covers(&long, &times), [true, true, false]);
+    }
+
+    #[test]
+    fn begins_follow_each_other_once_each_over_both_changes() {
+        let begins = |cron: &str, zone: &str, from: &str, count: usize| {
+            let schedule = schedule(cron, "1h", zone);
+            let mut at: Timestamp = from.parse().unwrap();
+            let mut all = Vec::new();
+            for _ in 0..count {
+                let next = schedule.next_begin(at).unwrap();
+                assert_eq!(schedule.last_begin(next), Some(next), "a begin is its own last one");
+                assert_eq!(
+                    schedule.last_begin(next - Length::from_millis(1)),
+                    schedule.last_begin(at),
+                    "nothing lies between"
+                );
+                all.push(next.to_string());
+                at = next;
+            }
+            all
+        };
+        let spring = ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"];
+        assert_eq!(begins("30 2 * * *", "Europe/Berlin", "2026-03-27T12:00:00Z", 3), spring);
+        let autumn = ["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"];
+        assert_eq!(begins("30 2 * * *", "Europe/Berlin", "2026-10-23T12:00:00Z", 3), autumn);
+        let weekly = ["2026-11-23T08:00:00Z", "2026-11-30T08:00:00Z"];
+        assert_eq!(begins("0 9 * * Mon", "Europe/Berlin", "2026-11-21T03:00:00Z", 2), weekly);
+        let quick = ["2026-11-21T03:00:20Z", "2026-11-21T03:00:40Z", "2026-11-21T03:01:00Z"];
+        assert_eq!(begins("*/20 * * * * *", "UTC", "2026-11-21T03:00:00Z", 3), quick);
+        let never = schedule("0 0 30 2 *", "1h", "UTC");
+        assert_eq!((never.next_begin(Timestamp::default()), never.last_begin(Timestamp::default())), (None, None));
     }
 
     #[test]

@@ -54,6 +54,8 @@ where
 pub struct Slo {
     pub folder: PathBuf,
     pub address: SocketAddr,
+    /// Set for the service beside the test's own environment.
+    pub environment: Vec<(String, String)>,
     child: Option<Child>,
     http: reqwest::Client,
 }
@@ -62,7 +64,7 @@ impl Slo {
     /// A service for `folder`, which holds `slo.yaml` with `listen: 127.0.0.1:{port}`; not started yet.
     pub fn new(folder: &Path, port: u16) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Self { folder: folder.to_owned(), address, child: None, http: client() }
+        Self { folder: folder.to_owned(), address, environment: Vec::new(), child: None, http: client() }
     }
 
     /// Starts it; its log goes to `log.txt` in the folder.
@@ -73,6 +75,7 @@ impl Slo {
             .args(["run", "--config", "slo.yaml"])
             .current_dir(&self.folder)
             .env("RUST_LOG", std::env::var("SLO_TEST_LOG").unwrap_or_else(|_| "info".into()))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -30,6 +30,7 @@ mod inverted_tiers;
 mod limit;
 mod literal_secret;
 mod lone_forecast;
+mod loud_report;
 mod low_factor;
 mod missing_key;
 mod no_owner;
@@ -136,6 +137,7 @@ pub const ALL: &[Rule] = &[
     unsaid_version::RULE,
     lone_forecast::RULE,
     idle_gate::RULE,
+    loud_report::RULE,
     unreachable_route::RULE,
     receiver_does_it::RULE,
     no_reason::RULE,

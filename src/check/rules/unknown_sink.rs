@@ -10,7 +10,7 @@ use crate::diag::{Diagnostic, Severity, codes};
 pub const RULE: Rule = Rule {
     code: codes::UNKNOWN_SINK,
     severity: Severity::Error,
-    page: "A route, an escalation, `fallback`, an owner or a heartbeat (`watchdog`) names a sink that `sinks` does not define, so it would reach nobody.",
+    page: "A route, an escalation, `fallback`, an owner, a heartbeat (`watchdog`) or a report names a sink that `sinks` does not define, so it would reach nobody.",
     failing: Some(Failing {
         line: 5,
         column: 27,
@@ -70,9 +70,11 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for name in config.at.find(&["fallback"]).into_iter().flat_map(At::items) {
         look(config.config, name, found);
     }
-    for watchdog in config.at.find(&["watchdog"]).into_iter().flat_map(At::items) {
-        for name in watchdog.find(&["to"]).into_iter().flat_map(At::items) {
-            look(config.config, name, found);
+    for list in ["watchdog", "reports"] {
+        for item in config.at.find(&[list]).into_iter().flat_map(At::items) {
+            for name in item.find(&["to"]).into_iter().flat_map(At::items) {
+                look(config.config, name, found);
+            }
         }
     }
     for owner in config.at.find(&["owners"]).into_iter().flat_map(At::items) {

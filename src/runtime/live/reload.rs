@@ -81,7 +81,7 @@ impl Live {
         running.stop = self.stop.child_token();
         running.pollers = Self::spawn(&self.core, &blueprint, &entries, &mut alerts, (self.pace, &running.stop));
         // The old ones end with the old `stop`.
-        running.watchdogs = watchdogs(&self.core, &blueprint, (self.pace, &running.stop));
+        running.watchdogs = watchdogs(&self.core, &blueprint, &entries, (self.pace, &running.stop));
         Self::withdraw_sources(&self.core, alerts).await;
         let loaded = Arc::new(Loaded { blueprint, entries, at: now });
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
