@@ -3,6 +3,8 @@
 //! A clock may run faster than life (`slo demo`): everything that waits or asks the time goes through one, so an hour
 //! of the demo is an hour for every part of the service.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::units::{Day, Length, Timestamp};
@@ -13,6 +15,8 @@ pub struct Clock {
     origin: Timestamp,
     started: tokio::time::Instant,
     speed: f64,
+    /// How far it was set since, in milliseconds; for all its clones.
+    set_by: Arc<AtomicI64>,
 }
 
 impl Clock {
@@ -25,12 +29,21 @@ impl Clock {
     /// Starts now and runs `speed` times faster than life.
     #[must_use]
     pub fn accelerated(speed: f64) -> Self {
-        Self { origin: wall(), started: tokio::time::Instant::now(), speed }
+        Self { origin: wall(), started: tokio::time::Instant::now(), speed, set_by: Arc::default() }
     }
 
     /// The time on this clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
+        self.unset() + Length::from_millis(self.set_by.load(Ordering::Relaxed))
+    }
+
+    /// Sets it, and all its clones, forward by this, or back: what a machine does whose clock is corrected.
+    pub fn set(&self, by: Length) {
+        self.set_by.fetch_add(by.millis(), Ordering::Relaxed);
+    }
+
+    fn unset(&self) -> Timestamp {
         if (self.speed - 1.0).abs() < f64::EPSILON {
             return wall();
         }
@@ -91,14 +104,4 @@ pub fn jitter() -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
     let fraction = (RandomState::new().hash_one(0_u8) >> 11) as f64 / (1_u64 << 53) as f64;
     fraction
-}
-
-/// Bytes that nobody can guess, for keys: from the operating system.
-///
-/// # Errors
-/// Where it gives none.
-pub fn secret_bytes<const N: usize>() -> Result<[u8; N], String> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| format!("the operating system gives no random bytes: {error}"))?;
-    Ok(bytes)
 }

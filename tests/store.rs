@@ -20,8 +20,8 @@ use slo::spec::policy::AlertSeverity;
 use slo::store::memory::MemoryStore;
 use slo::store::sqlite::SqliteStore;
 use slo::store::{
-    AlertFilter, Attempt, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, NewDelivery, Record, RecordKind,
-    Snapshot, Store, StoreError,
+    AlertFilter, Attempt, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, NewDelivery, Order, Record,
+    RecordKind, Snapshot, Store, StoreError,
 };
 use slo::units::{Length, Timestamp};
 
@@ -192,16 +192,16 @@ async fn everything(store: &dyn Store) -> Vec<String> {
     for sink in SINKS {
         for at in [0, 30, 100, 300] {
             for limit in [2, 100] {
-                let heads = store.heads(sink, minutes(at), limit).await.unwrap();
-                all.push(format!(
-                    "heads {sink} {at} {limit}: {:#?}",
-                    heads.iter().map(|head| &head.id).collect::<Vec<_>>()
-                ));
+                for order in [Order::Keys, Order::Threads] {
+                    let heads = store.heads(sink, minutes(at), order, limit).await.unwrap();
+                    let ids: Vec<_> = heads.iter().map(|head| &head.id).collect();
+                    all.push(format!("heads {sink} {at} {order:?} {limit}: {ids:#?}"));
+                }
             }
             all.push(format!("backlog {sink} {at}: {:?}", store.backlog(sink, minutes(at)).await));
         }
         let thread = Sample::new(INSTANCES[0], AlertSeverity::Page, 1).notification(AlertState::Firing).thread();
-        all.push(format!("handle {sink}: {:?}", store.handle(sink, &thread).await));
+        all.push(format!("thread {sink}: {:?}", store.thread(sink, &thread).await));
         for since in [0, 3] {
             let standing = store.standing(sink, minutes(since)).await.unwrap();
             all.push(format!(
@@ -326,7 +326,7 @@ fn only_the_oldest_of_each_key_and_sink_is_a_head_and_pages_go_first() {
             delivery(&page, AlertState::Firing, "hook"),
         ];
         store.commit(Commit { deliveries: rows.to_vec(), ..Commit::default() }).await.unwrap();
-        let heads = store.heads("oncall", NIGHT, 10).await.unwrap();
+        let heads = store.heads("oncall", NIGHT, Order::Keys, 10).await.unwrap();
         let ids: Vec<&str> = heads.iter().map(|head| head.id.as_str()).collect();
         assert_eq!(ids, [rows[1].id.as_str(), rows[0].id.as_str()]);
     });

@@ -10,10 +10,12 @@ pub mod check;
 pub mod client;
 pub mod convert;
 pub mod demo;
+pub mod drill;
 pub mod explain;
 pub mod generate;
 pub mod init;
 pub mod mark;
+pub mod notify;
 pub mod once;
 pub mod printer;
 pub mod progress;
@@ -58,6 +60,8 @@ enum Verb {
     Alerts(alerts::Arguments),
     Silence(silence::Arguments),
     Mark(mark::Arguments),
+    Drill(drill::Arguments),
+    Notify(notify::Arguments),
     Backtest(backtest::Arguments),
     Generate(generate::Arguments),
     Explain(explain::Arguments),
@@ -88,6 +92,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
         Verb::Silence(arguments) => silence::run(arguments, &printer),
         Verb::Mark(arguments) => mark::run(arguments, &printer),
+        Verb::Drill(arguments) => drill::run(arguments, &printer),
+        Verb::Notify(arguments) => notify::run(arguments, &printer),
         Verb::Backtest(arguments) => backtest::run(arguments, &printer),
         Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),

@@ -1,6 +1,7 @@
 //! The running service: what is loaded, who polls it, and what is seen of it from outside. `reload` replaces it.
 
 mod acts;
+mod answers;
 mod reload;
 mod silences;
 mod sinks;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,12 +26,15 @@ use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
+use crate::runtime::hooks::{HookAck, HookError, HookRequest};
+use crate::runtime::links::{LinkError, LinkKey};
 use crate::runtime::mirror::{Mirror, MirrorSinks};
-use crate::runtime::outbox::Outbox;
+use crate::runtime::outbox::gate::Gates;
+use crate::runtime::outbox::{Outbox, Receivers};
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::quiet::{Stillness, deploy_of};
 use crate::runtime::service::{
-    ActError, ConfigView, InstanceView, SeriesView, Service, SilenceView, SinkView, SourceView, Summary,
+    ActError, ConfigView, InstanceView, LinkView, SeriesView, Service, SilenceView, SinkView, SourceView, Summary,
 };
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
@@ -76,8 +81,12 @@ pub struct Live {
     /// Held by the act under way.
     acting: tokio::sync::Mutex<()>,
     access: Access,
+    /// Of the outbox that runs.
+    gates: Arc<Gates>,
     reload_ok: RwLock<bool>,
     external_url: String,
+    /// A drill was begun or taken on.
+    drilled: Arc<Notify>,
     pace: Pace,
     stop: CancellationToken,
 }
@@ -103,6 +112,11 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        match LinkKey::of(core.store.as_ref(), core.clock.now()).await {
+            Ok(key) => core.links.open(key, &external_url),
+            // A full disk is no reason to watch nothing: what is told has no links until the next start.
+            Err(error) => core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem }),
+        }
         // Before anything is told.
         let stillness = Arc::new(Stillness::read(core.store.as_ref(), blueprint.quiet.clone()).await?);
         stillness.show(&core);
@@ -118,7 +132,8 @@ impl Live {
         let stop = CancellationToken::new();
         let (store, wake) = (Arc::clone(&core.store), Arc::clone(&core.wake));
         let (clock, telemetry) = (core.clock.clone(), core.telemetry.clone());
-        let outbox = Outbox::start(store, blueprint.sinks.clone(), clock, telemetry, wake);
+        let outbox = Outbox::start(store, receivers(&blueprint), clock, telemetry, wake);
+        let gates = outbox.gates();
         let task_stop = stop.child_token();
         let mut alerts = stored.source_alerts();
         let pollers = Self::spawn(&core, &blueprint, &entries, &mut alerts, (pace, &task_stop));
@@ -143,8 +158,10 @@ impl Live {
             stillness,
             mirrors,
             acting: tokio::sync::Mutex::new(()),
+            gates,
             reload_ok: RwLock::new(true),
             external_url,
+            drilled: Arc::new(Notify::new()),
             pace,
             stop,
         });
@@ -303,6 +320,15 @@ impl Live {
     }
 }
 
+/// Whom the outbox tells.
+fn receivers(blueprint: &Blueprint) -> Receivers {
+    Receivers {
+        sinks: blueprint.sinks.clone(),
+        fallback: blueprint.config.fallback.clone(),
+        external_labels: blueprint.config.server.external_labels.clone(),
+    }
+}
+
 /// The heartbeats of a blueprint; a look without a service has none.
 fn watchdogs(core: &Arc<Core>, blueprint: &Blueprint, (pace, stop): (Pace, &CancellationToken)) -> Vec<JoinHandle<()>> {
     if pace == Pace::Service { watchdog::start(core, blueprint, stop) } else { Vec::new() }
@@ -380,7 +406,7 @@ impl Service for Live {
 
     async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
         let (loaded, now) = (self.loaded(), self.core.clock.now());
-        sinks::views(&loaded.blueprint, self.core.store.as_ref(), now).await
+        sinks::views(&loaded.blueprint, self.core.store.as_ref(), &self.gates, now).await
     }
 
     fn sources(&self) -> Vec<SourceView> {
@@ -421,6 +447,14 @@ impl Service for Live {
     async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
         let records = self.core.store.records(RecordKind::Marker, DEPLOYS).await?;
         Ok(records.iter().filter_map(deploy_of).collect())
+    }
+
+    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
+        answers::link(self, token).await
+    }
+
+    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        answers::hook(self, sink, request).await
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -8,6 +8,7 @@ pub mod asker;
 pub mod backfill;
 pub mod backtest;
 pub mod blueprint;
+pub mod closing;
 pub mod core;
 mod desk;
 pub mod entry;

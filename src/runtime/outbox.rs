@@ -1,11 +1,15 @@
 //! The outbox: from rows that were committed to receivers that were told.
 //!
 //! One task for each sink, woken by a signal after a commit and by time. Promises (INTERFACES 5): a row is tried until it
-//! is accepted, refused or 24 h old; rows of one dedup key to one sink go out in the order in which they were decided; a
-//! firing whose alert is over is not sent late; an end goes only to receivers that were, or may have been, told of the
-//! begin. All of it goes by rows, so a restart continues where it was, with the same ids. Nothing is decided here but
-//! when and whether a row is sent (`rule`); what is told was frozen when it was decided.
+//! is accepted, refused or 24 h old; rows of one dedup key to one sink go out in the order in which they were decided, and
+//! those of one thread where the sink keeps one ticket an episode; a firing whose alert is over is not sent late; an end
+//! goes only to receivers that were, or may have been, told of the begin; what a receiver does not take goes to the
+//! fallback sinks (`fallback`). When a try may go is up to the gate of its destination (`gate`). All of it goes by rows,
+//! so a restart continues where it was, with the same ids. Nothing is decided here but when and whether a row is sent
+//! (`rule`); what is told was frozen when it was decided.
 
+mod fallback;
+pub mod gate;
 mod rule;
 mod worker;
 
@@ -21,10 +25,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::policy::alert::AlertState;
 use crate::policy::notification::Notification;
+use crate::runtime::outbox::fallback::Backing;
+use crate::runtime::outbox::gate::Gates;
 use crate::runtime::outbox::rule::HORIZON;
 use crate::runtime::outbox::worker::{Shared, Worker};
 use crate::sink::Sink;
-use crate::store::{DeliveryFilter, DeliveryState, NewDelivery, Store, StoreError};
+use crate::store::{Commit, DeliveryFilter, DeliveryState, NewDelivery, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::{DeliveryAttempt, StoreFailure};
 use crate::units::{Length, Timestamp};
@@ -54,12 +60,37 @@ pub async fn sinks_of_end(store: &dyn Store, alert_id: &str) -> Result<Vec<Strin
     Ok(firing.map(|row| row.sink).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
+/// Whom an outbox tells.
+#[derive(Clone, Debug, Default)]
+pub struct Receivers {
+    /// By name.
+    pub sinks: BTreeMap<String, Sink>,
+    /// Names of those who are told what others do not take.
+    pub fallback: Vec<String>,
+    /// Labels of this service.
+    pub external_labels: BTreeMap<String, String>,
+}
+
+impl From<BTreeMap<String, Sink>> for Receivers {
+    fn from(sinks: BTreeMap<String, Sink>) -> Self {
+        Self { sinks, ..Self::default() }
+    }
+}
+
+impl Receivers {
+    fn backing(&self) -> Backing {
+        let there = self.fallback.iter().filter(|name| self.sinks.contains_key(*name));
+        Backing { sinks: there.cloned().collect(), external_labels: self.external_labels.clone() }
+    }
+}
+
 /// How often rows of sinks that are gone are looked for.
 const SWEEP_EVERY: Length = Length::from_hours(1);
 
 /// The running workers.
 pub struct Outbox {
     shared: Shared,
+    backing: watch::Sender<Backing>,
     /// Names of the present sinks, for the sweeper.
     names: watch::Sender<BTreeSet<String>>,
     sweeper: Option<JoinHandle<()>>,
@@ -85,23 +116,33 @@ impl Outbox {
     #[must_use]
     pub fn start(
         store: Arc<dyn Store>,
-        sinks: BTreeMap<String, Sink>,
+        receivers: impl Into<Receivers>,
         clock: Clock,
         telemetry: Telemetry,
         wake: Arc<Notify>,
     ) -> Self {
-        let shared = Shared { store, clock, telemetry, wake };
-        let (names, present) = watch::channel(BTreeSet::new());
-        names.send_replace(sinks.keys().cloned().collect());
+        let receivers = receivers.into();
+        let (backing, seen) = watch::channel(receivers.backing());
+        let shared = Shared { store, clock, telemetry, wake, gates: Gates::new(), backing: seen };
+        let (names, present) = watch::channel(receivers.sinks.keys().cloned().collect());
         let sweeper = Some(tokio::spawn(sweep(shared.clone(), present)));
-        let mut outbox = Self { shared, names, sweeper, workers: BTreeMap::new(), leaving: Vec::new() };
-        outbox.take(sinks);
+        let mut outbox = Self { shared, backing, names, sweeper, workers: BTreeMap::new(), leaving: Vec::new() };
+        outbox.take(receivers);
         outbox
+    }
+
+    /// The gates of the present sinks, with how each stands; they stay the same for the life of the outbox.
+    #[must_use]
+    pub fn gates(&self) -> Arc<Gates> {
+        Arc::clone(&self.shared.gates)
     }
 
     /// Takes these sinks in place of the present ones: new ones get a worker, changed ones serve from the next try on,
     /// those no longer there end what is under way. Rows of theirs stay.
-    pub fn take(&mut self, sinks: BTreeMap<String, Sink>) {
+    pub fn take(&mut self, receivers: impl Into<Receivers>) {
+        let receivers = receivers.into();
+        self.backing.send_replace(receivers.backing());
+        let sinks = receivers.sinks;
         let gone: Vec<String> = self.workers.keys().filter(|name| !sinks.contains_key(*name)).cloned().collect();
         for worker in gone.iter().filter_map(|name| self.workers.remove(name)) {
             worker.stop.cancel();
@@ -111,6 +152,7 @@ impl Outbox {
             self.shared.telemetry.forget_sink(name);
         }
         self.leaving.retain(|worker| !worker.task.is_finished());
+        self.shared.gates.know(sinks.iter());
         for (name, sink) in sinks {
             match self.workers.get(&name) {
                 Some(worker) => drop(worker.sink.send_replace(sink)),
@@ -173,6 +215,10 @@ async fn expire_orphans(shared: &Shared, sinks: &BTreeSet<String>) -> Result<(),
     let filter = DeliveryFilter { state: Some(DeliveryState::Pending), ..DeliveryFilter::default() };
     for row in shared.store.deliveries(&filter, usize::MAX).await? {
         if !sinks.contains(&row.sink) && row.created_at + HORIZON <= now {
+            let why = "there is no such sink any more";
+            let deliveries = fallback::in_place(&shared.backing.borrow().clone(), &row, why, now);
+            shared.store.commit(Commit { deliveries, ..Commit::default() }).await?;
+            shared.wake.notify_waiters();
             shared.store.settled(&row.id, DeliveryState::Expired).await?;
             let (sink, delivery) = (row.sink.as_str(), row.id.as_str());
             let message = "no sink of this name has been configured for a day";

@@ -13,6 +13,8 @@ use crate::policy::alert::{Alert, TierView};
 use crate::policy::evidence::Deploy;
 use crate::policy::silence::{Silence, SilenceState};
 use crate::runtime::access::{Admission, Presented};
+use crate::runtime::hooks::{HookAck, HookError, HookRequest};
+use crate::runtime::links::{LinkAction, LinkError};
 use crate::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, Record, RecordKind, StoreError};
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
@@ -218,8 +220,33 @@ pub struct SinkView {
     pub oldest: Option<Length>,
     /// How its newest try ended, among its newest rows.
     pub last: Option<Attempt>,
-    /// What holds it up: a wait that the receiver asked for, a breaker; `None`: nothing that is known.
-    pub gate: Option<String>,
+    /// Whether tries may go now.
+    pub gate: GateView,
+    /// Failures of its destination in a row: not answered, or not as it should.
+    pub failures: u32,
+}
+
+/// The gate in front of a destination, shared by all sinks of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateView {
+    /// Tries go.
+    Open,
+    /// None goes before: the receiver said so, or has failed too often.
+    Waiting(Timestamp),
+    /// One try is under way, and shows whether the others may go.
+    Probing,
+}
+
+impl GateView {
+    /// As shown: `open`, `waiting`, `probing`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Waiting(_) => "waiting",
+            Self::Probing => "probing",
+        }
+    }
 }
 
 /// The loaded configuration.
@@ -262,6 +289,17 @@ pub enum ActError {
     /// The files were refused.
     #[error("the files have errors; the old set stays")]
     Refused(Refusal),
+}
+
+/// What a signed link does, to what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkView {
+    /// What it does.
+    pub action: LinkAction,
+    /// Until when it holds (wall clock).
+    pub expires_at: Timestamp,
+    /// To which alert.
+    pub alert: Alert,
 }
 
 /// A running service.
@@ -312,6 +350,14 @@ pub trait Service: Send + Sync {
     /// Deploys that were marked, newest first.
     async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
         Ok(Vec::new())
+    }
+    /// What a signed link does, where it is one of ours and holds; looking changes nothing.
+    async fn link(&self, _token: &str) -> Result<LinkView, LinkError> {
+        Err(LinkError::Forged)
+    }
+    /// What a receiver asks for with a request that it signed: by whom, the id of the alert that fires, and a note.
+    async fn hook(&self, _sink: &str, _request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        Err(HookError::Unknown)
     }
     /// `Err` says what is still missing.
     fn ready(&self) -> Result<(), String>;

@@ -146,6 +146,11 @@ pub trait EventSink: Send + Sync {
     /// One attempt. `now` is the wall clock (signatures).
     async fn deliver(&self, task: &Task, now: Timestamp) -> Outcome;
 
+    /// What would be sent, for people (`slo notify test --dry-run`); `None` where it cannot be told without asking.
+    fn preview(&self, _task: &Task, _now: Timestamp) -> Option<String> {
+        None
+    }
+
     /// Whether it keeps one thing an episode (a ticket, a thread) and needs its handle: then one attempt of a thread is
     /// made at a time.
     fn keeps_threads(&self) -> bool {
@@ -168,6 +173,11 @@ pub trait EventSink: Send + Sync {
 pub trait RefreshSink: Send + Sync {
     /// One attempt to tell of a firing at once. `now` is the wall clock (`endsAt`).
     async fn deliver(&self, notification: &Notification, now: Timestamp) -> Outcome;
+
+    /// What would be sent of a firing, for people; `None` where it cannot be told without asking.
+    fn preview(&self, _notification: &Notification, _now: Timestamp) -> Option<String> {
+        None
+    }
 
     /// Posts the present state of many at once.
     async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome;
@@ -212,6 +222,24 @@ impl Sink {
     #[must_use]
     pub const fn is_refreshed(&self) -> bool {
         matches!(self, Self::Refresh(_))
+    }
+
+    /// As [`EventSink::keeps_threads`]; a state has none.
+    #[must_use]
+    pub fn keeps_threads(&self) -> bool {
+        matches!(self, Self::Event(sink) if sink.keeps_threads())
+    }
+
+    /// As [`EventSink::destination`].
+    #[must_use]
+    pub fn destination(&self) -> Option<String> {
+        if let Self::Event(sink) = self { sink.destination() } else { None }
+    }
+
+    /// As [`EventSink::pace`].
+    #[must_use]
+    pub fn pace(&self) -> Length {
+        if let Self::Event(sink) = self { sink.pace() } else { Length::ZERO }
     }
 
     /// One attempt to tell a firing, or an end beside what fires.

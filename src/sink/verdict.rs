@@ -33,7 +33,13 @@ pub fn judge(exchange: &Result<Answer, NoAnswer>, now: Timestamp) -> Outcome {
                 NoAnswer { perhaps_read: true, .. } => DeliveryVerdict::Ambiguous,
                 NoAnswer { .. } => DeliveryVerdict::Retry(None),
             };
-            Outcome::new(verdict, none.message.clone())
+            let outcome = Outcome::new(verdict, none.message.clone());
+            // It may heal by itself, and mostly needs a person: both.
+            if none.message.contains("certificate") {
+                outcome.with_alarm(format!("no safe connection: {}", none.message))
+            } else {
+                outcome
+            }
         }
     }
 }
@@ -79,6 +85,13 @@ fn wait(text: &str, date: Option<&str>, now: Timestamp) -> Option<Length> {
 /// A date as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn http_date(text: &str) -> Option<Timestamp> {
     DateTime::parse_from_rfc2822(text.trim()).ok().map(|date| Timestamp::from_seconds(date.timestamp()))
+}
+
+/// The status that a message of ours begins with: `status 401: no such token`. A sink that is not told by its status
+/// (mail, a chat that answers 200 with an error) may begin its message so, to have it handled alike.
+#[must_use]
+pub fn status_of(message: &str) -> Option<u16> {
+    message.strip_prefix("status ")?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The status, and the beginning of the body in one line.
@@ -145,6 +158,23 @@ mod tests {
         assert_eq!(judge(&none(false, false), NOW).verdict, DeliveryVerdict::Retry(None));
         assert_eq!(judge(&none(true, false), NOW).verdict, DeliveryVerdict::Ambiguous);
         assert_eq!(judge(&none(false, true), NOW).verdict, DeliveryVerdict::Misconfigured);
+    }
+
+    #[test]
+    fn a_bad_certificate_is_tried_again_and_needs_a_person() {
+        let message = "error sending request: invalid peer certificate: Expired".to_owned();
+        let outcome = judge(&Err(NoAnswer { perhaps_read: false, unusable: false, message }), NOW);
+        assert_eq!(outcome.verdict, DeliveryVerdict::Retry(None));
+        assert!(outcome.alarm.unwrap().contains("Expired"));
+    }
+
+    #[test]
+    fn a_message_says_its_status_first() {
+        for (message, status) in
+            [("status 401", Some(401)), ("status 404: gone", Some(404)), ("status", None), ("no status 401", None)]
+        {
+            assert_eq!(status_of(message), status, "{message}");
+        }
     }
 
     #[test]

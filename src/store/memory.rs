@@ -3,7 +3,7 @@
 //! Why this way: it is the obvious model of what the durable store has to do, written with plain collections; a property
 //! test runs the same operations on both and compares. It is not durable and not fast with very many rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -11,9 +11,11 @@ use async_trait::async_trait;
 use crate::engine::verdict::HourBucket;
 use crate::policy::alert::{Alert, AlertState};
 use crate::policy::notification::Notification;
+use crate::spec::policy::AlertSeverity;
 use crate::store::{
     AlertFilter, Attempt, Backlog, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, LONGEST_WAIT, NewDelivery,
-    RECENTLY_ENDED, Record, RecordKind, Snapshot, Store, StoreError, UNDER_WAY, is_of_slo, renamed, slo_of, state_name,
+    Order, RECENTLY_ENDED, Record, RecordKind, Snapshot, Store, StoreError, ThreadState, UNDER_WAY, is_of_slo, renamed,
+    slo_of, state_name,
 };
 use crate::units::{Length, Timestamp};
 
@@ -49,6 +51,7 @@ struct Row {
     delivery: Delivery,
     /// The newest attempt has begun, and its end is not written yet.
     under_way: bool,
+    thread: String,
 }
 
 impl Row {
@@ -105,7 +108,8 @@ impl Held {
             handle: None,
             sequence: self.last_sequence,
         };
-        self.deliveries.push(Row { delivery, under_way: false });
+        let thread = delivery.notification.thread();
+        self.deliveries.push(Row { delivery, under_way: false, thread });
     }
 
     fn keep(&mut self, record: Record) {
@@ -290,20 +294,25 @@ impl Store for MemoryStore {
         Ok(of_slo.map(|((_, _, end), bytes)| (*end, bytes.clone())).collect())
     }
 
-    async fn heads(&self, sink: &str, due: Timestamp, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+    async fn heads(&self, sink: &str, due: Timestamp, order: Order, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         let held = self.held();
-        let mut heads: BTreeMap<&str, &Row> = BTreeMap::new();
+        let mut heads = Vec::new();
+        let (mut keys, mut threads) = (BTreeSet::new(), BTreeSet::new());
         for row in held.pending(sink) {
-            heads.entry(row.key()).or_insert(row);
+            let first_of_key = keys.insert(row.key());
+            let first_of_thread = order == Order::Keys || threads.insert(row.thread.as_str());
+            if first_of_key && first_of_thread {
+                heads.push(row);
+            }
         }
         let is_due = |row: &&Row| match row.delivery.next_attempt_at {
             Some(next) => next <= due || next > due + LONGEST_WAIT || held.overtaken(row),
             None => true,
         };
-        let mut heads: Vec<&Row> = heads.into_values().filter(is_due).collect();
+        heads.retain(is_due);
         heads.sort_by_key(|row| {
-            let next = row.delivery.next_attempt_at;
-            (next.is_some(), row.delivery.notification.severity, next, row.delivery.sequence)
+            let (next, severity) = (row.delivery.next_attempt_at, row.delivery.notification.severity);
+            (severity != AlertSeverity::Page, next.is_some(), severity, next, row.delivery.sequence)
         });
         Ok(heads.into_iter().take(limit).map(|row| row.delivery.clone()).collect())
     }
@@ -346,11 +355,13 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn handle(&self, sink: &str, thread: &str) -> Result<Option<String>, StoreError> {
+    async fn thread(&self, sink: &str, thread: &str) -> Result<ThreadState, StoreError> {
         let held = self.held();
-        let of = |row: &&Row| row.delivery.sink == sink && row.delivery.notification.thread() == thread;
-        let mut rows = held.deliveries.iter().rev().filter(of);
-        Ok(rows.find_map(|row| row.delivery.handle.clone()))
+        let of = |row: &&Row| row.delivery.sink == sink && row.thread == thread;
+        let rows: Vec<&Row> = held.deliveries.iter().rev().filter(of).collect();
+        let handle = rows.iter().find_map(|row| row.delivery.handle.clone());
+        let ambiguous = |row: &&Row| row.delivery.attempts.iter().any(|attempt| attempt.outcome == "ambiguous");
+        Ok(ThreadState { perhaps_told: handle.is_none() && rows.iter().any(ambiguous), handle })
     }
 
     async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError> {

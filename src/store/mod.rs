@@ -243,6 +243,24 @@ impl DeliveryState {
     }
 }
 
+/// What of the rows to one sink goes one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Rows of one dedup key.
+    Keys,
+    /// Rows of one thread too: the sink keeps one ticket an episode.
+    Threads,
+}
+
+/// What a sink is known to have of a thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ThreadState {
+    /// The newest handle: what it calls what was opened there.
+    pub handle: Option<String>,
+    /// A try of the thread may have got through, and what it opened is not known.
+    pub perhaps_told: bool,
+}
+
 /// What waits for one sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -309,10 +327,10 @@ pub trait Store: Send + Sync {
         after: Timestamp,
     ) -> Result<Vec<(Timestamp, Vec<u8>)>, StoreError>;
 
-    /// Pending deliveries of one sink that may be sent at `due`: for each dedup key only the oldest. Those never tried
-    /// come first, among equals pages first, then by time and `sequence`. A firing whose alert has told its end to the
-    /// outbox since is due at once: it is not to be sent late.
-    async fn heads(&self, sink: &str, due: Timestamp, limit: usize) -> Result<Vec<Delivery>, StoreError>;
+    /// Pending deliveries of one sink that may be sent at `due`: for each dedup key only the oldest. Pages come first;
+    /// among equals those never tried, tickets before notices, then by time and `sequence`. A firing whose alert has told
+    /// its end to the outbox since is due at once: it is not to be sent late.
+    async fn heads(&self, sink: &str, due: Timestamp, order: Order, limit: usize) -> Result<Vec<Delivery>, StoreError>;
 
     /// What waits for a sink.
     async fn backlog(&self, sink: &str, now: Timestamp) -> Result<Backlog, StoreError>;
@@ -332,8 +350,8 @@ pub trait Store: Send + Sync {
         handle: Option<String>,
     ) -> Result<(), StoreError>;
 
-    /// The newest handle of a thread ([`Notification::thread`]) at a sink.
-    async fn handle(&self, sink: &str, thread: &str) -> Result<Option<String>, StoreError>;
+    /// What a sink is known to have of a thread ([`Notification::thread`]).
+    async fn thread(&self, sink: &str, thread: &str) -> Result<ThreadState, StoreError>;
 
     /// Records of a kind, newest `at` first, then by id.
     async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError>;

@@ -42,6 +42,10 @@ pub enum Metric {
     OutboxPending,
     /// Age of the oldest of them.
     OutboxOldest,
+    /// Whether tries may go to a sink.
+    SinkGate,
+    /// What sinks say that a person has to mend.
+    DeliveryAlarms,
     /// Whether the last reload was taken.
     ReloadSuccess,
     /// Operations of the store that failed.
@@ -56,7 +60,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the page.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::EvaluationLag,
         Self::TickDuration,
         Self::SourceRequests,
@@ -68,6 +72,8 @@ impl Metric {
         Self::Deliveries,
         Self::OutboxPending,
         Self::OutboxOldest,
+        Self::SinkGate,
+        Self::DeliveryAlarms,
         Self::ReloadSuccess,
         Self::StoreErrors,
         Self::HttpRefused,
@@ -90,6 +96,8 @@ impl Metric {
             Self::Deliveries => "slo_deliveries_total",
             Self::OutboxPending => "slo_outbox_pending",
             Self::OutboxOldest => "slo_outbox_oldest_seconds",
+            Self::SinkGate => "slo_sink_gate_open",
+            Self::DeliveryAlarms => "slo_delivery_alarms_total",
             Self::ReloadSuccess => "slo_reload_success",
             Self::StoreErrors => "slo_store_errors_total",
             Self::HttpRefused => "slo_http_refused_total",
@@ -113,6 +121,8 @@ impl Metric {
             Self::Deliveries => "Attempts to deliver a notification by outcome",
             Self::OutboxPending => "Notifications that wait to be delivered",
             Self::OutboxOldest => "Age of the oldest notification that waits to be delivered",
+            Self::SinkGate => "Whether notifications may go to the sink now, or wait for its destination",
+            Self::DeliveryAlarms => "Deliveries that showed something that a person has to mend",
             Self::ReloadSuccess => "Whether the last reload of the files was taken",
             Self::StoreErrors => "Operations of the store that failed",
             Self::HttpRefused => "HTTP requests that were not let through, by reason",
@@ -187,6 +197,8 @@ pub struct Metrics {
     deliveries: Family<DeliveryLabels, Counter>,
     outbox_pending: Family<SinkLabels, Gauge>,
     outbox_oldest: Family<SinkLabels, FloatGauge>,
+    sink_gate: Family<SinkLabels, Gauge>,
+    delivery_alarms: Family<SinkLabels, Counter>,
     reload_success: Gauge,
     store_errors: Counter,
     http_refused: Family<ReasonLabels, Counter>,
@@ -222,6 +234,8 @@ impl Metrics {
             deliveries: register(&mut registry, Metric::Deliveries, Family::default()),
             outbox_pending: register(&mut registry, Metric::OutboxPending, Family::default()),
             outbox_oldest: register(&mut registry, Metric::OutboxOldest, Family::default()),
+            sink_gate: register(&mut registry, Metric::SinkGate, Family::default()),
+            delivery_alarms: register(&mut registry, Metric::DeliveryAlarms, Family::default()),
             reload_success: register(&mut registry, Metric::ReloadSuccess, reload_success),
             store_errors: register(&mut registry, Metric::StoreErrors, Counter::default()),
             http_refused: register(&mut registry, Metric::HttpRefused, Family::default()),
@@ -297,6 +311,19 @@ impl Metrics {
         self.outbox_oldest.get_or_create(&labels).set(oldest_seconds);
     }
 
+    /// Whether tries may go to a sink; returns whether that is news.
+    pub(super) fn sink_gate(&self, sink: &str, open: bool) -> bool {
+        let labels = SinkLabels { sink: sink.to_owned() };
+        let before = self.sink_gate.get(&labels).is_none_or(|gauge| gauge.get() == 1);
+        self.sink_gate.get_or_create(&labels).set(i64::from(open));
+        before != open
+    }
+
+    /// Something to mend at a sink.
+    pub(super) fn delivery_alarm(&self, sink: &str) {
+        self.delivery_alarms.get_or_create(&SinkLabels { sink: sink.to_owned() }).inc();
+    }
+
     /// The outcome of a reload (or of the start).
     pub(super) fn reloaded(&self, taken: bool) {
         self.reload_success.set(i64::from(taken));
@@ -335,6 +362,8 @@ impl Metrics {
         let labels = SinkLabels { sink: sink.to_owned() };
         self.outbox_pending.remove(&labels);
         self.outbox_oldest.remove(&labels);
+        self.sink_gate.remove(&labels);
+        self.delivery_alarms.remove(&labels);
         forget(&mut self.known().deliveries, &self.deliveries, |labels| labels.sink == sink);
     }
 
@@ -406,6 +435,8 @@ mod tests {
         metrics.delivered("hook", "done");
         metrics.outbox("hook", 2, 1.5);
         metrics.request_refused("unauthorized");
+        metrics.sink_gate("hook", true);
+        metrics.delivery_alarm("hook");
         metrics.revision("abc");
         let page = metrics.render();
         for metric in Metric::ALL {

@@ -14,14 +14,18 @@ use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transi
 use slo::policy::evidence::Deploy;
 use slo::policy::notification::Notification;
 use slo::policy::silence::{LabelMatcher, Silence, SilenceState};
+use slo::runtime::hooks::{HookAck, HookError, HookRequest};
+use slo::runtime::links::LinkError;
 use slo::runtime::service::{
-    ActError, ConfigView, Counted, InstanceView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SilenceView,
-    SinkView, SourceView,
+    ActError, ConfigView, Counted, InstanceView, LinkView, MadeOf, Refusal, SeriesPoint, SeriesView, Service,
+    SilenceView, SinkView, SourceView,
 };
 use slo::spec::policy::AlertSeverity;
 use slo::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, DeliveryState, Record, RecordKind, StoreError};
 use slo::telemetry::Telemetry;
 use slo::units::{InstanceId, Labels, Length, SloId, Timestamp};
+
+use crate::fake_people::FakePeople;
 
 /// The watermark.
 pub const AS_OF: &str = "2026-11-21T03:00:00Z";
@@ -58,6 +62,8 @@ pub struct Fake {
     /// `compat: sloth`.
     sloth_names: bool,
     telemetry: Telemetry,
+    /// What people do.
+    pub people: FakePeople,
 }
 
 pub fn time(text: &str) -> Timestamp {
@@ -364,6 +370,7 @@ impl Default for Fake {
             external_url: "http://127.0.0.1:9777".into(),
             sloth_names: false,
             telemetry,
+            people: FakePeople::default(),
         }
     }
 }
@@ -499,18 +506,23 @@ fn silence(id: &str, state: SilenceState, (starts, ends): (&str, &str), covers: 
 
 #[async_trait]
 impl Service for Fake {
-    async fn act(&self, act: Act, _by: &Actor) -> Result<Acted, ActError> {
+    async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {
         if act == Act::Reload {
             let findings = self.findings.lock().unwrap().clone();
             let refused = || ActError::Refused(Refusal { findings: findings.clone() });
             return if findings.is_empty() { Ok(Acted::default()) } else { Err(refused()) };
         }
-        match act {
-            Act::Silence(_) => Ok(Acted { id: "dddddddddddd".into(), message: String::new() }),
-            Act::Expire { silence } if silence == "aaaaaaaaaaaa" => Ok(Acted { id: silence, message: String::new() }),
+        let done = match &act {
+            Act::Expire { silence } if silence == "aaaaaaaaaaaa" => {
+                Ok(Acted { id: silence.clone(), message: String::new() })
+            }
             Act::Mark { service, version, .. } => Ok(Acted { id: "m".into(), message: format!("{service} {version}") }),
-            act => Err(ActError::NotFound(format!("{act:?}"))),
+            act => self.people.judged(&self.alerts, act),
+        };
+        if done.is_ok() {
+            self.people.acts.lock().unwrap().push((act, by.clone()));
         }
+        done
     }
 
     async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
@@ -526,6 +538,14 @@ impl Service for Fake {
         Ok(vec![Deploy { service: "checkout".into(), version: "v1".into(), at: time("2026-11-21T02:50:00Z") }])
     }
 
+    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
+        self.people.link(&self.alerts, token, self.now())
+    }
+
+    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        self.people.hook(sink, request, self.now())
+    }
+
     async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
         Ok(self.deliveries(&DeliveryFilter::default(), usize::MAX).await?.into_iter().find(|row| row.id == id))
     }
@@ -538,8 +558,8 @@ impl Service for Fake {
         Ok(Vec::new())
     }
 
-    async fn record(&self, _kind: RecordKind, _id: &str) -> Result<Option<Record>, StoreError> {
-        Ok(None)
+    async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
+        Ok(self.people.record(kind, id))
     }
 
     fn has_sloth_names(&self) -> bool {

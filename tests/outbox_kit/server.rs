@@ -12,6 +12,12 @@ use tokio::sync::Notify;
 pub enum Reply {
     /// A status line with these headers (each ending in CR LF), and a short body.
     Status(u16, String),
+    /// These bytes as they are, then closed.
+    Raw(String),
+    /// Bytes of a head that never ends, one at a time.
+    DripHead,
+    /// Reset by the other side (RST) once the request was read.
+    Reset,
     /// Closed before the request was read.
     CloseUnread,
     /// Closed after the request was read.
@@ -127,6 +133,16 @@ impl Server {
                     alive = stream.write_all(b".").await.is_ok();
                 }
             }
+            Reply::Raw(text) => drop(stream.write_all(text.as_bytes()).await),
+            Reply::DripHead => {
+                let mut alive = stream.write_all(b"HTTP/1.1 200 OK\r\nx-slow: ").await.is_ok();
+                let mut drops = tokio::time::interval(Duration::from_millis(20));
+                while alive {
+                    drops.tick().await;
+                    alive = stream.write_all(b".").await.is_ok();
+                }
+            }
+            Reply::Reset => stream.set_zero_linger().unwrap(),
             Reply::Silence => std::future::pending().await,
             Reply::CloseRead | Reply::CloseUnread => {}
         }

@@ -67,6 +67,11 @@ impl Frame {
         }
     }
 
+    /// Address of an alert's page.
+    pub fn alert(&self, id: &str) -> String {
+        format!("{}/alerts/{}", self.prefix, encoded(id))
+    }
+
     /// A whole page.
     pub fn page(&self, title: &str, current: &str, content: &Markup) -> Response {
         Html(self.document(title, current, content).into_string()).into_response()

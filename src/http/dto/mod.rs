@@ -6,6 +6,8 @@
 
 pub mod alert;
 pub mod audit;
+pub mod bundle;
+pub mod case;
 pub mod figure;
 pub mod instance;
 pub mod list;

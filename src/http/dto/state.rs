@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::http::dto::alert::Attempt;
 use crate::http::dto::figure::Figure;
-use crate::runtime::service::{ConfigView, SinkView, SourceView};
+use crate::runtime::service::{ConfigView, GateView, SinkView, SourceView};
 use crate::units::{Length, Timestamp};
 
 /// One source.
@@ -61,8 +61,13 @@ pub struct Sink {
     pub oldest_seconds: Figure,
     /// The newest try.
     pub last: Option<Attempt>,
-    /// What holds it up: a wait that the receiver asked for, a breaker that is open.
-    pub gate: Option<String>,
+    /// `open`; `waiting`: the receiver asked for it, or has failed too often; `probing`: one try shows whether others may go.
+    pub gate: String,
+    /// Until when it waits.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub waits_until: Option<Timestamp>,
+    /// Failures of its destination in a row.
+    pub failures: u32,
 }
 
 impl From<&SinkView> for Sink {
@@ -74,7 +79,9 @@ impl From<&SinkView> for Sink {
             pending: view.pending,
             oldest_seconds: Figure(view.oldest.map_or(0.0, Length::seconds_f64)),
             last: view.last.as_ref().map(Attempt::from),
-            gate: view.gate.clone(),
+            gate: view.gate.name().to_owned(),
+            waits_until: if let GateView::Waiting(until) = view.gate { Some(until) } else { None },
+            failures: view.failures,
         }
     }
 }

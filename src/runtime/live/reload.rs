@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use crate::diag::{Diagnostic, codes, concise};
 use crate::runtime::blueprint::{Blueprint, SloPlan};
 use crate::runtime::evaluation::Evaluated;
-use crate::runtime::live::{Live, Loaded, watchdogs};
+use crate::runtime::live::{Live, Loaded, receivers, watchdogs};
 use crate::runtime::service::Refusal;
 use crate::runtime::stored::Stored;
 use crate::store::{Commit, StoreError};
@@ -45,6 +45,11 @@ impl Live {
                 alerts.insert(name, alert);
             }
         }
+        // What people close meanwhile goes to the entries of now, or waits for the new ones.
+        let mut deciding = Vec::new();
+        for source in old.blueprint.sources.keys() {
+            deciding.push(self.core.deciding(source).await);
+        }
         self.core.configure(Arc::clone(&blueprint.config));
         self.mirrors.take(&blueprint);
         self.stillness.rewritten(&self.core, blueprint.quiet.clone());
@@ -72,7 +77,7 @@ impl Live {
             gone = gone.and(entry.withdraw(now));
         }
         self.core.record(gone.effects, gone.commit).await;
-        running.outbox.take(blueprint.sinks.clone());
+        running.outbox.take(receivers(&blueprint));
         running.stop = self.stop.child_token();
         running.pollers = Self::spawn(&self.core, &blueprint, &entries, &mut alerts, (self.pace, &running.stop));
         // The old ones end with the old `stop`.
@@ -80,6 +85,7 @@ impl Live {
         Self::withdraw_sources(&self.core, alerts).await;
         let loaded = Arc::new(Loaded { blueprint, entries, at: now });
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        drop(deciding);
         Ok(())
     }
 

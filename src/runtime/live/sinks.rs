@@ -2,7 +2,8 @@
 
 use crate::config::meant::SinkConfig;
 use crate::runtime::blueprint::Blueprint;
-use crate::runtime::service::SinkView;
+use crate::runtime::outbox::gate::Gates;
+use crate::runtime::service::{GateView, SinkView};
 use crate::sink::Sink;
 use crate::store::{Attempt, DeliveryFilter, Store, StoreError};
 use crate::units::Timestamp;
@@ -14,8 +15,10 @@ const ROWS: usize = 20;
 pub(super) async fn views(
     blueprint: &Blueprint,
     store: &dyn Store,
+    gates: &Gates,
     now: Timestamp,
 ) -> Result<Vec<SinkView>, StoreError> {
+    let standing = gates.view(now);
     let mut views = Vec::new();
     for (name, config) in &blueprint.config.sinks {
         let backlog = store.backlog(name, now).await?;
@@ -23,6 +26,7 @@ pub(super) async fn views(
         let rows = store.deliveries(&filter, ROWS).await?;
         let tries = rows.into_iter().flat_map(|row| row.attempts);
         let last: Option<Attempt> = tries.max_by_key(|attempt| attempt.at);
+        let stands = standing.iter().find(|stands| stands.name == *name);
         views.push(SinkView {
             name: name.clone(),
             kind: config.name().to_owned(),
@@ -30,7 +34,8 @@ pub(super) async fn views(
             pending: backlog.pending,
             oldest: backlog.oldest.map(|oldest| now.since(oldest)),
             last,
-            gate: None,
+            gate: stands.map_or(GateView::Open, |stands| stands.gate),
+            failures: stands.map_or(0, |stands| stands.failures),
         });
     }
     Ok(views)

@@ -3,9 +3,12 @@
 //! Worked: a firing that was refused a connection is superseded once its alert is over, and so is the resolve behind it:
 //! nobody was told. Had a try ended in a timeout, the firing would be superseded and the resolve sent, saying so.
 
-use crate::policy::alert::AlertState;
-use crate::policy::notification::Notification;
+use crate::policy::alert::{AlertKind, AlertState};
+use crate::policy::notification::{Mark, Notification};
+use crate::runtime::outbox::fallback::is_in_place;
+use crate::sink::verdict::status_of;
 use crate::sink::{DeliveryVerdict, Outcome};
+use crate::spec::policy::AlertSeverity;
 use crate::store::{Attempt, Delivery, DeliveryState};
 use crate::units::{Length, Timestamp};
 
@@ -17,6 +20,9 @@ const SLOWEST_WAIT: Length = Length::from_minutes(5);
 const LONGEST_TOLD_WAIT: Length = Length::from_hours(1);
 /// How long a row is tried (INTERFACES 5).
 pub const HORIZON: Length = Length::from_hours(24);
+
+/// A page that is sent later than this says so.
+const STALE: Length = Length::from_minutes(15);
 
 /// Said in a resolve whose firing may have been lost.
 const UNSURE: &str =
@@ -46,40 +52,76 @@ pub struct Written {
     pub handle: Option<String>,
 }
 
-/// Decides about a row. `others` are the rows of the same alert to the same sink, in any order and with any state;
-/// `over` says that the alert has ended.
+/// Decides about a row at `now`. `others` are the rows of the same alert to the same sink, in any order and with any
+/// state; `over` says that the alert has ended.
 #[must_use]
-pub fn decide(head: &Delivery, others: &[Delivery], over: bool) -> Decision {
-    let send = || Decision::Send(Box::new(head.notification.clone()));
-    match head.notification.state {
+pub fn decide(head: &Delivery, others: &[Delivery], over: bool, now: Timestamp) -> Decision {
+    let notification = &head.notification;
+    if is_apart(notification) {
+        return Decision::Send(Box::new(notification.clone()));
+    }
+    match notification.state {
         // Somebody wants the end told, whether or not the begin was.
-        AlertState::Resolved if head.resent_at.is_some() => send(),
-        AlertState::Resolved => {
-            let mut firings = others.iter().filter(|other| tells(other, AlertState::Firing));
-            if firings.clone().any(|firing| firing.state == DeliveryState::Done) {
-                send()
-            } else if firings.any(perhaps_told) {
-                let mut notification = head.notification.clone();
-                notification.reason = format!("{}; {UNSURE}", notification.reason);
-                Decision::Send(Box::new(notification))
-            } else {
-                Decision::Supersede
-            }
-        }
+        AlertState::Resolved if head.resent_at.is_some() => Decision::Send(Box::new(notification.clone())),
+        AlertState::Resolved => end(head, others),
         AlertState::Firing if over || others.iter().any(|other| tells(other, AlertState::Resolved)) => {
             Decision::Supersede
         }
-        _ => send(),
+        // Of several things that were not told about one alert, only the newest is worth telling.
+        AlertState::Firing if others.iter().any(|other| is_newer_update(other, head)) => Decision::Supersede,
+        _ => Decision::Send(Box::new(late(head, now))),
     }
+}
+
+/// An end goes where the begin went, or may have gone; one that another receiver did not take goes in any case.
+fn end(head: &Delivery, others: &[Delivery]) -> Decision {
+    let mut notification = head.notification.clone();
+    let mut firings = others.iter().filter(|other| tells(other, AlertState::Firing));
+    if is_in_place(&notification) || firings.clone().any(|firing| firing.state == DeliveryState::Done) {
+        Decision::Send(Box::new(notification))
+    } else if firings.any(perhaps_told) {
+        notification.reason = format!("{}; {UNSURE}", notification.reason);
+        Decision::Send(Box::new(notification))
+    } else {
+        Decision::Supersede
+    }
+}
+
+/// Heartbeats, reports and tests: each stands for itself.
+fn is_apart(notification: &Notification) -> bool {
+    matches!(notification.kind, AlertKind::Watchdog | AlertKind::Report) || notification.mark == Some(Mark::Test)
+}
+
+fn is_newer_update(other: &Delivery, head: &Delivery) -> bool {
+    other.sequence > head.sequence && other.state == DeliveryState::Pending && tells(other, AlertState::Firing)
 }
 
 fn tells(delivery: &Delivery, state: AlertState) -> bool {
     delivery.notification.state == state
 }
 
+/// A page that goes out long after it was decided says so first.
+fn late(head: &Delivery, now: Timestamp) -> Notification {
+    let mut notification = head.notification.clone();
+    let age = now.since(head.created_at);
+    if notification.severity == AlertSeverity::Page && age > STALE {
+        let minutes = age.count_of(Length::from_minutes(1));
+        let age = if minutes < 60 { format!("{minutes}m") } else { format!("{}h{}m", minutes / 60, minutes % 60) };
+        notification.reason = format!("[delayed {age}] {}", notification.reason);
+    }
+    notification
+}
+
 /// Whether a try may have got through, although none was answered with yes.
 pub fn perhaps_told(delivery: &Delivery) -> bool {
     delivery.attempts.iter().any(|attempt| matches!(attempt.outcome.as_str(), "ambiguous" | "done"))
+}
+
+/// A key that is not good, or no longer: rows wait until somebody has mended it, for tokens are rotated.
+#[must_use]
+pub fn is_held(outcome: &Outcome) -> bool {
+    outcome.verdict == DeliveryVerdict::Misconfigured
+        && matches!(status_of(&outcome.message), Some(401 | 402 | 403 | 407))
 }
 
 /// What follows from a try that ended at `now`. `jitter` is in `0..1`. A sink that is refreshed has no horizon: it is told
@@ -88,14 +130,16 @@ pub fn perhaps_told(delivery: &Delivery) -> bool {
 pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp, jitter: f64) -> Written {
     let name = outcome.verdict.name();
     let told = if let DeliveryVerdict::Retry(told) = outcome.verdict { told } else { None };
+    let held = is_held(&outcome);
     let last = head.resent_at.unwrap_or_default().max(head.created_at) + HORIZON;
     let state = match outcome.verdict {
         DeliveryVerdict::Done => DeliveryState::Done,
-        DeliveryVerdict::Refused | DeliveryVerdict::Misconfigured => DeliveryState::Failed,
+        DeliveryVerdict::Refused => DeliveryState::Failed,
+        DeliveryVerdict::Misconfigured if !held => DeliveryState::Failed,
         _ if !refreshed && now >= last => DeliveryState::Expired,
         _ => DeliveryState::Pending,
     };
-    let wait = wait(head.attempts.len(), told, jitter);
+    let wait = if held { held_wait(jitter) } else { wait(head.attempts.len(), told, jitter) };
     let next = if refreshed { now + wait } else { (now + wait).min(last) };
     // A receiver's own wait is never cut short, not even by the horizon.
     let next = next.max(now + told.unwrap_or_default().min(LONGEST_TOLD_WAIT));
@@ -108,9 +152,16 @@ pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp
     }
 }
 
+/// 5 to 15 min.
+fn held_wait(jitter: f64) -> Length {
+    #[expect(clippy::cast_possible_truncation, reason = "at most 600,000 ms")]
+    let chance = Length::from_millis((600_000.0 * jitter) as i64);
+    Length::from_minutes(5) + chance
+}
+
 /// 1 s after the first try, then twice as long each time up to 5 min, of which up to half is left to chance, so that rows
 /// that failed together do not come back together. Never shorter than what the receiver said, up to 1 h.
-fn wait(tries_before: usize, told: Option<Length>, jitter: f64) -> Length {
+pub fn wait(tries_before: usize, told: Option<Length>, jitter: f64) -> Length {
     let doublings = u32::try_from(tries_before).unwrap_or(u32::MAX).min(16);
     let full = (FIRST_WAIT * (1_i64 << doublings)).min(SLOWEST_WAIT);
     #[expect(clippy::cast_possible_truncation, reason = "at most 300,000 ms")]

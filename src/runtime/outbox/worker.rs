@@ -1,11 +1,12 @@
 //! The task of one sink: takes the heads of its queues, has them delivered, writes down what came of it.
 //!
-//! Each round is idempotent and takes no input but the store, the clock and a signal. A try is written when it begins and
-//! when it ends. What cannot be written (full disk) is kept in memory and written later; its row is not tried meanwhile.
-//! A refused write of a begin holds no page back. At most [`AT_ONCE`] tries at a time, one of each dedup key, because the
-//! store gives only the oldest of each. A `Retry-After` shuts the sink as a whole: it is the receiver that is busy.
+//! Each round is idempotent and takes no input but the store, the clock, the gate and a signal. A try is written when it
+//! begins and when it ends. What cannot be written (full disk) is kept in memory and written later; its row is not tried
+//! meanwhile. A refused write of a begin holds no page back. At most [`AT_ONCE`] tries at a time, one of each dedup key
+//! and, where the sink keeps threads, one of each thread, because the store gives only the oldest of each. Many heads are
+//! read at once and worked off, so that 10,000 rows are not read 10,000 times.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
@@ -15,15 +16,26 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, jitter};
 use crate::policy::alert::AlertState;
 use crate::policy::notification::Notification;
-use crate::runtime::outbox::rule::{Decision, Written, decide, follow, perhaps_told};
+use crate::runtime::outbox::fallback::{self, Backing};
+use crate::runtime::outbox::gate::{Admission, Ask, End, Gates};
+use crate::runtime::outbox::rule::{Decision, HORIZON, Written, decide, follow, is_held, perhaps_told};
 use crate::sink::{DeliveryVerdict, Outcome, Sink, Task};
-use crate::store::{Delivery, DeliveryFilter, DeliveryState, Store, StoreError};
+use crate::spec::policy::AlertSeverity;
+use crate::store::{
+    Commit, Delivery, DeliveryFilter, DeliveryState, LONGEST_WAIT, NewDelivery, Order, Store, StoreError, ThreadState,
+};
 use crate::telemetry::Telemetry;
-use crate::telemetry::event::{DeliveryAttempt, DeliverySuperseded, OutboxState, RefreshFailed, StoreFailure};
+use crate::telemetry::event::{
+    DeliveryAlarm, DeliveryAttempt, DeliverySuperseded, OutboxState, RefreshFailed, SinkGate, StoreFailure,
+};
 use crate::units::{Length, Timestamp};
 
 /// Tries at a time to one sink: a slow one must not hold a page behind seven tickets.
 const AT_ONCE: usize = 8;
+/// Heads that are read at once.
+const AT_A_LOOK: usize = 256;
+/// While heads are worked off, the store is looked at this often for what stood behind them.
+const LOOK_AGAIN: Length = Length::from_seconds(1);
 /// How often a sink that is refreshed is told the state (INTERFACES 5).
 const REFRESH_EVERY: Length = Length::from_minutes(1);
 /// How long an end goes on being told (INTERFACES 5).
@@ -32,7 +44,7 @@ const END_TOLD_FOR: Length = Length::from_minutes(15);
 const AT_LEAST_EVERY: Length = Length::from_minutes(1);
 /// Pause after the store failed.
 const STORE_PAUSE: Length = Length::from_seconds(5);
-/// Rows of one alert to one sink; a longer history says nothing new.
+/// Rows of one alert; a longer history says nothing new.
 const HISTORY: usize = 1_000;
 
 /// What all workers share.
@@ -42,6 +54,23 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) telemetry: Telemetry,
     pub(super) wake: Arc<Notify>,
+    pub(super) gates: Arc<Gates>,
+    pub(super) backing: watch::Receiver<Backing>,
+}
+
+/// What the store was seen to hold.
+#[derive(Default)]
+struct Look {
+    /// Heads that were not started yet, in order.
+    heads: VecDeque<Delivery>,
+    /// None: it has to be looked at first.
+    at: Option<Timestamp>,
+    /// When the next row is due.
+    next: Option<Timestamp>,
+    /// Rows that were not heads may be heads now.
+    moved: bool,
+    /// Every head was judged while the gate was shut: no need to do it again.
+    judged: bool,
 }
 
 /// One worker.
@@ -52,8 +81,11 @@ pub(super) struct Worker {
     stop: CancellationToken,
     tries: JoinSet<Outcome>,
     under_way: HashMap<Id, Delivery>,
-    unwritten: Vec<Written>,
-    shut_until: Option<Timestamp>,
+    /// Ends of tries that could not be written yet, each with the rows that follow from it.
+    unwritten: Vec<(Vec<NewDelivery>, Written)>,
+    look: Look,
+    /// The gate was not simply open when it was last asked: when it opens, all may go, whatever they wait for.
+    was_shut: bool,
     refreshed_at: Option<Timestamp>,
 }
 
@@ -67,28 +99,31 @@ impl Worker {
             tries: JoinSet::new(),
             under_way: HashMap::new(),
             unwritten: Vec::new(),
-            shut_until: None,
+            look: Look::default(),
+            was_shut: false,
             refreshed_at: None,
         }
     }
 
     /// Works until it is told to stop; then ends what is under way and what was never tried.
     pub(super) async fn run(mut self) {
-        let wake = Arc::clone(&self.shared.wake);
+        let (wake, gates) = (Arc::clone(&self.shared.wake), Arc::clone(&self.shared.gates));
         let stop = self.stop.clone();
         loop {
             // Made before the store is read: what is committed after the read wakes us.
-            let woken = wake.notified();
+            let (woken, moved) = (wake.notified(), gates.moved.notified());
             let until = self.round(false).await;
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(ended) = self.tries.join_next_with_id() => self.ended(ended).await,
-                () = woken => {}
+                () = woken => self.look.at = None,
+                () = moved => {}
                 () = self.shared.clock.sleep_until(until) => {}
             }
         }
         // A page decided just before the end goes out now: nobody may start us again soon.
         loop {
+            self.look.at = None;
             self.round(true).await;
             match self.tries.join_next_with_id().await {
                 Some(ended) => self.ended(ended).await,
@@ -103,120 +138,237 @@ impl Worker {
         match self.work(now, stopping).await {
             Ok(next) => next.min(now + AT_LEAST_EVERY),
             Err(error) => {
-                self.shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
+                self.failed(&error);
+                self.look.at = None;
                 now + STORE_PAUSE
             }
         }
+    }
+
+    fn failed(&self, error: &StoreError) {
+        self.shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
     }
 
     async fn work(&mut self, now: Timestamp, stopping: bool) -> Result<Timestamp, StoreError> {
         self.write_kept().await?;
         let next_refresh = if stopping { None } else { self.refresh_if_due(now).await? };
         let refresh_is_due = next_refresh.is_some_and(|next| next <= now);
+        let mut gate = None;
         if !refresh_is_due {
-            self.start_due(now, stopping).await?;
+            gate = self.start_due(now, stopping).await?;
         }
-        let backlog = self.shared.store.backlog(&self.name, now).await?;
-        let oldest_seconds = backlog.oldest.map_or(0.0, |oldest| now.since(oldest).seconds_f64());
-        let Self { name, shared, .. } = &*self;
-        // One that stops may be of a sink that is gone, whose gauges are to stay gone.
-        if !stopping {
-            shared.telemetry.tell(&OutboxState { sink: name, pending: backlog.pending, oldest_seconds });
-        }
-        let times = [backlog.next, self.shut_until, next_refresh.filter(|_| !refresh_is_due)];
+        let again = self.look.moved.then(|| self.look.at.unwrap_or(now) + LOOK_AGAIN);
+        let times = [self.look.next, gate, again, next_refresh.filter(|_| !refresh_is_due)];
         Ok(times.into_iter().flatten().filter(|time| *time > now).min().unwrap_or(now + AT_LEAST_EVERY))
     }
 
-    /// Starts as many tries as there is room for, and supersedes what is not to be sent.
-    async fn start_due(&mut self, now: Timestamp, stopping: bool) -> Result<(), StoreError> {
-        if self.shut_until.is_some_and(|until| until <= now) {
-            self.shut_until = None;
+    /// Reads the heads, where what was read last no longer says enough.
+    async fn look_if_needed(&mut self, now: Timestamp, stopping: bool) -> Result<(), StoreError> {
+        let shut = self.shared.gates.of(&self.name, |gate| gate.shut_until(now));
+        let opened = self.was_shut && self.shared.gates.of(&self.name, |gate| gate.is_open(now));
+        let look = &self.look;
+        let aged = |at: Timestamp| {
+            at > now || at + AT_LEAST_EVERY <= now || look.moved && (look.heads.is_empty() || at + LOOK_AGAIN <= now)
+        };
+        let fresh = look.at.is_some_and(|at| !aged(at)) && look.next.is_none_or(|next| next > now) && !opened;
+        self.was_shut = shut.is_some() || self.was_shut && !opened;
+        if fresh {
+            return Ok(());
         }
+        let busy: BTreeSet<&str> = self.under_way.values().map(|delivery| delivery.id.as_str()).collect();
+        let kept: BTreeSet<&str> = self.unwritten.iter().map(|(_, written)| written.delivery.as_str()).collect();
+        let limit = AT_A_LOOK + busy.len() + kept.len();
+        // One success opens it for all: rows that were tried in vain do not wait for their own time.
+        let due = if opened { now + LONGEST_WAIT } else { now };
+        let order = if self.sink.borrow().keeps_threads() { Order::Threads } else { Order::Keys };
+        let mut heads = self.shared.store.heads(&self.name, due, order, limit).await?;
+        heads.retain(|head| {
+            let id = head.id.as_str();
+            !busy.contains(id) && !kept.contains(id) && (!stopping || head.next_attempt_at.is_none())
+        });
+        let backlog = self.shared.store.backlog(&self.name, now).await?;
+        self.look = Look { heads: heads.into(), at: Some(now), next: backlog.next, moved: false, judged: false };
+        // One that stops may be of a sink that is gone, whose gauges are to stay gone.
+        if !stopping {
+            let (sink, telemetry) = (self.name.as_str(), &self.shared.telemetry);
+            let oldest_seconds = backlog.oldest.map_or(0.0, |oldest| now.since(oldest).seconds_f64());
+            telemetry.tell(&OutboxState { sink, pending: backlog.pending, oldest_seconds });
+            telemetry.tell(&SinkGate { sink, open: shut.is_none() });
+        }
+        Ok(())
+    }
+
+    /// Starts as many tries as there is room for, and supersedes what is not to be sent. Says when the gate lets more go.
+    async fn start_due(&mut self, now: Timestamp, stopping: bool) -> Result<Option<Timestamp>, StoreError> {
         loop {
-            let busy: Vec<&str> = self.under_way.values().map(|delivery| delivery.id.as_str()).collect();
-            let limit = AT_ONCE + busy.len() + self.unwritten.len();
-            let mut heads = self.shared.store.heads(&self.name, now, limit).await?;
-            heads.retain(|head| {
-                let kept = self.unwritten.iter().any(|written| written.delivery == head.id);
-                !busy.contains(&head.id.as_str()) && !kept && (!stopping || head.next_attempt_at.is_none())
-            });
-            let mut superseded = false;
-            let mut due = Vec::new();
-            for head in heads {
-                match self.decide(&head).await? {
-                    Decision::Supersede => {
-                        self.shared.store.settled(&head.id, DeliveryState::Superseded).await?;
-                        self.shared.telemetry.tell(&DeliverySuperseded { sink: &self.name, delivery: &head.id });
-                        superseded = true;
-                    }
-                    Decision::Send(notification) => due.push((head, *notification)),
-                }
-            }
-            let firing = self.firing_beside(&due, now).await?;
-            for (head, notification) in due {
-                if self.tries.len() < AT_ONCE && self.shut_until.is_none() {
-                    self.begin(head, notification, &firing, now).await;
-                }
-            }
+            self.look_if_needed(now, stopping).await?;
+            let (superseded, gate) = self.work_off(now).await?;
             // Behind a superseded row stands the next of its key.
-            if !superseded {
-                return Ok(());
+            if !superseded || self.tries.len() >= AT_ONCE {
+                return Ok(gate);
+            }
+            self.look.at = None;
+        }
+    }
+
+    /// Goes through the heads that were read. Says whether some were superseded, and when the gate lets more go.
+    async fn work_off(&mut self, now: Timestamp) -> Result<(bool, Option<Timestamp>), StoreError> {
+        let shut = self.shared.gates.of(&self.name, |gate| gate.shut_until(now));
+        let last_try = |head: &Delivery| self.is_too_old(head, now) && !head.attempts.is_empty();
+        if self.look.judged && shut.is_some() && !self.look.heads.iter().any(last_try) {
+            return Ok((false, shut));
+        }
+        let judged_before = self.look.judged;
+        let (mut superseded, mut gate, mut waiting) = (false, None, Vec::new());
+        while self.tries.len() < AT_ONCE {
+            let Some(head) = self.look.heads.pop_front() else { break };
+            let Some(notification) = self.judge(&head, now).await? else {
+                superseded = true;
+                continue;
+            };
+            let firing = self.firing_beside(&notification, now).await?;
+            match self.admit(&head, now) {
+                Admission::Go => {
+                    if !self.begin(&head, notification, firing, now).await {
+                        self.look.at = None;
+                    }
+                }
+                Admission::Paced(until) => {
+                    gate = Some(until);
+                    waiting.push(head);
+                    break;
+                }
+                Admission::Shut(until) => {
+                    gate = Some(until);
+                    if judged_before || !self.give_up_waiting(&head, now).await? {
+                        waiting.push(head);
+                    }
+                    self.look.judged = true;
+                    if judged_before {
+                        break;
+                    }
+                }
+            }
+        }
+        for head in waiting.into_iter().rev() {
+            self.look.heads.push_front(head);
+        }
+        self.look.moved |= superseded;
+        Ok((superseded, gate))
+    }
+
+    fn admit(&self, head: &Delivery, now: Timestamp) -> Admission {
+        let (page, pace) = (head.notification.severity == AlertSeverity::Page, self.sink.borrow().pace());
+        let last = self.is_too_old(head, now) && !head.attempts.is_empty();
+        self.shared.gates.of(&self.name, |gate| gate.admit(&Ask { sink: &self.name, page, last, pace, now }))
+    }
+
+    /// Past the horizon; a state has none.
+    fn is_too_old(&self, head: &Delivery, now: Timestamp) -> bool {
+        head.created_at + HORIZON <= now && !self.sink.borrow().is_refreshed()
+    }
+
+    /// What is to be sent of a head; `None`: it was superseded.
+    async fn judge(&self, head: &Delivery, now: Timestamp) -> Result<Option<Notification>, StoreError> {
+        let alert_id = head.notification.alert_id.clone();
+        let ends = head.notification.state == AlertState::Resolved;
+        let over = if ends {
+            false
+        } else {
+            let alert = self.shared.store.alert(&alert_id).await?;
+            alert.is_some_and(|alert| alert.state == AlertState::Resolved)
+        };
+        let filter = DeliveryFilter { alert_id: Some(alert_id), ..DeliveryFilter::default() };
+        let mut rows = self.shared.store.deliveries(&filter, HISTORY).await?;
+        if ends {
+            self.commit(fallback::ends(&head.notification, &rows, now)).await?;
+        }
+        rows.retain(|row| row.sink == self.name);
+        match decide(head, &rows, over, now) {
+            Decision::Send(notification) => Ok(Some(*notification)),
+            Decision::Supersede => {
+                self.shared.store.settled(&head.id, DeliveryState::Superseded).await?;
+                self.shared.telemetry.tell(&DeliverySuperseded { sink: &self.name, delivery: &head.id });
+                Ok(None)
             }
         }
     }
 
-    async fn decide(&self, head: &Delivery) -> Result<Decision, StoreError> {
-        let alert_id = head.notification.alert_id.clone();
-        let over = if head.notification.state == AlertState::Firing {
-            let alert = self.shared.store.alert(&alert_id).await?;
-            alert.is_some_and(|alert| alert.state == AlertState::Resolved)
-        } else {
-            false
-        };
-        let filter = DeliveryFilter { alert_id: Some(alert_id), sink: Some(self.name.clone()), state: None };
-        let others = self.shared.store.deliveries(&filter, HISTORY).await?;
-        Ok(decide(head, &others, over))
+    /// More rows, woken for.
+    async fn commit(&self, deliveries: Vec<NewDelivery>) -> Result<(), StoreError> {
+        if !deliveries.is_empty() {
+            self.shared.store.commit(Commit { deliveries, ..Commit::default() }).await?;
+            self.shared.wake.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// A row that waits behind a gate: where somebody has to mend something, fallback sinks are told at once; past the
+    /// horizon it expires. Says whether it did.
+    async fn give_up_waiting(&self, head: &Delivery, now: Timestamp) -> Result<bool, StoreError> {
+        // One that was tried has a last try to come.
+        let too_old = self.is_too_old(head, now) && head.attempts.is_empty();
+        let misconfigured = self.shared.gates.of(&self.name, |gate| gate.is_misconfigured());
+        if !too_old && !misconfigured {
+            return Ok(false);
+        }
+        let why = if too_old { "not accepted within 24 h" } else { "its address or key has to be mended" };
+        let rows = fallback::in_place(&self.shared.backing.borrow().clone(), head, why, now);
+        self.commit(rows).await?;
+        if too_old {
+            self.shared.store.settled(&head.id, DeliveryState::Expired).await?;
+            let told = DeliveryAttempt { sink: &self.name, delivery: &head.id, outcome: "expired", message: why };
+            self.shared.telemetry.tell(&told);
+        }
+        Ok(too_old)
     }
 
     /// What fires at a sink that keeps states, or is about to, while an end is due: the end must not end that, too.
     async fn firing_beside(
         &self,
-        due: &[(Delivery, Notification)],
+        notification: &Notification,
         now: Timestamp,
     ) -> Result<Arc<[Notification]>, StoreError> {
         let fires = |notification: &&Notification| notification.state != AlertState::Resolved;
         let keeps_states = self.sink.borrow().is_refreshed();
-        if !keeps_states || due.iter().all(|(_, notification)| fires(&notification)) {
+        if !keeps_states || fires(&notification) {
             return Ok(Arc::default());
         }
         let standing = self.shared.store.standing(&self.name, now).await?;
         let under_way = self.under_way.values().map(|delivery| &delivery.notification);
-        let all = standing.iter().chain(under_way).chain(due.iter().map(|(_, notification)| notification));
+        let waiting = self.look.heads.iter().map(|delivery| &delivery.notification);
+        let all = standing.iter().chain(under_way).chain(waiting);
         Ok(all.filter(fires).cloned().collect())
     }
 
+    /// Begins a try; says whether it could.
     async fn begin(
         &mut self,
-        head: Delivery,
+        head: &Delivery,
         notification: Notification,
-        firing: &Arc<[Notification]>,
+        firing: Arc<[Notification]>,
         now: Timestamp,
-    ) {
-        if let Err(error) = self.shared.store.attempting(&head.id, now).await {
-            self.shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
-        }
-        let handle = match self.shared.store.handle(&self.name, &notification.thread()).await {
-            Ok(handle) => handle,
+    ) -> bool {
+        let sink = self.sink.borrow().clone();
+        let thread = match self.shared.store.thread(&self.name, &notification.thread()).await {
+            Ok(thread) => thread,
             Err(error) => {
-                self.shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
-                None
+                self.failed(&error);
+                // Without what is known of the thread it might open a second ticket.
+                if sink.keeps_threads() {
+                    return false;
+                }
+                ThreadState::default()
             }
         };
-        let task = Task { notification, handle, perhaps_told: perhaps_told(&head) };
-        let sink = self.sink.borrow().clone();
-        let firing = Arc::clone(firing);
+        if let Err(error) = self.shared.store.attempting(&head.id, now).await {
+            self.failed(&error);
+        }
+        let perhaps_told = perhaps_told(head) || sink.keeps_threads() && thread.perhaps_told;
+        let task = Task { notification, handle: thread.handle, perhaps_told };
         let task = self.tries.spawn(async move { sink.deliver(&task, &firing, now).await });
-        self.under_way.insert(task.id(), head);
+        self.under_way.insert(task.id(), head.clone());
+        true
     }
 
     /// A try has ended.
@@ -232,25 +384,56 @@ impl Worker {
         let Some(head) = self.under_way.remove(&id) else { return };
         let now = self.shared.clock.now();
         let refreshed = self.sink.borrow().is_refreshed();
-        let told_to_wait = matches!(outcome.verdict, DeliveryVerdict::Retry(Some(_)));
-        let written = follow(&head, outcome, refreshed, now, jitter());
-        if told_to_wait {
-            self.shut_until = self.shut_until.max(written.next_attempt_at);
-        }
+        let (verdict, held, alarm) = (outcome.verdict, is_held(&outcome), outcome.alarm.clone());
+        let shuts = held || matches!(verdict, DeliveryVerdict::Retry(Some(_)));
+        let jitter = jitter();
+        let written = follow(&head, outcome, refreshed, now, jitter);
+        let next = written.next_attempt_at;
+        self.shared.gates.ended(&self.name, &End { verdict, next, shuts, now, jitter }, &written.attempt.message);
         let outcome = if written.state == DeliveryState::Expired { "expired" } else { &written.attempt.outcome };
         let message = &written.attempt.message;
         let told = DeliveryAttempt { sink: &self.name, delivery: &written.delivery, outcome, message };
         self.shared.telemetry.tell(&told);
-        self.unwritten.push(written);
+        let rows = self.consequences(&head, &written, held, alarm.as_deref(), now);
+        self.unwritten.push((rows, written));
+        self.look.moved = true;
         if let Err(error) = self.write_kept().await {
-            self.shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
+            self.failed(&error);
         }
     }
 
+    /// The rows that follow from a try: for fallback sinks, and of an alarm.
+    fn consequences(
+        &self,
+        head: &Delivery,
+        written: &Written,
+        held: bool,
+        alarm: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<NewDelivery> {
+        let backing = self.shared.backing.borrow();
+        let lost = matches!(written.state, DeliveryState::Failed | DeliveryState::Expired);
+        let first = !head.attempts.iter().any(|attempt| attempt.outcome == DeliveryVerdict::Misconfigured.name());
+        let mut rows = Vec::new();
+        if lost || held && first {
+            rows.extend(fallback::in_place(&backing, head, &written.attempt.message, now));
+        }
+        if let Some(text) = alarm {
+            self.shared.telemetry.tell(&DeliveryAlarm { sink: &self.name, delivery: &head.id, text });
+            rows.extend(fallback::alarm(&backing, head, text, now));
+        }
+        rows
+    }
+
+    /// What follows is written first: killed between the two, the try counts as ambiguous and is made again, and a row
+    /// that is there already stays as it is.
     async fn write_kept(&mut self) -> Result<(), StoreError> {
-        while let Some(written) = self.unwritten.first() {
-            let Written { delivery, attempt, state, next_attempt_at, handle } = written.clone();
+        while let Some((rows, written)) = self.unwritten.first() {
+            let (rows, written) = (rows.clone(), written.clone());
+            self.commit(rows).await?;
+            let Written { delivery, attempt, state, next_attempt_at, handle } = written;
             self.shared.store.attempted(&delivery, attempt, state, next_attempt_at, handle).await?;
+            self.look.next = self.look.next.into_iter().chain(next_attempt_at).min();
             self.unwritten.remove(0);
         }
         Ok(())
@@ -274,7 +457,10 @@ impl Worker {
                 () = self.stop.cancelled() => return Ok(None),
                 outcome = sink.refresh(&standing, now) => outcome,
             };
-            if outcome.verdict != DeliveryVerdict::Done {
+            if outcome.verdict == DeliveryVerdict::Done {
+                let end = End { verdict: outcome.verdict, next: None, shuts: false, now, jitter: 0.0 };
+                self.shared.gates.ended(&self.name, &end, &outcome.message);
+            } else {
                 let failed = RefreshFailed { sink: &self.name, alerts: standing.len(), message: &outcome.message };
                 self.shared.telemetry.tell(&failed);
             }

@@ -23,8 +23,8 @@ use crate::policy::alert::Alert;
 use crate::policy::notification::Notification;
 use crate::store::sqlite::thread::Thread;
 use crate::store::{
-    AlertFilter, Attempt, Backlog, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, Record, RecordKind, Snapshot,
-    Store, StoreError,
+    AlertFilter, Attempt, Backlog, Commit, Delivery, DeliveryFilter, DeliveryState, Keep, Order, Record, RecordKind,
+    Snapshot, Store, StoreError, ThreadState,
 };
 use crate::units::Timestamp;
 
@@ -85,9 +85,9 @@ impl Store for SqliteStore {
         self.thread.run(READING, move |connection| read::slices(connection, &slo, &generation, after)).await
     }
 
-    async fn heads(&self, sink: &str, due: Timestamp, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+    async fn heads(&self, sink: &str, due: Timestamp, order: Order, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         let sink = sink.to_owned();
-        self.thread.run(READING, move |connection| read::heads(connection, &sink, due, limit)).await
+        self.thread.run(READING, move |connection| read::heads(connection, &sink, due, order, limit)).await
     }
 
     async fn backlog(&self, sink: &str, now: Timestamp) -> Result<Backlog, StoreError> {
@@ -115,9 +115,9 @@ impl Store for SqliteStore {
         self.thread.run(WRITING, job).await
     }
 
-    async fn handle(&self, sink: &str, thread: &str) -> Result<Option<String>, StoreError> {
+    async fn thread(&self, sink: &str, thread: &str) -> Result<ThreadState, StoreError> {
         let (sink, thread) = (sink.to_owned(), thread.to_owned());
-        self.thread.run(READING, move |connection| read::handle(connection, &sink, &thread)).await
+        self.thread.run(READING, move |connection| read::thread(connection, &sink, &thread)).await
     }
 
     async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError> {

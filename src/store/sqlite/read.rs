@@ -11,8 +11,8 @@ use crate::policy::notification::Notification;
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::record;
 use crate::store::{
-    AlertFilter, Attempt, Backlog, Delivery, DeliveryFilter, DeliveryState, LONGEST_WAIT, RECENTLY_ENDED, Record,
-    RecordKind, Snapshot,
+    AlertFilter, Attempt, Backlog, Delivery, DeliveryFilter, DeliveryState, LONGEST_WAIT, Order, RECENTLY_ENDED,
+    Record, RecordKind, Snapshot, ThreadState,
 };
 use crate::units::{Length, Timestamp};
 
@@ -120,17 +120,31 @@ pub(super) fn heads(
     connection: &Connection,
     sink: &str,
     due: Timestamp,
+    order: Order,
     limit: usize,
 ) -> Result<Vec<Delivery>, Failure> {
-    let sql = "SELECT d.* FROM deliveries d
+    let first_of_thread = match order {
+        Order::Keys => "",
+        Order::Threads => {
+            "AND NOT EXISTS (SELECT 1 FROM deliveries t WHERE t.state = 'pending' AND t.sink = ?1
+                             AND t.thread = d.thread AND t.sequence < d.sequence)"
+        }
+    };
+    // The columns are sorted, not the records, which are long.
+    let sql = format!(
+        "SELECT * FROM deliveries JOIN (SELECT d.sequence AS head FROM deliveries d
         WHERE d.state = 'pending' AND d.sink = ?1
         AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.state = 'pending' AND e.sink = ?1
                         AND e.dedup_key = d.dedup_key AND e.sequence < d.sequence)
+        {first_of_thread}
         AND (d.next_attempt_at IS NULL OR d.next_attempt_at <= ?2 OR d.next_attempt_at > ?2 + ?3
              OR (d.tells = 'firing' AND EXISTS (SELECT 1 FROM deliveries r WHERE r.alert_id = d.alert_id
                  AND r.sink = ?1 AND r.sequence > d.sequence AND r.tells = 'resolved')))
-        ORDER BY d.next_attempt_at IS NOT NULL, d.urgency, d.next_attempt_at, d.sequence LIMIT ?4";
-    let found = all(connection, sql, params![sink, due.millis(), LONGEST_WAIT.millis(), count(limit)], delivery)?;
+        ORDER BY d.urgency <> 0, d.next_attempt_at IS NOT NULL, d.urgency, d.next_attempt_at, d.sequence LIMIT ?4)
+        ON sequence = head
+        ORDER BY urgency <> 0, next_attempt_at IS NOT NULL, urgency, next_attempt_at, sequence"
+    );
+    let found = all(connection, &sql, params![sink, due.millis(), LONGEST_WAIT.millis(), count(limit)], delivery)?;
     with_attempts(connection, found)
 }
 
@@ -258,11 +272,16 @@ pub(super) fn alert(connection: &Connection, id: &str) -> Result<Option<Alert>, 
     statement.query_row([id], |row| Ok(record::alert(row))).optional()?.transpose()
 }
 
-/// The newest handle of a thread at a sink.
-pub(super) fn handle(connection: &Connection, sink: &str, thread: &str) -> Result<Option<String>, Failure> {
-    let sql = "SELECT handle FROM deliveries WHERE thread = ?1 AND sink = ?2 AND handle IS NOT NULL
-               ORDER BY sequence DESC LIMIT 1";
-    Ok(connection.prepare_cached(sql)?.query_row([thread, sink], |row| row.get(0)).optional()?)
+/// What a sink is known to have of a thread.
+pub(super) fn thread(connection: &Connection, sink: &str, thread: &str) -> Result<ThreadState, Failure> {
+    let newest = "SELECT handle FROM deliveries WHERE thread = ?1 AND sink = ?2 AND handle IS NOT NULL
+                  ORDER BY sequence DESC LIMIT 1";
+    let handle: Option<String> =
+        connection.prepare_cached(newest)?.query_row([thread, sink], |row| row.get(0)).optional()?;
+    let tried = "SELECT EXISTS (SELECT 1 FROM deliveries JOIN attempts ON delivery = sequence
+                 WHERE thread = ?1 AND sink = ?2 AND outcome = 'ambiguous')";
+    let perhaps: bool = connection.prepare_cached(tried)?.query_row([thread, sink], |row| row.get(0))?;
+    Ok(ThreadState { perhaps_told: handle.is_none() && perhaps, handle })
 }
 
 /// Records of a kind, newest first.

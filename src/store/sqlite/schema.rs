@@ -104,7 +104,8 @@ CREATE TABLE watermarks (
 -- thread: what a sink that keeps one ticket an episode knows it by. handle: what it called it.
 ALTER TABLE deliveries ADD COLUMN thread TEXT NOT NULL DEFAULT '';
 ALTER TABLE deliveries ADD COLUMN handle TEXT;
-CREATE INDEX deliveries_of_thread ON deliveries (thread, sink, sequence) WHERE handle IS NOT NULL;
+CREATE INDEX deliveries_of_thread ON deliveries (thread, sink, sequence);
+CREATE INDEX deliveries_waiting_in_thread ON deliveries (sink, thread, sequence) WHERE state = 'pending';
 
 CREATE TABLE records (
     kind   TEXT    NOT NULL,

@@ -1,0 +1,116 @@
+//! What is told in place of a receiver that does not take it, and the alarms of sinks: pure.
+//!
+//! A delivery that fails for good, expires, or meets a key that is not good goes to each fallback sink too, under the
+//! same notification id; so does its end, for they were told. What a fallback sink does not take goes nowhere else.
+//! Worked: the page to `oncall` gets 404: `mail` is told "delivery to `oncall` failed (status 404): 3.1% of requests
+//! fail". Had its route named `mail` as well, that row has the same id, and nobody hears of it twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use crate::policy::alert::{AlertKind, AlertState};
+use crate::policy::heartbeat::heartbeat;
+use crate::policy::notification::{Mark, Notification};
+use crate::policy::subject::{SEVERITY_LABEL, Subject};
+use crate::runtime::outbox::deliveries_for;
+use crate::sink::verdict::status_of;
+use crate::spec::policy::AlertSeverity;
+use crate::store::{Delivery, NewDelivery};
+use crate::units::{Labels, Length, SloId, Timestamp};
+
+/// How the reason of what is told in another's place begins.
+const IN_PLACE: &str = "delivery to `";
+/// Characters of a receiver's message that are told to others.
+const EXCERPT: usize = 120;
+/// The service under which alarms of sinks are told.
+const SINK_SERVICE: &str = "sink";
+
+/// Who steps in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Backing {
+    /// Sinks of `fallback`.
+    pub sinks: Vec<String>,
+    /// Of the server, for what is told of sinks.
+    pub external_labels: BTreeMap<String, String>,
+}
+
+/// Whether this is told in another receiver's place.
+#[must_use]
+pub fn is_in_place(notification: &Notification) -> bool {
+    notification.reason.starts_with(IN_PLACE)
+}
+
+/// Whether this is about a sink, not about an SLO.
+fn is_alarm(notification: &Notification) -> bool {
+    notification.kind == AlertKind::Source && notification.service == SINK_SERVICE
+}
+
+/// The rows in place of one that does not get through; `why` as the receiver said it.
+#[must_use]
+pub fn in_place(backing: &Backing, row: &Delivery, why: &str, now: Timestamp) -> Vec<NewDelivery> {
+    let notification = &row.notification;
+    let never = notification.kind == AlertKind::Watchdog || notification.mark == Some(Mark::Test);
+    if never || is_in_place(notification) || is_alarm(notification) {
+        return Vec::new();
+    }
+    let why = status_of(why).map_or_else(|| why.chars().take(EXCERPT).collect(), |status| format!("status {status}"));
+    let mut told = notification.clone();
+    told.reason = format!("{IN_PLACE}{}` failed ({why}): {}", row.sink, told.reason);
+    let others: Vec<String> = backing.sinks.iter().filter(|sink| **sink != row.sink).cloned().collect();
+    deliveries_for(&told, &others, now)
+}
+
+/// The rows of an end for those who were told of its begin in place of another, where they have none yet. `rows` are all
+/// of the alert.
+#[must_use]
+pub fn ends(end: &Notification, rows: &[Delivery], now: Timestamp) -> Vec<NewDelivery> {
+    let told = |row: &&Delivery| row.notification.state == AlertState::Firing && is_in_place(&row.notification);
+    let ended: BTreeSet<&str> =
+        rows.iter().filter(|row| row.notification.state == AlertState::Resolved).map(|row| row.sink.as_str()).collect();
+    let sinks: Vec<String> =
+        rows.iter().filter(told).map(|row| row.sink.clone()).filter(|sink| !ended.contains(sink.as_str())).collect();
+    deliveries_for(end, &sinks, now)
+}
+
+/// The rows that tell of what a person has to mend at a sink: once an hour for each text. Not about what was said of
+/// sinks itself.
+#[must_use]
+pub fn alarm(backing: &Backing, row: &Delivery, text: &str, now: Timestamp) -> Vec<NewDelivery> {
+    if is_alarm(&row.notification) {
+        return Vec::new();
+    }
+    let hour = now.floor_to(Length::from_hours(1));
+    let mut subject = Subject::source(&row.sink, &backing.external_labels);
+    subject.id = SloId::new(SINK_SERVICE, &row.sink);
+    let (severity, kind) = (AlertSeverity::Ticket, AlertKind::Source);
+    let mut notification = heartbeat(&backing.external_labels, hour);
+    notification.dedup_key = subject.dedup_key(&Labels::new(), severity, kind);
+    notification.id = format!("{}/{hour}/{}", notification.dedup_key, mark_of(text));
+    notification.alert_id = notification.id.clone();
+    (notification.severity, notification.kind) = (severity, kind);
+    notification.slo = subject.instance(&Labels::new());
+    notification.labels.remove("severity");
+    for (name, value) in [
+        ("alertname", kind.alert_name()),
+        (SEVERITY_LABEL, severity.name()),
+        ("slo_service", SINK_SERVICE),
+        ("slo_name", row.sink.as_str()),
+    ] {
+        notification.labels.insert(name.to_owned(), value.to_owned());
+    }
+    (notification.service, notification.name) = (subject.id.service, subject.id.name);
+    notification.reason = format!("sink `{}` needs attention: {text}", row.sink);
+    deliveries_for(&notification, &backing.sinks, now)
+}
+
+/// Tells texts apart in ids.
+fn mark_of(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(4).fold(String::new(), |mut mark, byte| {
+        // Writing into a string does not fail.
+        let _ = write!(mark, "{byte:02x}");
+        mark
+    })
+}
