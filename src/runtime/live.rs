@@ -440,6 +440,14 @@ impl Service for Live {
         self.core.store.record(kind, id).await
     }
 
+    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
+        answers::link(self, token).await
+    }
+
+    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        answers::hook(self, sink, request).await
+    }
+
     async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
         self.silence_views().await
     }
@@ -447,14 +455,6 @@ impl Service for Live {
     async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
         let records = self.core.store.records(RecordKind::Marker, DEPLOYS).await?;
         Ok(records.iter().filter_map(deploy_of).collect())
-    }
-
-    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
-        answers::link(self, token).await
-    }
-
-    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
-        answers::hook(self, sink, request).await
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -343,14 +343,6 @@ pub trait Service: Send + Sync {
     async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError>;
     /// One record.
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError>;
-    /// Silences with what they cover: those that hold first, then those to come, then those that are over.
-    async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
-        Ok(Vec::new())
-    }
-    /// Deploys that were marked, newest first.
-    async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
-        Ok(Vec::new())
-    }
     /// What a signed link does, where it is one of ours and holds; looking changes nothing.
     async fn link(&self, _token: &str) -> Result<LinkView, LinkError> {
         Err(LinkError::Forged)
@@ -358,6 +350,14 @@ pub trait Service: Send + Sync {
     /// What a receiver asks for with a request that it signed: by whom, the id of the alert that fires, and a note.
     async fn hook(&self, _sink: &str, _request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
         Err(HookError::Unknown)
+    }
+    /// Silences with what they cover: those that hold first, then those to come, then those that are over.
+    async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// Deploys that were marked, newest first.
+    async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
+        Ok(Vec::new())
     }
     /// `Err` says what is still missing.
     fn ready(&self) -> Result<(), String>;

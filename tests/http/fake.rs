@@ -504,6 +504,16 @@ fn silence(id: &str, state: SilenceState, (starts, ends): (&str, &str), covers: 
     SilenceView { silence, state, covers }
 }
 
+/// What becomes of acts that make quiet.
+fn quieted(act: Act) -> Result<Acted, ActError> {
+    match act {
+        Act::Silence(_) => Ok(Acted { id: "dddddddddddd".into(), message: String::new() }),
+        Act::Expire { silence } if silence == "aaaaaaaaaaaa" => Ok(Acted { id: silence, message: String::new() }),
+        Act::Mark { service, version, .. } => Ok(Acted { id: "m".into(), message: format!("{service} {version}") }),
+        act => Err(ActError::NotFound(format!("{act:?}"))),
+    }
+}
+
 #[async_trait]
 impl Service for Fake {
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {
@@ -512,17 +522,22 @@ impl Service for Fake {
             let refused = || ActError::Refused(Refusal { findings: findings.clone() });
             return if findings.is_empty() { Ok(Acted::default()) } else { Err(refused()) };
         }
-        let done = match &act {
-            Act::Expire { silence } if silence == "aaaaaaaaaaaa" => {
-                Ok(Acted { id: silence.clone(), message: String::new() })
-            }
-            Act::Mark { service, version, .. } => Ok(Acted { id: "m".into(), message: format!("{service} {version}") }),
-            act => self.people.judged(&self.alerts, act),
-        };
+        if let Act::Silence(_) | Act::Expire { .. } | Act::Mark { .. } = act {
+            return quieted(act);
+        }
+        let done = self.people.judged(&self.alerts, &act);
         if done.is_ok() {
             self.people.acts.lock().unwrap().push((act, by.clone()));
         }
         done
+    }
+
+    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
+        self.people.link(&self.alerts, token, self.now())
+    }
+
+    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        self.people.hook(sink, request, self.now())
     }
 
     async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
@@ -536,14 +551,6 @@ impl Service for Fake {
 
     async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
         Ok(vec![Deploy { service: "checkout".into(), version: "v1".into(), at: time("2026-11-21T02:50:00Z") }])
-    }
-
-    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
-        self.people.link(&self.alerts, token, self.now())
-    }
-
-    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
-        self.people.hook(sink, request, self.now())
     }
 
     async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {

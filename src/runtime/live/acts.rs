@@ -131,8 +131,3 @@ impl Live {
         self.core.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
     }
 }
-
-/// For the acts that are still to come.
-fn not_built() -> ActError {
-    ActError::Invalid("this is not built yet".to_owned())
-}
