@@ -486,7 +486,7 @@ async fn silences_are_listed_with_what_they_cover_and_asked_for_in_two_spellings
     });
     for body in [ours, theirs] {
         let answer = server.post("/api/v1/silences", &[], serde_json::to_vec(&body).unwrap()).await;
-        assert_eq!((answer.status, answer.json()), (200, json!({"id": "s1", "silenceID": "s1"})));
+        assert_eq!((answer.status, answer.json()), (200, json!({"id": "dddddddddddd", "silenceID": "dddddddddddd"})));
     }
     for body in ["", "{}", r#"{"matchers":[],"comment":"x","ends_at":"soon"}"#] {
         let answer = server.post("/api/v1/silences", &[], body.into()).await;
