@@ -522,10 +522,10 @@ impl Service for Fake {
             let refused = || ActError::Refused(Refusal { findings: findings.clone() });
             return if findings.is_empty() { Ok(Acted::default()) } else { Err(refused()) };
         }
-        if let Act::Silence(_) | Act::Expire { .. } | Act::Mark { .. } = act {
-            return quieted(act);
-        }
-        let done = self.people.judged(&self.alerts, &act);
+        let done = match &act {
+            Act::Silence(_) | Act::Expire { .. } | Act::Mark { .. } => quieted(act.clone()),
+            act => self.people.judged(&self.alerts, act),
+        };
         if done.is_ok() {
             self.people.acts.lock().unwrap().push((act, by.clone()));
         }
