@@ -82,6 +82,7 @@ impl App {
         let tasks = vec![
             tokio::spawn(listen(Arc::clone(&service), telemetry.clone(), listener, closing.clone())),
             tokio::spawn(follow(Arc::clone(&live))),
+            tokio::spawn(end_drills(Arc::clone(&live))),
             tokio::spawn(reload_on_hangup(Arc::clone(&service), closing.clone())),
             tokio::spawn(prune(Arc::clone(&live), store, clock, config.storage.history, closing.clone())),
         ];
@@ -123,6 +124,10 @@ async fn listen(service: Arc<dyn Service>, telemetry: Telemetry, listener: TcpLi
 
 async fn follow(live: Arc<Live>) {
     live.follow_files().await;
+}
+
+async fn end_drills(live: Arc<Live>) {
+    live.end_drills().await;
 }
 
 async fn reload_on_hangup(service: Arc<dyn Service>, closing: CancellationToken) {

@@ -105,13 +105,3 @@ pub fn jitter() -> f64 {
     let fraction = (RandomState::new().hash_one(0_u8) >> 11) as f64 / (1_u64 << 53) as f64;
     fraction
 }
-
-/// Bytes that nobody can guess, for keys: from the operating system.
-///
-/// # Errors
-/// Where it gives none.
-pub fn secret_bytes<const N: usize>() -> Result<[u8; N], String> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| format!("the operating system gives no random bytes: {error}"))?;
-    Ok(bytes)
-}

@@ -100,6 +100,13 @@ impl Secrets {
         }
     }
 
+    /// `text` with the present values of these hidden; one that cannot be had is nowhere in it.
+    #[must_use]
+    pub fn hide(&self, text: String, references: &[&SecretRef]) -> String {
+        let values = references.iter().filter_map(|reference| self.resolve(reference).ok());
+        values.fold(text, |text, secret| text.replace(secret.expose_secret(), "***"))
+    }
+
     fn variable(&self, name: &str) -> Result<SecretString, SecretError> {
         let error = |problem| SecretError::Environment { name: name.to_owned(), problem };
         let value = (self.environment)(name).ok_or_else(|| error("is not set"))?;

@@ -201,8 +201,9 @@ const LAYERS: &[Layer] = &[
     ),
 ];
 
-/// `http` sees the service's handle, not the machinery behind it.
-const HTTP_RUNTIME_MODULES: &[&str] = &["service"];
+/// `http` sees the service's handle, not the machinery behind it; and the words that the handle is spoken to in, where they
+/// have a file of their own: who may, signed links, what receivers tell us.
+const HTTP_RUNTIME_MODULES: &[&str] = &["service", "access", "hooks", "links"];
 
 const FILE_LIMIT: usize = 500;
 const FUNCTION_LIMIT: usize = 100;

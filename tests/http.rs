@@ -11,7 +11,11 @@ mod command;
 mod dashboard;
 #[path = "http/fake.rs"]
 mod fake;
+#[path = "http/fake_people.rs"]
+mod fake_people;
 #[path = "http/operations.rs"]
 mod operations;
+#[path = "http/people.rs"]
+mod people;
 #[path = "http/server.rs"]
 mod server;

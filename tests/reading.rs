@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use slo::check::load::{Loaded, load};
-use slo::config::meant::{Auth, Config, SecretRef, SinkConfig, SourceKind, WebhookUrl};
+use slo::config::meant::{Auth, Config, Escalation, Grouping, Outside, SecretRef, SinkConfig, SourceKind, WebhookUrl};
 use slo::diag::{Severity, codes};
 use slo::spec::meant::{Absent, Alive, Bound, Mode, Numerator, Sli, Slo, Unit};
+use slo::spec::selector::{Matcher, Operation};
 use slo::units::{Labels, Length, Objective};
 use slo::yaml::{MAX_BYTES, SourceText};
 

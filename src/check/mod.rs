@@ -115,7 +115,26 @@ sinks: {out: {type: stdout}}
         assert_eq!(places(&tickets), ["SLO039 17:1", "SLO039 17:1"], "{lines:#?}");
         assert!(lines[0].contains("error[SLO039]: no route leads a page of `shop/a` and one more SLO to a sink"));
         let pages = tickets.replace("severity: ticket", "severity: page");
-        assert!(found(&pages)[0].contains("warning[SLO039]: no route leads a ticket"), "{:#?}", found(&pages));
+        assert!(found(&pages)[0].contains("error[SLO039]: no route leads a ticket"), "{:#?}", found(&pages));
+        let both = "[{match: {severity: page}, to: [out]}, {match: {severity: ticket, slo: 'shop/*'}, to: [out]}]";
+        let both = format!("{SLO}{CONFIG}routes: {both}\n");
+        assert!(found(&both)[0].contains("warning[SLO039]: no route takes whatever is left"), "{:#?}", found(&both));
+        let hours = both.replace("to: [out]}]", "to: [out], active: {cron: '0 9 * * *', for: 9h}, outside: skip}]");
+        assert!(found(&hours)[0].contains("error[SLO039]: no route leads a ticket"), "{:#?}", found(&hours));
+        // Groups' labels are not known before; those of the file are.
+        let labels = both.replace("{severity: page}", "{severity: page, labels: {team: web}}");
+        assert!(found(&labels)[0].contains("error[SLO039]: no route leads a page"), "{:#?}", found(&labels));
+        let default = both.replace("to: [out]}]", "to: [out]}, {to: [out]}]");
+        assert_eq!(found(&default), Vec::<String>::new());
+    }
+
+    #[test]
+    fn escalations_and_the_fallback_name_sinks_that_are_there() {
+        let steps = "[{after: 1h, to: [owner, aut]}]";
+        let text = format!("{CONFIG}fallback: [ouf]\nroutes: [{{to: [out], escalate: {steps}}}, {{to: [out]}}]\n");
+        assert_eq!(places(&text), ["SLO040 5:12", "SLO040 6:57", "SLO072 6:66"], "{:#?}", found(&text));
+        let one = text.replace(steps, "{after: 1h, to: [aut]}");
+        assert_eq!(found(&one).iter().filter(|line| line.contains("unknown sink `aut`")).count(), 1);
     }
 
     #[test]

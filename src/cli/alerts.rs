@@ -1,12 +1,14 @@
 //! `slo alerts`: the alerts of a running service.
 
+pub mod acts;
+pub mod find;
+
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 use comfy_table::Cell;
-use reqwest::StatusCode;
 
-use crate::cli::client::{Client, Refused, decoded};
+use crate::cli::client::{Client, decoded};
 use crate::cli::printer::{Paint, Printer};
 use crate::cli::table::{self, printable};
 use crate::cli::{FINDINGS, Server};
@@ -14,6 +16,9 @@ use crate::http::dashboard::format;
 use crate::http::dashboard::layout::{counted, words};
 use crate::http::dto;
 use crate::http::dto::alert::{Alert, Delivery, Tier, TierWindow, Transition};
+use crate::http::dto::bundle::Bundle;
+use crate::http::dto::case::Case;
+use crate::http::dto::figure::Figure;
 use crate::units::Timestamp;
 
 /// Blanks before a block of one alert.
@@ -22,7 +27,7 @@ const INDENT: u16 = 2;
 /// Least width of the column with the reasons: less would make a column of single words.
 const REASON_WIDTH: u16 = 40;
 
-/// List the alerts of a running service, or show one with its transitions and deliveries
+/// List the alerts of a running service, show one, or say something to it
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   slo alerts list --state firing
@@ -42,8 +47,25 @@ pub enum Action {
     List(List),
     /// Show one alert: transitions, tiers, deliveries
     #[command(after_help = "Example:
-  slo alerts show 'checkout/availability/page/burn/2026-11-21T02:54:00Z/alert-1'")]
+  slo alerts show 'checkout/availability/page/burn/2026-11-21T02:54:00Z/alert-1'
+  slo alerts show checkout/availability/page/burn")]
     Show(Show),
+    /// Take alerts on: no escalation and no repeat from then on
+    #[command(after_help = "Example:
+  slo alerts ack checkout/availability/page/burn --note 'rolling back v41'")]
+    Ack(acts::Word),
+    /// End alerts whose data will not come back
+    #[command(after_help = "Example:
+  slo alerts close checkout/availability/page/down --note 'the region was switched off'")]
+    Close(acts::Word),
+    /// Say what alerts were worth: feeds precision
+    #[command(after_help = "Example:
+  slo alerts verdict noise checkout/availability/page/burn")]
+    Verdict(acts::Verdict),
+    /// Print everything about alerts: transitions, deliveries, what people did, the figures now
+    #[command(after_help = "Example:
+  slo alerts bundle checkout/availability/page/burn --format md > review.md")]
+    Bundle(acts::Everything),
 }
 
 /// Options of `slo alerts list`.
@@ -69,7 +91,7 @@ pub struct List {
 /// Options of `slo alerts show`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Show {
-    /// The alert's id, as `slo alerts list` prints it
+    /// The alert's id or dedup key, or the begin of an id that is the only one so
     #[arg(value_name = "ID")]
     pub id: String,
     /// How it is printed
@@ -97,6 +119,10 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
     match &arguments.action {
         Action::List(list) => run_list(list, printer),
         Action::Show(show) => run_show(show, printer),
+        Action::Ack(word) => acts::run_word("ack", word, printer),
+        Action::Close(word) => acts::run_word("close", word, printer),
+        Action::Verdict(verdict) => acts::run_verdict(verdict, printer),
+        Action::Bundle(everything) => acts::run_bundle(everything, printer),
     }
 }
 
@@ -157,12 +183,19 @@ fn lasted(alert: &Alert) -> String {
     alert.resolved_at.map_or_else(|| "still".to_owned(), |end| format::roughly(end.since(since(alert))))
 }
 
-fn marks(alert: &Alert) -> &'static str {
-    match (alert.frozen, alert.held_back_by.is_some()) {
-        (true, _) => " (frozen)",
-        (false, true) => " (held back)",
-        (false, false) => "",
-    }
+/// ` (frozen, acknowledged)`.
+fn marks(alert: &Alert) -> String {
+    let held_back = alert.held_back_by.is_some() && !alert.frozen;
+    let all = [
+        (alert.drill, "drill"),
+        (alert.frozen, "frozen"),
+        (held_back, "held back"),
+        (alert.acked.is_some(), "acknowledged"),
+        (alert.quiet.is_some(), "quiet"),
+    ];
+    let mut marks: Vec<&str> = all.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark).collect();
+    marks.extend(alert.verdict.as_deref());
+    if marks.is_empty() { String::new() } else { format!(" ({})", printable(&marks.join(", "))) }
 }
 
 fn closing(alerts: &[Alert]) -> String {
@@ -179,29 +212,28 @@ fn closing(alerts: &[Alert]) -> String {
 
 fn run_show(arguments: &Show, printer: &Printer) -> anyhow::Result<ExitCode> {
     let client = Client::new(&arguments.server)?;
-    let answer = Client::block_on(client.get(&["api", "v1", "alerts", &arguments.id], &[]));
-    let alert = match answer {
-        Ok(alert) => alert,
-        Err(error)
-            if error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == StatusCode::NOT_FOUND) =>
-        {
-            printer.say(&format!(
-                "there is no alert `{}`; `slo alerts list` lists those there are",
-                printable(&arguments.id)
-            ));
-            return Ok(ExitCode::from(FINDINGS));
+    Client::block_on(async {
+        let alert = match find::find(&client, &arguments.id).await? {
+            find::Found::One(alert) => alert,
+            find::Found::None(why) => {
+                printer.say(&why);
+                return Ok(ExitCode::from(FINDINGS));
+            }
+        };
+        match arguments.format {
+            Format::Json => printer.data(&(serde_json::to_string_pretty(&alert)? + "\n"))?,
+            Format::Table => {
+                let bundle = client.get(&["api", "v1", "alerts", &alert.id, "bundle"], &[]).await?;
+                printer.data(&shown(printer, &decoded(bundle)?))?;
+            }
         }
-        Err(error) => return Err(error),
-    };
-    match arguments.format {
-        Format::Json => printer.data(&(serde_json::to_string_pretty(&alert)? + "\n"))?,
-        Format::Table => printer.data(&shown(printer, &decoded(alert)?))?,
-    }
-    Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// Everything about one alert, in blocks.
-fn shown(printer: &Printer, alert: &Alert) -> String {
+fn shown(printer: &Printer, bundle: &Bundle) -> String {
+    let alert = &bundle.alert;
     let (_, severity) = words(&alert.severity);
     let (sign, state) = words(&alert.state);
     let paint = if alert.state == "firing" { Paint::Red } else { Paint::Bold };
@@ -221,7 +253,7 @@ fn shown(printer: &Printer, alert: &Alert) -> String {
         ("held back by", alert.held_back_by.clone().unwrap_or_else(|| "–".to_owned())),
         ("id", printable(&alert.id)),
     ];
-    for (name, value) in facts {
+    for (name, value) in facts.into_iter().chain(said(alert, &bundle.case)) {
         text.extend(["  ", &printer.out.paint(Paint::Dim, &format!("{name:<12}")), " ", &value, "\n"]);
     }
     for (heading, block) in [
@@ -232,6 +264,35 @@ fn shown(printer: &Printer, alert: &Alert) -> String {
         text.extend(["\n", &printer.out.paint(Paint::Bold, heading), "\n", &indented(&block)]);
     }
     text
+}
+
+/// Who was told, who took it on, what it was worth, why nobody is told: what there is of it.
+fn said(alert: &Alert, case: &Case) -> Vec<(&'static str, String)> {
+    let after = |seconds: Option<Figure>| {
+        seconds.map_or_else(String::new, |seconds| format!(", {:.0} s after it was told", seconds.0))
+    };
+    let note = |note: &Option<String>| note.as_ref().map_or_else(String::new, |note| format!(": {}", printable(note)));
+    let acked = case.acked.as_ref().map(|acked| {
+        let (by, at) = (printable(&acked.by), format::moment(acked.at));
+        format!("by {by}, {at}{}{}", after(alert.time_to_ack_seconds), note(&acked.note))
+    });
+    let by = |by: &Option<String>| by.as_ref().map_or_else(String::new, |by| format!(", says {}", printable(by)));
+    let verdict = case.verdict.as_ref().map(|verdict| format!("{}{}", printable(verdict), by(&case.verdict_by)));
+    let quiet = case.quiet.as_ref().map(|quiet| {
+        let until = quiet.until.map_or_else(String::new, |until| format!(" until {}", format::moment(until)));
+        format!("{} {}{until}: {}", quiet.kind, printable(&quiet.name), printable(&quiet.reason))
+    });
+    let told: Vec<String> = case
+        .told
+        .iter()
+        .map(|(sink, told)| format!("{} {} ({}x)", printable(sink), format::moment(told.at), told.count))
+        .collect();
+    let told = (!told.is_empty()).then(|| told.join(", "));
+    let escalated = case.escalated_at.map(format::moment);
+    [("told", told), ("escalated", escalated), ("acknowledged", acked), ("verdict", verdict), ("quiet", quiet)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }
 
 fn indented(block: &str) -> String {

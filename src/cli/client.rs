@@ -103,31 +103,64 @@ impl Client {
     pub async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Value> {
         let url = self.address(path, query)?;
         let (status, body) = match &self.door {
-            Door::Network(http) => self.over_the_network(http, url).await?,
+            Door::Network(http) => self.over_the_network(http.get(url)).await?,
             Door::Here(direct) => {
                 let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
                 direct.get(&path, LIMIT).await.context("the answer is larger than it may be")?
             }
         };
+        self.said(status, &body)
+    }
+
+    /// Writes: posts an object.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; a service in this process takes no writes.
+    pub async fn post(&self, path: &[&str], body: &Value) -> anyhow::Result<Value> {
+        let (http, url) = (self.network()?, self.address(path, &[])?);
+        let request = http.post(url).header("content-type", "application/json").body(serde_json::to_vec(body)?);
+        let (status, body) = self.over_the_network(request).await?;
+        self.said(status, &body)
+    }
+
+    /// Writes: deletes what stands at a path.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub async fn delete(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Value> {
+        let (http, url) = (self.network()?, self.address(path, query)?);
+        let (status, body) = self.over_the_network(http.delete(url)).await?;
+        self.said(status, &body)
+    }
+
+    fn network(&self) -> anyhow::Result<&reqwest::Client> {
+        match &self.door {
+            Door::Network(http) => Ok(http),
+            Door::Here(_) => bail!("this needs a running service; say which with `--server` or `SLO_SERVER`"),
+        }
+    }
+
+    /// What an answer says: an object, or why not.
+    fn said(&self, status: StatusCode, body: &[u8]) -> anyhow::Result<Value> {
         let not_ours =
             || format!("what answers at `{}` is not slo ({status}); check `--server` or `SLO_SERVER`", self.shown);
         if status.is_success() {
-            return serde_json::from_slice(&body).with_context(not_ours);
+            return serde_json::from_slice(body).with_context(not_ours);
         }
-        match serde_json::from_slice::<ErrorBody>(&body) {
+        match serde_json::from_slice::<ErrorBody>(body) {
             Ok(said) => Err(Refused { status, code: said.error.code, message: said.error.message }.into()),
             Err(_) => bail!(not_ours()),
         }
     }
 
-    async fn over_the_network(&self, http: &reqwest::Client, url: Url) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+    async fn over_the_network(&self, request: reqwest::RequestBuilder) -> anyhow::Result<(StatusCode, Vec<u8>)> {
         let unreachable = || {
             format!(
                 "cannot ask the service at `{}`; is `slo run` running there? say where it is with `--server` or `SLO_SERVER`",
                 self.shown
             )
         };
-        let answer = http.get(url).send().await.map_err(|error| root(&error)).with_context(unreachable)?;
+        let answer = request.send().await.map_err(|error| root(&error)).with_context(unreachable)?;
         let status = answer.status();
         Ok((status, read(answer).await.with_context(unreachable)?))
     }

@@ -10,13 +10,17 @@ pub mod check;
 pub mod client;
 pub mod convert;
 pub mod demo;
+pub mod drill;
 pub mod explain;
 pub mod generate;
 pub mod init;
+pub mod mark;
+pub mod notify;
 pub mod once;
 pub mod printer;
 pub mod progress;
 pub mod run;
+pub mod silence;
 pub mod status;
 pub mod table;
 
@@ -54,6 +58,10 @@ enum Verb {
     Run(run::Arguments),
     Status(status::Arguments),
     Alerts(alerts::Arguments),
+    Drill(drill::Arguments),
+    Notify(notify::Arguments),
+    Silence(silence::Arguments),
+    Mark(mark::Arguments),
     Backtest(backtest::Arguments),
     Generate(generate::Arguments),
     Explain(explain::Arguments),
@@ -82,6 +90,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Run(arguments) => run::run(arguments, &printer),
         Verb::Status(arguments) => status::run(arguments, &printer),
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
+        Verb::Drill(arguments) => drill::run(arguments, &printer),
+        Verb::Notify(arguments) => notify::run(arguments, &printer),
+        Verb::Silence(arguments) => silence::run(arguments, &printer),
+        Verb::Mark(arguments) => mark::run(arguments, &printer),
         Verb::Backtest(arguments) => backtest::run(arguments, &printer),
         Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),

@@ -411,6 +411,16 @@ impl SinkConfig {
         }
     }
 
+    /// By what it is proved that something comes back from its receiver.
+    #[must_use]
+    pub const fn hook_secret(&self) -> Option<&SecretRef> {
+        match self {
+            Self::Pagerduty(sink) => sink.hook_secret.as_ref(),
+            Self::Slack(sink) => sink.signing_secret.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The `type` as written in files.
     #[must_use]
     pub const fn name(&self) -> &'static str {

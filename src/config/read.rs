@@ -309,7 +309,8 @@ pub(super) fn secret(reader: &mut Reader<'_>, node: NodeId, key: &str, folder: &
     }
 }
 
-fn is_variable(name: &str) -> bool {
+/// Whether an environment variable may be called so.
+pub(super) fn is_variable(name: &str) -> bool {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_';
     name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit())
 }

@@ -22,7 +22,7 @@ pub fn literal_secrets(document: &Document, root: NodeId) -> Vec<Place> {
             // A reference is no secret: its text is a name or a path.
             let is_reference = inside && (key == "env" || key == "file");
             let is_secret = !is_reference && key != "user" && (inside || is_secret_key(&key));
-            let userinfo = document.text(*child).is_some_and(has_userinfo);
+            let userinfo = document.text(*child).is_some_and(|text| has_userinfo(text) || is_secret_address(text));
             if document.text(*child).is_some() && (is_secret || userinfo) {
                 places.push(document.place(*child));
             }
@@ -31,6 +31,15 @@ pub fn literal_secrets(document: &Document, root: NodeId) -> Vec<Place> {
     }
     places.sort();
     places
+}
+
+/// Hosts whose addresses let everybody write who has them: Slack's webhooks, workflows and connectors of Teams.
+const SECRET_HOSTS: &[&str] =
+    &["hooks.slack.com", "webhook.office.com", "logic.azure.com", "environment.api.powerplatform.com"];
+
+fn is_secret_address(text: &str) -> bool {
+    let host = text.split_once("://").and_then(|(_, rest)| rest.split(['/', ':', '?']).next()).unwrap_or_default();
+    SECRET_HOSTS.iter().any(|known| host.to_ascii_lowercase().ends_with(known))
 }
 
 fn is_secret_key(key: &str) -> bool {
@@ -52,7 +61,8 @@ mod tests {
     fn literals_are_found_wherever_they_hide_and_references_are_not() {
         let text = "sinks:\n  a: {type: pagerduty, routing_key: p1}\n  b: {secret: {env: B, fiel: p2}}\n\
                     sources:\n  c: {auth: {tokn: p3, basic: {user: u, password: p4}}, urls: [\"http://u:p5@h/\"]}\n\
-                    \x20 d: {auth: {bearer: {file: f}}, headers: {Authorization: p6}}\n";
+                    \x20 d: {auth: {bearer: {file: f}}, headers: {Authorization: p6}}\n\
+                    \x20 e: {url: \"https://hooks.slack.com/services/p7\"}\n";
         let stream = parse(&SourceText::named("slo.yaml", text));
         let document = &stream.documents[0].0;
         let shown = |place: Place| {
@@ -60,6 +70,9 @@ mod tests {
             line.get(place.column as usize - 1..place.end_column as usize - 1).unwrap()
         };
         let shown: Vec<&str> = literal_secrets(document, document.root()).into_iter().map(shown).collect();
-        assert_eq!(shown, ["p1", "p2", "p3", "p4", "\"http://u:p5@h/\"", "p6"]);
+        assert_eq!(
+            shown,
+            ["p1", "p2", "p3", "p4", "\"http://u:p5@h/\"", "p6", "\"https://hooks.slack.com/services/p7\""]
+        );
     }
 }

@@ -150,12 +150,6 @@ fn ticket_labels(
     good
 }
 
-/// Says that a type is described and not built yet.
-fn not_built(reader: &mut Reader<'_>, node: NodeId, name: &str) {
-    let message = format!("sinks of type `{name}` are not built yet");
-    reader.report_in(node, "type", Diagnostic::error(codes::NOT_BUILT, message));
-}
-
 fn read_alertmanager(reader: &mut Reader<'_>, node: NodeId) -> Option<SinkConfig> {
     let item: AlertmanagerItem = reader.decode(node)?;
     let urls = read_urls(reader, node, "urls").unwrap_or_else(|| vec![DEFAULT_URL.to_owned()]);

@@ -81,11 +81,12 @@ async fn may(app: &App, method: &Method, path: &str, headers: &HeaderMap) -> Res
     let needs = needs(method, path);
     let presented = presented(headers).filter(|_| needs != Needs::Nothing);
     let checked = match (needs, app.service.admit(presented.as_ref()).await) {
+        // A signature of its own is the permission, on every address.
+        (Needs::Nothing, _) => None,
         (_, Admission::Open) => {
             without_tokens(app, method)?;
             None
         }
-        (Needs::Nothing, _) => None,
         (Needs::Role(role), Admission::Known { name, role: has }) if has >= role => Some(CheckedToken(name)),
         (Needs::Role(role), Admission::Known { name, role: has }) => {
             let message = format!("this needs the role `{}`; the token `{name}` has `{}`", role.name(), has.name());

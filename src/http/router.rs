@@ -5,14 +5,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::json;
 
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::{api, dashboard, guard};
 
-/// Largest body of a request. None of the requests so far needs one.
+/// Largest body of a request.
 const BODY_LIMIT: usize = 64 * 1024;
 
 /// Addresses of programs. Each stands in the OpenAPI document.
@@ -24,12 +24,18 @@ pub fn api_routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/slos/{service}/{name}/window", get(api::slos::window)),
         ("/api/v1/alerts", get(api::alerts::list)),
         // Ids hold slashes: what follows is all id, encoded or not.
-        ("/api/v1/alerts/{*id}", get(api::alerts::one)),
+        ("/api/v1/alerts/{*id}", get(api::alerts::one).post(api::people::act)),
+        ("/api/v1/drills", post(api::people::drill)),
+        ("/api/v1/hooks/{sink}", post(api::hooks::hook).layer(DefaultBodyLimit::max(api::hooks::BODY_LIMIT))),
+        ("/api/v1/silences", get(api::silences::list).post(api::silences::add)),
+        ("/api/v1/silences/{id}", delete(api::silences::expire)),
+        ("/api/v1/markers", get(api::silences::markers).post(api::silences::mark)),
         ("/api/v1/deliveries", get(api::deliveries::list)),
         // As with alerts: all but the last word is id.
         ("/api/v1/deliveries/{*id}", post(api::deliveries::resend)),
         ("/api/v1/audit", get(api::audit::list)),
         ("/api/v1/sinks", get(api::parts::sinks)),
+        ("/api/v1/sinks/{sink}/test", post(api::sink_test::send)),
         ("/api/v1/sources", get(api::parts::sources)),
         ("/api/v1/config", get(api::parts::config)),
         ("/api/v1/openapi.json", get(api::parts::document)),
@@ -47,7 +53,10 @@ fn dashboard_routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/", get(dashboard::overview::page)),
         ("/slo/{service}/{name}", get(dashboard::detail::page)),
         ("/alerts", get(dashboard::alerts::page)),
+        ("/alerts/{*id}", get(dashboard::alert::page)),
+        ("/silences", get(dashboard::silences::page)),
         ("/health", get(dashboard::health::page)),
+        ("/a/{token}", get(dashboard::link::page).post(dashboard::link::act)),
         ("/assets/style.css", get(dashboard::style)),
     ]
 }

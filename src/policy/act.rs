@@ -126,6 +126,8 @@ pub enum Act {
         sink: String,
         /// As what.
         severity: AlertSeverity,
+        /// The delivery of a test that is ended; `None`: a new one.
+        ends: Option<String>,
     },
     /// Reads the files again.
     Reload,

@@ -432,6 +432,7 @@ pub(crate) mod kit {
     use crate::engine::verdict::{Budget, Condition, TierSet, TierVerdict, Trend, Verdict, WindowFigures};
     use crate::policy::book::AlertBook;
     use crate::policy::machine::{Effect, Setting};
+    use crate::policy::route::Heard;
     use crate::policy::subject::Subject;
     use crate::spec::meant::{Mode, Numerator};
     use crate::spec::policy::{AlertSeverity, Gates};
@@ -511,7 +512,7 @@ pub(crate) mod kit {
     }
 
     pub const fn setting(subject: &Subject) -> Setting<'_> {
-        Setting { subject, page_can_be_told: crate::policy::route::Heard::Always, source_alert: None }
+        Setting { subject, page_can_be_told: Heard::Always, source_alert: None }
     }
 
     /// What one slice held.

@@ -9,13 +9,16 @@ use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView, WindowView}
 use crate::policy::evidence::{Deploy, Difference, Evidence};
 use crate::policy::heartbeat::heartbeat;
 use crate::policy::naming::NATIVE;
-use crate::policy::notification::{BudgetView, ForecastView, MeasuredBudget, Member, Notification};
+use crate::policy::notification::{BudgetView, ForecastView, Mark, MeasuredBudget, Member, Notification};
 use crate::policy::subject::{Subject, notification_id};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Length, SloId, Timestamp};
 
 /// 2026-11-21T03:00:00Z: any constant time does.
 const NIGHT: Timestamp = Timestamp::from_seconds(1_795_230_000);
+
+/// The service and name that tests are told under.
+const TEST: (&str, &str) = ("slo", "test");
 
 /// A name for each, and the notification.
 #[must_use]
@@ -95,6 +98,55 @@ pub fn page(at: Timestamp) -> Notification {
         context: Vec::new(),
         coverage: 1.0,
         time_weighted: false,
+    }
+}
+
+/// What `slo notify test` sends: marked, under a key of its own, with made-up figures. `at` tells two tests apart.
+#[must_use]
+pub fn test(
+    external_labels: &BTreeMap<String, String>,
+    severity: AlertSeverity,
+    by: &str,
+    at: Timestamp,
+) -> Notification {
+    let mut subject = Subject::source("unused", external_labels);
+    subject.id = SloId::new(TEST.0, TEST.1);
+    let (kind, group) = (AlertKind::Burn, Labels::new());
+    let dedup_key = subject.dedup_key(&group, severity, kind);
+    let mut labels = external_labels.clone();
+    labels.extend(
+        [
+            ("alertname", kind.alert_name()),
+            ("slo_name", TEST.1),
+            ("slo_service", TEST.0),
+            ("slo_severity", severity.name()),
+            ("slo_test", "true"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    let tiers = page(at).tiers.into_iter().map(|tier| TierView { severity, ..tier });
+    Notification {
+        id: notification_id(&dedup_key, at, 1),
+        alert_id: format!("{dedup_key}/{at}/alert-1"),
+        dedup_key,
+        episode: at,
+        severity,
+        slo: subject.instance(&group),
+        service: subject.id.service,
+        name: subject.id.name,
+        group,
+        owner: None,
+        contact: None,
+        labels,
+        annotations: BTreeMap::new(),
+        links: BTreeMap::new(),
+        started_at: at,
+        fired_at: at,
+        reason: format!("a test of this receiver, sent by {by}: nothing is wrong, the figures are made up"),
+        tiers: tiers.collect(),
+        evidence: None,
+        mark: Some(Mark::Test),
+        ..page(at)
     }
 }
 

@@ -15,6 +15,8 @@ use crate::policy::machine::Effect;
 use crate::policy::quiet::Quiets;
 use crate::runtime::desk::Counter;
 use crate::runtime::health::SourceHealth;
+use crate::runtime::links::Links;
+use crate::runtime::quiet::name_deploy;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::service::SourceView;
 use crate::store::{Commit, Store, StoreError, state_name};
@@ -35,6 +37,8 @@ pub struct Core {
     pub store: Arc<dyn Store>,
     /// Wakes the outbox.
     pub wake: Arc<Notify>,
+    /// Puts signed links into what is told.
+    pub links: Links,
     /// Everything that makes quiet; read by the desk whenever something is to be told.
     pub(super) quiets: RwLock<Arc<Quiets>>,
     /// Decides who hears of an alert, and what wakes it.
@@ -44,6 +48,8 @@ pub struct Core {
     health: Mutex<BTreeMap<String, SourceHealth>>,
     /// The last transition that was logged, by alert.
     logged: Mutex<BTreeMap<String, String>>,
+    /// Held by source from a decision until it is recorded: what people do to an alert waits for it.
+    deciding: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// The lock's content, also after a panic elsewhere: what is in there is replaced whole, never left half done, but for
@@ -59,9 +65,10 @@ impl Core {
         let wake = Arc::new(Notify::new());
         let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&wake));
         let (health, logged) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
+        let (links, deciding) = (Links::default(), Mutex::default());
         let (quiets, config) = (RwLock::default(), RwLock::new(config));
         let counter = Counter::default();
-        Self { clock, telemetry, store, wake, quiets, counter, recorder, config, health, logged }
+        Self { clock, telemetry, store, wake, links, quiets, counter, recorder, config, health, logged, deciding }
     }
 
     /// The configuration in use.
@@ -98,12 +105,20 @@ impl Core {
         held(&self.health).values().map(SourceHealth::view).collect()
     }
 
+    /// Waits until what was decided of a source's SLOs is recorded; nothing more is decided while the guard is held.
+    pub async fn deciding(&self, source: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = Arc::clone(held(&self.deciding).entry(source.to_owned()).or_default());
+        lock.lock_owned().await
+    }
+
     /// Commits effects and whatever else `commit` holds, and tells the log. What is told of them is for the desk to say;
     /// its tellings and records are in the same commit. A failure is told and kept for later.
     pub async fn record(&self, effects: Vec<Effect>, mut commit: Commit) {
         let mut told = Vec::new();
         let mut ended = Vec::new();
-        for effect in effects {
+        let quiets = self.quiets();
+        for mut effect in effects {
+            name_deploy(&quiets, &mut effect);
             let alert = &effect.alert;
             if let Some(transition) = alert.transitions.last().filter(|last| self.is_news(&alert.id, &last.id)) {
                 self.telemetry.tell(&AlertChanged {
@@ -114,7 +129,10 @@ impl Core {
                 });
             }
             match effect.notification {
-                Some(notification) => told.push(notification),
+                Some(mut notification) => {
+                    self.links.add(&mut notification, self.clock.now());
+                    told.push(notification);
+                }
                 None if alert.state == AlertState::Resolved => ended.push(alert.id.clone()),
                 None => {}
             }

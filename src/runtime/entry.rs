@@ -471,7 +471,8 @@ pub fn withdraw_book(mut book: AlertBook, id: &SloId, config: &Config, now: Time
 }
 
 /// The alert states that changed.
-fn drained(id: &SloId, book: &mut AlertBook) -> Commit {
+#[must_use]
+pub fn drained(id: &SloId, book: &mut AlertBook) -> Commit {
     match book.drain() {
         Ok(changes) => Commit { states: changes.states, forgotten: changes.forgotten, ..Commit::default() },
         Err(error) => {

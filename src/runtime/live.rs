@@ -1,13 +1,16 @@
 //! The running service: what is loaded, who polls it, and what is seen of it from outside. `reload` replaces it.
 
 mod acts;
+mod answers;
 mod reload;
+mod silences;
 mod sinks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -17,17 +20,22 @@ use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
+use crate::policy::evidence::Deploy;
 use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
+use crate::runtime::hooks::{HookAck, HookError, HookRequest};
+use crate::runtime::links::{LinkError, LinkKey};
 use crate::runtime::mirror::{Mirror, MirrorSinks};
 use crate::runtime::outbox::gate::Gates;
 use crate::runtime::outbox::{Outbox, Receivers};
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::quiet::Stillness;
-use crate::runtime::service::{ActError, ConfigView, InstanceView, SeriesView, Service, SinkView, SourceView, Summary};
+use crate::runtime::quiet::{Stillness, deploy_of};
+use crate::runtime::service::{
+    ActError, ConfigView, InstanceView, LinkView, SeriesView, Service, SilenceView, SinkView, SourceView, Summary,
+};
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{desk, watch, watchdog};
@@ -39,6 +47,9 @@ use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
 /// How long a stop waits for deliveries under way.
 const GRACE: Length = Length::from_seconds(5);
+
+/// Deploys listed.
+const DEPLOYS: usize = 10_000;
 
 /// What is loaded. Replaced whole.
 struct Loaded {
@@ -74,6 +85,8 @@ pub struct Live {
     gates: Arc<Gates>,
     reload_ok: RwLock<bool>,
     external_url: String,
+    /// A drill was begun or taken on.
+    drilled: Arc<Notify>,
     pace: Pace,
     stop: CancellationToken,
 }
@@ -99,6 +112,11 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
+        match LinkKey::of(core.store.as_ref(), core.clock.now()).await {
+            Ok(key) => core.links.open(key, &external_url),
+            // A full disk is no reason to watch nothing: what is told has no links until the next start.
+            Err(error) => core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem }),
+        }
         // Before anything is told.
         let stillness = Arc::new(Stillness::read(core.store.as_ref(), blueprint.quiet.clone()).await?);
         stillness.show(&core);
@@ -143,6 +161,7 @@ impl Live {
             gates,
             reload_ok: RwLock::new(true),
             external_url,
+            drilled: Arc::new(Notify::new()),
             pace,
             stop,
         });
@@ -419,6 +438,23 @@ impl Service for Live {
 
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
         self.core.store.record(kind, id).await
+    }
+
+    async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
+        answers::link(self, token).await
+    }
+
+    async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        answers::hook(self, sink, request).await
+    }
+
+    async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
+        self.silence_views().await
+    }
+
+    async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
+        let records = self.core.store.records(RecordKind::Marker, DEPLOYS).await?;
+        Ok(records.iter().filter_map(deploy_of).collect())
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -189,6 +189,7 @@ impl Poller {
         let mut stretch = FIRST_STRETCH;
         let mut errors = Vec::new();
         let mut evaluated = Evaluated::default();
+        let mut deciding = None;
         asker.begin_tick();
         while let Some(from) = asker.next_begin(newest, oldest).filter(|_| !stop.is_cancelled()) {
             let to = newest.min(self.slice.floor(from + stretch)).max(from + self.slice.length());
@@ -196,10 +197,14 @@ impl Poller {
             self.tell(&answers);
             stretch = next_stretch(stretch, answers.samples, SAMPLES_AN_ANSWER, FIRST_STRETCH);
             errors.extend(answers.errors);
+            if deciding.is_none() {
+                deciding = Some(self.core.deciding(&self.name).await);
+            }
             self.begin_anew(&answers.observations, oldest).await;
             evaluated = evaluated.and(self.evaluate(answers.observations, to).await);
         }
         self.core.record(thin_out(evaluated.effects), evaluated.commit).await;
+        drop(deciding);
         self.finish(newest, &errors, asker).await;
         let instances = self.entries.iter().map(|entry| entry.with(|inner| inner.state.instances().count())).sum();
         self.core.telemetry.tell(&event::Tick { as_of: newest, instances, took: started.elapsed() });
@@ -351,6 +356,7 @@ impl Poller {
 
     /// The SLOs that stand still say so.
     async fn freeze(&self, behind: impl Iterator<Item = &SharedEntry>) {
+        let _deciding = self.core.deciding(&self.name).await;
         let still = behind.map(|entry| entry.mark_blind()).fold(Evaluated::default(), Evaluated::and);
         if !still.effects.is_empty() || still.commit != Commit::default() {
             self.core.record(still.effects, still.commit).await;

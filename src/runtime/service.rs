@@ -10,7 +10,11 @@ use crate::engine::forecast::{Forecast, LikelyEnds};
 use crate::engine::verdict::{Budget, Condition, WindowFigures};
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, TierView};
+use crate::policy::evidence::Deploy;
+use crate::policy::silence::{Silence, SilenceState};
 use crate::runtime::access::{Admission, Presented};
+use crate::runtime::hooks::{HookAck, HookError, HookRequest};
+use crate::runtime::links::{LinkAction, LinkError};
 use crate::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, Record, RecordKind, StoreError};
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
@@ -190,6 +194,17 @@ pub struct SourceView {
     pub replicas_differ: bool,
 }
 
+/// A silence as shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SilenceView {
+    /// As it was asked for.
+    pub silence: Silence,
+    /// Where it stands.
+    pub state: SilenceState,
+    /// The alerts that fire now and that it covers, or will.
+    pub covers: Vec<Alert>,
+}
+
 /// A sink as shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SinkView {
@@ -276,6 +291,17 @@ pub enum ActError {
     Refused(Refusal),
 }
 
+/// What a signed link does, to what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkView {
+    /// What it does.
+    pub action: LinkAction,
+    /// Until when it holds (wall clock).
+    pub expires_at: Timestamp,
+    /// To which alert.
+    pub alert: Alert,
+}
+
 /// A running service.
 #[async_trait]
 pub trait Service: Send + Sync {
@@ -317,6 +343,22 @@ pub trait Service: Send + Sync {
     async fn records(&self, kind: RecordKind, limit: usize) -> Result<Vec<Record>, StoreError>;
     /// One record.
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError>;
+    /// What a signed link does, where it is one of ours and holds; looking changes nothing.
+    async fn link(&self, _token: &str) -> Result<LinkView, LinkError> {
+        Err(LinkError::Forged)
+    }
+    /// What a receiver asks for with a request that it signed: by whom, the id of the alert that fires, and a note.
+    async fn hook(&self, _sink: &str, _request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
+        Err(HookError::Unknown)
+    }
+    /// Silences with what they cover: those that hold first, then those to come, then those that are over.
+    async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// Deploys that were marked, newest first.
+    async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
+        Ok(Vec::new())
+    }
     /// `Err` says what is still missing.
     fn ready(&self) -> Result<(), String>;
     /// The service's own clock.

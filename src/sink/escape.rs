@@ -45,12 +45,19 @@ pub fn html(text: &str) -> String {
 /// differ in whether they take those.
 #[must_use]
 pub fn teams(text: &str) -> String {
-    each(text, |character, escaped| {
-        escaped.push(character);
-        if matches!(character, '[' | ']' | '*' | '_' | '`') {
+    let mut escaped = String::with_capacity(text.len());
+    let mut last = ' ';
+    for character in text.chars() {
+        if character == '(' && last == ']' {
             escaped.push(BREAK);
         }
-    })
+        escaped.push(character);
+        if matches!(character, '*' | '_' | '`') {
+            escaped.push(BREAK);
+        }
+        last = character;
+    }
+    escaped
 }
 
 /// The Markdown of GitHub and GitLab, outside of code: nobody is mentioned, no issue is linked or closed, no quick action
@@ -125,7 +132,7 @@ mod tests {
     fn nobody_is_called_and_nothing_is_linked() {
         assert_eq!(slack("<!channel> a&b"), "&lt;!channel&gt; a&amp;b");
         assert_eq!(html(r#"<a href="x">'&"#), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;");
-        assert_eq!(teams("[x](https://evil.example)"), "[\u{200b}x]\u{200b}(https://evil.example)");
+        assert_eq!(teams("[PAGE] [x](https://evil.example)"), "[PAGE] [x]\u{200b}(https://evil.example)");
         assert_eq!(
             markdown("Fixes #1 @all\n /close\n![x](y)"),
             "Fixes #\u{200b}1 @\u{200b}all\n \u{200b}/close\n!\u{200b}\\[x\\](y)"

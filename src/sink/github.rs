@@ -148,9 +148,11 @@ impl Tracker for Tracked {
         let whole = self.ask(Method::Post, "", Some(&created(draft, &self.config)), now).await;
         let (answer, refused) = match whole {
             Ok(answer) => (answer, None),
-            // 404 and 410: there is no repository, or it has no issues.
-            Err(failure) if failure.gone || !is_refused(&failure) => return Err(failure),
-            Err(failure) => (self.ask(Method::Post, "", Some(&plain(draft)), now).await?, Some(failure.message)),
+            // Refused for what is in it, and certainly not made.
+            Err(failure) if matches!(failure.status, Some(403 | 422)) => {
+                (self.ask(Method::Post, "", Some(&plain(draft)), now).await?, Some(failure.message))
+            }
+            Err(failure) => return Err(failure),
         };
         let issue = exchange::json(&answer)?;
         let ticket = ticket(&issue).ok_or_else(|| unexpected(&answer, "number"))?;
@@ -178,12 +180,6 @@ impl Tracker for Tracked {
     async fn close(&self, id: &str, _words: &Words, now: Timestamp) -> Result<(), Failure> {
         self.change(id, &json!({"state": "closed", "state_reason": "completed"}), now).await
     }
-}
-
-/// 403 or 422: refused for what is in it, and certainly not made.
-fn is_refused(failure: &Failure) -> bool {
-    let status = |code| failure.message.starts_with(code);
-    status("status 403") || status("status 422")
 }
 
 #[cfg(test)]

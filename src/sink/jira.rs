@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(refused.verdict, DeliveryVerdict::Refused);
         assert!(refused.message.contains("issue type selected is invalid"), "{}", refused.message);
         let classic = judged(410, None, &[], r#"{"errorMessages":["The requested API has been removed."]}"#);
-        assert_eq!((classic.verdict, classic.gone), (DeliveryVerdict::Misconfigured, true));
+        assert_eq!((classic.verdict, classic.is_gone()), (DeliveryVerdict::Misconfigured, true));
         assert_eq!(judged(401, None, &[], "").verdict, DeliveryVerdict::Misconfigured);
     }
 

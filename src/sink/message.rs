@@ -6,23 +6,19 @@
 
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::card;
-use crate::policy::notification::{Mark, Member, Notification};
+use crate::policy::notification::{Mark, Notification};
 use crate::sink::text::Text;
 
 /// How the line of the card begins that says what to do (INTERFACES 5).
 const WHAT_TO_DO: &str = "do ";
-/// Members of a digest that are listed; of the others the number is told.
-const MEMBERS_SHOWN: usize = 30;
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The first line, with the mark.
     pub headline: String,
-    /// What follows, without members and without what to do.
+    /// What follows, without what to do.
     pub lines: Vec<String>,
-    /// One line for each alert of a digest that the text does not name itself.
-    pub members: Vec<String>,
     /// What to do.
     pub links: Vec<Link>,
     /// The text is the operator's: it says what to do itself, or leaves it out.
@@ -50,13 +46,7 @@ impl Message {
             lines.retain(|line| !line.starts_with(WHAT_TO_DO));
         }
         let headline = if lines.is_empty() { String::new() } else { lines.remove(0) };
-        let named = |member: &Member| told.contains(&member.slo);
-        let members = if templated || notification.members.iter().any(named) {
-            Vec::new()
-        } else {
-            members(&notification.members)
-        };
-        let message = Self { headline: marked(notification.mark, headline), lines, members, links, templated };
+        let message = Self { headline: marked(notification.mark, headline), lines, links, templated };
         (message, alarm)
     }
 
@@ -65,7 +55,7 @@ impl Message {
     pub fn text(&self) -> String {
         let links: Vec<String> = self.links.iter().map(|link| format!("{} {}", link.name, link.address)).collect();
         let what_to_do = (!self.templated && !links.is_empty()).then(|| format!("do     {}", links.join(" | ")));
-        let lines = [&self.headline].into_iter().chain(&self.lines).chain(&self.members).chain(&what_to_do);
+        let lines = [&self.headline].into_iter().chain(&self.lines).chain(&what_to_do);
         lines.map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 }
@@ -98,20 +88,6 @@ fn marked(mark: Option<Mark>, headline: String) -> String {
     if headline.starts_with(word) { headline } else { format!("{word} {headline}") }
 }
 
-fn members(members: &[Member]) -> Vec<String> {
-    let line = |member: &Member| {
-        let word = if member.state == AlertState::Resolved { "RESOLVED" } else { member.severity.name() };
-        let line = format!("[{}] {}: {}", word.to_uppercase(), member.slo, member.reason);
-        line.replace(char::is_control, " ")
-    };
-    let mut lines: Vec<String> = members.iter().take(MEMBERS_SHOWN).map(line).collect();
-    let others = members.len().saturating_sub(MEMBERS_SHOWN);
-    if others > 0 {
-        lines.push(format!("and {others} more"));
-    }
-    lines
-}
-
 /// `do     runbook https://.. | ack https://..`: the names and addresses of the card's last line.
 fn links_of(card: &str) -> Vec<Link> {
     let line = card.lines().rev().find_map(|line| line.strip_prefix(WHAT_TO_DO)).unwrap_or_default();
@@ -129,7 +105,6 @@ fn link(part: &str) -> Option<Link> {
 mod tests {
     use super::*;
     use crate::policy::sample::samples;
-    use crate::spec::policy::AlertSeverity;
 
     fn of(notification: &Notification) -> Message {
         Message::of(&Text::default(), notification).0
@@ -139,9 +114,7 @@ mod tests {
     fn a_card_is_taken_apart_and_put_together_again() {
         for (name, sample) in samples() {
             let message = of(&sample);
-            if sample.members.is_empty() && sample.mark.is_none() {
-                assert_eq!(message.text(), card::render(&sample), "{name}");
-            }
+            assert_eq!(message.text(), card::render(&sample), "{name}");
         }
     }
 
@@ -153,27 +126,6 @@ mod tests {
         assert!(message.headline.starts_with("[TEST] "), "{}", message.headline);
         assert_eq!(marked(sample.mark, message.headline.clone()), message.headline);
         assert_eq!(marked(Some(Mark::Drill), "[PAGE] x".to_owned()), "[DRILL] [PAGE] x");
-    }
-
-    #[test]
-    fn of_a_flood_thirty_are_named_and_the_others_counted() {
-        let (_, mut sample) = samples().remove(0);
-        let member = |number: usize| Member {
-            alert_id: format!("a{number}"),
-            slo: format!("shop/{number}"),
-            severity: AlertSeverity::Page,
-            kind: AlertKind::Burn,
-            state: AlertState::Firing,
-            fired_at: sample.fired_at,
-            resolved_at: None,
-            reason: "3% fail\nof all".to_owned(),
-        };
-        sample.kind = AlertKind::Digest;
-        sample.members = (0..1_000).map(member).collect();
-        let members = of(&sample).members;
-        assert_eq!(members.len(), 31);
-        assert_eq!(members[0], "[PAGE] shop/0: 3% fail of all");
-        assert_eq!(members[30], "and 970 more");
     }
 
     #[test]

@@ -146,6 +146,11 @@ pub trait EventSink: Send + Sync {
     /// One attempt. `now` is the wall clock (signatures).
     async fn deliver(&self, task: &Task, now: Timestamp) -> Outcome;
 
+    /// What would be sent, for people (`slo notify test --dry-run`); `None` where it cannot be told without asking.
+    fn preview(&self, _task: &Task, _now: Timestamp) -> Option<String> {
+        None
+    }
+
     /// Whether it keeps one thing an episode (a ticket, a thread) and needs its handle: then one attempt of a thread is
     /// made at a time.
     fn keeps_threads(&self) -> bool {
@@ -168,6 +173,11 @@ pub trait EventSink: Send + Sync {
 pub trait RefreshSink: Send + Sync {
     /// One attempt to tell of a firing at once. `now` is the wall clock (`endsAt`).
     async fn deliver(&self, notification: &Notification, now: Timestamp) -> Outcome;
+
+    /// What would be sent of a firing, for people; `None` where it cannot be told without asking.
+    fn preview(&self, _notification: &Notification, _now: Timestamp) -> Option<String> {
+        None
+    }
 
     /// Posts the present state of many at once.
     async fn refresh(&self, notifications: &[Notification], now: Timestamp) -> Outcome;

@@ -39,6 +39,10 @@ impl Stdout {
 
 #[async_trait]
 impl EventSink for Stdout {
+    fn preview(&self, task: &Task, _now: Timestamp) -> Option<String> {
+        Some(body::render(&task.notification))
+    }
+
     async fn deliver(&self, task: &Task, _now: Timestamp) -> Outcome {
         let line = format!("{}\n", body::render(&task.notification));
         let mut out = self.out.lock().await;

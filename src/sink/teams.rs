@@ -102,7 +102,7 @@ fn card(notification: &Notification, message: &Message, size: usize, facts: bool
         "size": "Medium",
         "color": color(notification),
     })];
-    let others = message.lines.iter().chain(&message.members).map(String::as_str).collect::<Vec<_>>().join("\n");
+    let others = message.lines.join("\n");
     let others = text.cut_escaped(&others, escape::teams);
     body.extend(others.lines().filter(|line| !line.is_empty()).map(|line| block(line.to_owned())));
     if facts {

@@ -227,6 +227,15 @@ impl EventSink for Webhook {
         let exchange = self.credentials.attempt(|values| self.post(task, (&body, media_type), values, now)).await;
         verdict::judge(&exchange, now).and_alarm(alarm)
     }
+
+    fn preview(&self, task: &Task, now: Timestamp) -> Option<String> {
+        let (body, media_type, alarm) = self.body.render(&task.notification);
+        let request = request(&task.notification, body, None, now);
+        let mut lines: Vec<String> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        lines.push(format!("content-type: {media_type}"));
+        lines.extend(alarm.map(|alarm| format!("(alarm: {alarm})")));
+        Some(format!("{}\n\n{}", lines.join("\n"), request.body))
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod fault;
 pub mod node_exporter;
 pub mod prometheus;
 pub mod remote_write;
+pub mod smtp;
 
 use std::ffi::OsStr;
 use std::future::Future;

@@ -64,9 +64,14 @@ pub async fn deliver(sink: &Sink, task: &Task) -> Outcome {
     outcome
 }
 
-/// Compares with a file of `tests/golden/sinks/`, which is written by hand.
+/// Compares with a file of `tests/golden/sinks/`, which is read by a person before it is committed; what was found instead
+/// is left in cargo's folder for files of tests.
 pub fn golden(name: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sinks").join(name);
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(found.trim_end(), expected.trim_end(), "{}", path.display());
+    if found.trim_end() != expected.trim_end() {
+        let left = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&left, format!("{}\n", found.trim_end())).unwrap();
+        panic!("{} differs from what was found, which is in {}:\n{found}", path.display(), left.display());
+    }
 }

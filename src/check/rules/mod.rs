@@ -20,6 +20,7 @@ mod counter_as_gauge;
 mod duplicate_key;
 mod duplicate_name;
 mod empty_exclusion;
+mod fixed_channel;
 mod foreign_plugin;
 mod foreign_template;
 mod former_id;
@@ -39,10 +40,13 @@ mod no_runbook;
 mod no_window;
 mod not_built;
 mod not_honoured;
+mod opsgenie_ends;
 mod past_exclusion;
 mod plain_http;
 mod policy_misfit;
 mod preset_taken;
+mod receiver_does_it;
+mod retired_connector;
 mod review_overdue;
 mod same_query;
 mod shadowed_tier;
@@ -60,6 +64,7 @@ mod unknown_policy;
 mod unknown_sink;
 mod unknown_source;
 mod unknown_template;
+mod unreachable_route;
 mod unreachable_tier;
 mod unreadable;
 mod unsaid_version;
@@ -131,9 +136,14 @@ pub const ALL: &[Rule] = &[
     unsaid_version::RULE,
     lone_forecast::RULE,
     idle_gate::RULE,
+    unreachable_route::RULE,
+    receiver_does_it::RULE,
     no_reason::RULE,
     past_exclusion::RULE,
     empty_exclusion::RULE,
+    opsgenie_ends::RULE,
+    retired_connector::RULE,
+    fixed_channel::RULE,
     bad_template::RULE,
 ];
 

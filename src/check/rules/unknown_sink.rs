@@ -10,7 +10,7 @@ use crate::diag::{Diagnostic, Severity, codes};
 pub const RULE: Rule = Rule {
     code: codes::UNKNOWN_SINK,
     severity: Severity::Error,
-    page: "A route, an owner or a heartbeat (`watchdog`) names a sink that `sinks` does not define, so it would reach nobody.",
+    page: "A route, an escalation, `fallback`, an owner or a heartbeat (`watchdog`) names a sink that `sinks` does not define, so it would reach nobody.",
     failing: Some(Failing {
         line: 5,
         column: 27,
@@ -65,6 +65,10 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
                 look(config.config, name, found);
             }
         }
+        escalations(config.config, route, found);
+    }
+    for name in config.at.find(&["fallback"]).into_iter().flat_map(At::items) {
+        look(config.config, name, found);
     }
     for watchdog in config.at.find(&["watchdog"]).into_iter().flat_map(At::items) {
         for name in watchdog.find(&["to"]).into_iter().flat_map(At::items) {
@@ -76,6 +80,17 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
             for name in owner.find(&[severity]).into_iter().flat_map(At::items) {
                 look(config.config, name, found);
             }
+        }
+    }
+}
+
+/// One escalation, or a list of them.
+fn escalations(config: &Config, route: At<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(escalate) = route.find(&["escalate"]) else { return };
+    let steps: Vec<At<'_>> = if escalate.find(&["to"]).is_some() { vec![escalate] } else { escalate.items().collect() };
+    for name in steps.into_iter().filter_map(|step| step.find(&["to"])).flat_map(At::items) {
+        if name.text() != Some("owner") {
+            look(config, name, found);
         }
     }
 }

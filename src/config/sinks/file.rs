@@ -1,14 +1,18 @@
 //! `{type: file}`: A file, one JSON object a line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use crate::config::meant::SecretRef;
-use crate::config::sinks::not_built;
-use crate::yaml::{NodeId, Reader};
+use crate::yaml::{NodeId, Reader, Written};
 
 /// A file, one JSON object a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {}
+pub struct File {
+    /// Where it is, or will be; its folder has to be there.
+    pub path: PathBuf,
+}
 
 impl File {
     /// Every secret that it names.
@@ -18,8 +22,23 @@ impl File {
     }
 }
 
+/// As written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Item {
+    path: Option<String>,
+}
+
+impl Written for Item {
+    const NESTED: &'static [&'static str] = &["type"];
+}
+
 /// Reads one; what is wrong is noted.
-pub(super) fn read(reader: &mut Reader<'_>, node: NodeId, _folder: &Path) -> Option<File> {
-    not_built(reader, node, "file");
-    None
+pub(super) fn read(reader: &mut Reader<'_>, node: NodeId, folder: &Path) -> Option<File> {
+    let item: Item = reader.decode(node)?;
+    let Some(path) = item.path.filter(|path| !path.is_empty()) else {
+        reader.missing(node, "path", "the file to append to");
+        return None;
+    };
+    Some(File { path: folder.join(path) })
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::config::meant::SecretRef;
 use crate::config::read::address;
+use crate::config::sinks::{required_secret, ticket_labels};
 use crate::diag::{Diagnostic, codes};
 use crate::yaml::{NodeId, Reader, Written};
 
@@ -56,8 +57,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: NodeId, folder: &Path) -> Opti
         None => Some(URL.to_owned()),
     };
     let repo = read_repo(reader, node, item.repo);
-    let token = super::required_secret(reader, node, "token", folder);
-    let labels = super::ticket_labels(reader, node, item.labels, |label| label.chars().count() <= 50);
+    let token = required_secret(reader, node, "token", folder);
+    let labels = ticket_labels(reader, node, item.labels, |label| label.chars().count() <= 50);
     Some(Github { url: url?, repo: repo?, token: token?, labels, assignees: item.assignees.unwrap_or_default() })
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::config::meant::SecretRef;
 use crate::config::read::address;
+use crate::config::sinks::{required_secret, ticket_labels};
 use crate::diag::{Diagnostic, codes};
 use crate::yaml::{NodeId, Reader, Written};
 
@@ -53,9 +54,9 @@ pub(super) fn read(reader: &mut Reader<'_>, node: NodeId, folder: &Path) -> Opti
         None => Some(URL.to_owned()),
     };
     let project = read_project(reader, node, item.project);
-    let token = super::required_secret(reader, node, "token", folder);
+    let token = required_secret(reader, node, "token", folder);
     // Labels go out as one text with commas between.
-    let labels = super::ticket_labels(reader, node, item.labels, |label| !label.contains(','));
+    let labels = ticket_labels(reader, node, item.labels, |label| !label.contains(','));
     Some(Gitlab { url: url?, project: project?, token: token?, labels })
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::config::meant::SecretRef;
 use crate::config::read::address;
+use crate::config::sinks::{required_secret, ticket_labels};
 use crate::diag::{Diagnostic, codes};
 use crate::yaml::{NodeId, Reader, Written};
 
@@ -59,9 +60,9 @@ pub(super) fn read(reader: &mut Reader<'_>, node: NodeId, folder: &Path) -> Opti
     }
     let url = address(reader, node, "url", item.url.as_deref());
     let project = read_project(reader, node, item.project);
-    let token = super::required_secret(reader, node, "token", folder);
+    let token = required_secret(reader, node, "token", folder);
     let is_label = |label: &str| !label.contains(char::is_whitespace) && label.chars().count() <= 255;
-    let labels = super::ticket_labels(reader, node, item.labels, is_label);
+    let labels = ticket_labels(reader, node, item.labels, is_label);
     let issue_type = item.issue_type.unwrap_or_else(|| ISSUE_TYPE.to_owned());
     Some(Jira { url: url?, project: project?, issue_type, user: item.user, token: token?, labels })
 }

@@ -46,7 +46,7 @@ struct Item {
 }
 
 impl Written for Item {
-    const NESTED: &'static [&'static str] = &["type", "api_key", "priority"];
+    const NESTED: &'static [&'static str] = &["type", "api_key", "priority", "template"];
 }
 
 /// Reads one; what is wrong is noted.

@@ -44,7 +44,7 @@ struct Item {
 }
 
 impl Written for Item {
-    const NESTED: &'static [&'static str] = &["type", "routing_key", "hook_secret", "severity"];
+    const NESTED: &'static [&'static str] = &["type", "routing_key", "hook_secret", "severity", "template"];
 }
 
 /// Reads one; what is wrong is noted.

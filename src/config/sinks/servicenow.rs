@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::config::meant::SecretRef;
 use crate::config::read::{address, secret};
+use crate::config::sinks::required_secret;
 use crate::diag::{Diagnostic, codes};
 use crate::spec::value;
 use crate::yaml::{NodeId, Reader, Written};
@@ -119,6 +120,6 @@ fn read_login(reader: &mut Reader<'_>, node: NodeId, user: Option<String>, folde
     if user.is_none() {
         reader.missing(node, "user", "`user` and `password`, or `token`");
     }
-    let password = super::required_secret(reader, node, "password", folder);
+    let password = required_secret(reader, node, "password", folder);
     Some(ServicenowLogin::Basic { user: user?, password: password? })
 }

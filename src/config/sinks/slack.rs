@@ -57,7 +57,7 @@ struct Item {
 }
 
 impl Written for Item {
-    const NESTED: &'static [&'static str] = &["type", "url", "token", "signing_secret"];
+    const NESTED: &'static [&'static str] = &["type", "url", "token", "signing_secret", "template"];
 }
 
 /// Reads one; what is wrong is noted.

@@ -28,7 +28,7 @@ impl Teams {
 struct Item {}
 
 impl Written for Item {
-    const NESTED: &'static [&'static str] = &["type", "url"];
+    const NESTED: &'static [&'static str] = &["type", "url", "template"];
 }
 
 /// Reads one; what is wrong is noted.

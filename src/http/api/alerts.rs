@@ -3,17 +3,19 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
+use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use crate::http::api::page;
+use crate::http::api::{page, people};
 use crate::http::app::App;
 use crate::http::dto::alert::Alert;
+use crate::http::dto::case::Case;
 use crate::http::dto::list::List;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::listing;
 use crate::http::query::Parameters;
 use crate::policy::alert::Alert as PolicyAlert;
-use crate::store::{AlertFilter, DeliveryFilter};
+use crate::store::{AlertFilter, DeliveryFilter, RecordKind};
 
 /// Rows read from the store for one answer. Older ones are reached by narrower filters: paging through years of rows
 /// is not what an API for people and dashboards is for.
@@ -25,7 +27,11 @@ const DELIVERIES_OF_AN_ALERT: usize = 200;
 /// States of an alert that can be asked for.
 pub const ALERT_STATES: [&str; 3] = ["pending", "firing", "resolved"];
 
-const SEVERITIES: [&str; 3] = ["page", "ticket", "notice"];
+/// What stands behind an alert's id for everything about it.
+const BUNDLE: &str = "/bundle";
+
+/// As written.
+pub const SEVERITIES: [&str; 3] = ["page", "ticket", "notice"];
 
 /// Alerts in any of these states (all where there are none), newest first.
 pub async fn find(app: &App, states: &[&str], filter: &AlertFilter) -> Result<Vec<PolicyAlert>, ApiError> {
@@ -43,14 +49,35 @@ pub async fn find(app: &App, states: &[&str], filter: &AlertFilter) -> Result<Ve
     Ok(alerts)
 }
 
-/// Alerts with the deliveries that came of them.
+/// Alerts with the deliveries that came of them, and what people said.
 pub async fn with_deliveries(app: &App, alerts: &[PolicyAlert]) -> Result<Vec<Alert>, ApiError> {
     let mut shown = Vec::with_capacity(alerts.len());
     for alert in alerts {
         let filter = DeliveryFilter { alert_id: Some(alert.id.clone()), ..DeliveryFilter::default() };
-        shown.push(Alert::new(alert, &app.service.deliveries(&filter, DELIVERIES_OF_AN_ALERT).await?));
+        let deliveries = app.service.deliveries(&filter, DELIVERIES_OF_AN_ALERT).await?;
+        shown.push(Alert::new(alert, &deliveries, &case_of(app, &alert.id).await?));
     }
     Ok(shown)
+}
+
+/// What became of an alert among people and receivers; nothing where nobody did anything yet.
+pub async fn case_of(app: &App, alert: &str) -> Result<Case, ApiError> {
+    let record = app.service.record(RecordKind::Case, alert).await?;
+    Ok(record.and_then(|record| record.text).map_or_else(Case::default, |text| Case::read(&text)))
+}
+
+/// One alert, as shown.
+///
+/// # Errors
+/// 404 where there is none.
+pub async fn shown(app: &App, id: &str) -> Result<Alert, ApiError> {
+    let alert = app.service.alert(id).await?.ok_or_else(|| unknown(id))?;
+    with_deliveries(app, &[alert]).await?.pop().ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: &str) -> ApiError {
+    ApiError::not_found("unknown_alert", format!("there is no alert `{id}`; `/api/v1/alerts` lists those there are"))
+        .with_detail(json!({"alert": id}))
 }
 
 /// Alerts, newest first; at most the newest 10,000 that match.
@@ -99,15 +126,10 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<List<Alert>>,
         (status = 500, description = "the store failed", body = ErrorBody),
     )
 )]
-pub async fn one(State(app): State<App>, Path(id): Path<String>, uri: Uri) -> Result<Json<Alert>, ApiError> {
+pub async fn one(State(app): State<App>, Path(id): Path<String>, uri: Uri) -> Result<Response, ApiError> {
+    if let Some(alert) = id.strip_suffix(BUNDLE) {
+        return people::bundle(&app, alert, &uri).await;
+    }
     Parameters::strict(&uri, &[])?;
-    let alert = app.service.alert(&id).await?.ok_or_else(|| {
-        ApiError::not_found(
-            "unknown_alert",
-            format!("there is no alert `{id}`; `/api/v1/alerts` lists those there are"),
-        )
-        .with_detail(json!({"alert": id}))
-    })?;
-    let mut shown = with_deliveries(&app, &[alert]).await?;
-    shown.pop().map(Json).ok_or_else(|| ApiError::not_found("unknown_alert", format!("there is no alert `{id}`")))
+    Ok(Json(shown(&app, &id).await?).into_response())
 }

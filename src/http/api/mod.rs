@@ -4,9 +4,13 @@
 pub mod alerts;
 pub mod audit;
 pub mod deliveries;
+pub mod hooks;
 pub mod metrics;
 pub mod operations;
 pub mod parts;
+pub mod people;
+pub mod silences;
+pub mod sink_test;
 pub mod slos;
 
 use crate::http::error::ApiError;

@@ -5,12 +5,13 @@ use axum::http::Uri;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use crate::http::api::alerts::{ALERT_STATES, find};
+use crate::http::api::alerts::{ALERT_STATES, case_of, find};
 use crate::http::app::App;
 use crate::http::dashboard::format;
 use crate::http::dashboard::layout::{Frame, counted, encoded, mark, pill, problem, words};
 use crate::http::dashboard::tiers;
 use crate::http::dto::alert::{delivery_state_name, kind_name, state_name};
+use crate::http::dto::case::Case;
 use crate::http::error::ApiError;
 use crate::http::listing::{self, Cursor};
 use crate::http::query::{Parameters, bad};
@@ -71,24 +72,18 @@ pub async fn list(app: &App, frame: &Frame, alerts: &[Alert]) -> Result<Markup, 
     for alert in alerts {
         let filter = DeliveryFilter { alert_id: Some(alert.id.clone()), ..DeliveryFilter::default() };
         let deliveries = app.service.deliveries(&filter, DELIVERIES).await?;
-        items.push(item(frame, alert, &deliveries));
+        items.push(item(frame, alert, &deliveries, &case_of(app, &alert.id).await?));
     }
     Ok(html! { ul.alerts { @for item in &items { (item) } } })
 }
 
-fn item(frame: &Frame, alert: &Alert, deliveries: &[Delivery]) -> Markup {
+fn item(frame: &Frame, alert: &Alert, deliveries: &[Delivery], case: &Case) -> Markup {
     html! {
         li class={ "alert " (alert.severity.name()) " " (state_name(alert.state)) } {
-            div.line {
-                (pill(alert.severity.name()))
-                (tiers::state(alert.state))
-                a.id href=(frame.subject(&alert.slo)) { (alert.slo) }
-                span.quiet { (tiers::kind_words(kind_name(alert.kind))) }
-                @if alert.frozen { (mark("frozen", "The data can neither confirm nor deny it")) }
-                @if alert.held_back_by.is_some() { (mark("held back", "Not sent while an alert above it fires")) }
-            }
+            (line(frame, alert, case))
             p { (alert.reason) }
-            p.quiet { (times(frame, alert)) }
+            p.quiet { (times(frame, alert)) " · " a href=(frame.alert(&alert.id)) { "what happened" } }
+            (said(case))
             details {
                 summary { (counted(alert.transitions.len(), "transition")) ", " (deliveries_counted(deliveries.len())) }
                 @if !alert.tiers.is_empty() { (tiers::table(&alert.tiers)) }
@@ -105,11 +100,48 @@ fn item(frame: &Frame, alert: &Alert, deliveries: &[Delivery]) -> Markup {
     }
 }
 
+/// What an alert is, in one line of marks.
+pub fn line(frame: &Frame, alert: &Alert, case: &Case) -> Markup {
+    html! {
+        div.line {
+            (pill(alert.severity.name()))
+            (tiers::state(alert.state))
+            a.id href=(frame.subject(&alert.slo)) { (alert.slo) }
+            span.quiet { (tiers::kind_words(kind_name(alert.kind))) }
+            @if alert.is_drill() { (mark("drill", "Not life: kept out of precision")) }
+            @if alert.frozen { (mark("frozen", "The data can neither confirm nor deny it")) }
+            @if alert.held_back_by.is_some() { (mark("held back", "Not sent while an alert above it fires")) }
+            @if case.acked.is_some() { (mark("acknowledged", "Somebody took it on: neither repeated nor escalated")) }
+            @if case.quiet.is_some() { (mark("quiet", "Nobody is told of it now")) }
+            @if let Some(verdict) = &case.verdict { (mark(verdict, "What it was worth, as somebody said")) }
+        }
+    }
+}
+
+/// Who took it on, what it was worth, why nobody is told.
+pub fn said(case: &Case) -> Markup {
+    html! {
+        @if let Some(acked) = &case.acked {
+            p { "Acknowledged by " b { (acked.by) } ", " (format::short_moment(acked.at))
+                @if let Some(note) = &acked.note { ": " (note) } }
+        }
+        @if let Some(quiet) = &case.quiet {
+            p { "Quiet: " (quiet.kind) " " b { (quiet.name) }
+                @if let Some(until) = quiet.until { " until " (format::short_moment(until)) }
+                @if !quiet.reason.is_empty() { ", " (quiet.reason) } }
+        }
+        @if let Some(verdict) = &case.verdict {
+            p { "Judged " b { (verdict) } @if let Some(by) = &case.verdict_by { " by " (by) } }
+        }
+    }
+}
+
 fn deliveries_counted(count: usize) -> String {
     if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") }
 }
 
-fn times(frame: &Frame, alert: &Alert) -> String {
+/// Since when, and until when.
+pub fn times(frame: &Frame, alert: &Alert) -> String {
     let matched = format!("matched since {}", format::short_moment(alert.started_at));
     let Some(fired) = alert.fired_at else { return matched };
     let before = if alert.started_at < fired { format!("{matched}, ") } else { String::new() };
@@ -119,6 +151,7 @@ fn times(frame: &Frame, alert: &Alert) -> String {
     };
     let how = match alert.ended_by {
         Some(EndedBy::Withdrawn) => "withdrawn",
+        Some(EndedBy::Closed) if alert.is_drill() => "ended",
         Some(EndedBy::Closed) => "closed by a person",
         Some(EndedBy::KnownFalse) | None => "ended",
     };

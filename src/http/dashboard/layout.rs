@@ -67,6 +67,11 @@ impl Frame {
         }
     }
 
+    /// Address of an alert's page.
+    pub fn alert(&self, id: &str) -> String {
+        format!("{}/alerts/{}", self.prefix, encoded(id))
+    }
+
     /// A whole page.
     pub fn page(&self, title: &str, current: &str, content: &Markup) -> Response {
         Html(self.document(title, current, content).into_string()).into_response()
@@ -108,7 +113,7 @@ impl Frame {
                     }
                     "slo"
                 }
-                nav aria-label="Pages" { (link("/", "SLOs")) (link("/alerts", "Alerts")) (link("/health", "Health")) }
+                nav aria-label="Pages" { (link("/", "SLOs")) (link("/alerts", "Alerts")) (link("/silences", "Silences")) (link("/health", "Health")) }
                 p.data {
                     @if self.sources_down.is_empty() {
                         span.dot.ok aria-hidden="true" {} "Data as of "

@@ -4,13 +4,16 @@
 //! by colour alone; every page works at 390 px, in light and dark, and with 100,000 instances, by parts. Texts of users
 //! are escaped by maud; an address of a user becomes a link only where it is http or https.
 
+pub mod alert;
 pub mod alerts;
 pub mod detail;
 pub mod format;
 pub mod health;
 pub mod layout;
+pub mod link;
 pub mod overview;
 pub mod plot;
+pub mod silences;
 pub mod tiers;
 
 use axum::http::header;

@@ -139,6 +139,7 @@ fn firing_alert(frame: &Frame, alert: &Alert) -> Markup {
             div.line {
                 (pill(alert.severity.name()))
                 a.id href=(frame.subject(&alert.slo)) { (alert.slo) }
+                @if alert.is_drill() { (mark("drill", "Not life: kept out of precision")) }
                 @if alert.frozen { (mark("frozen", "The data can neither confirm nor deny it")) }
                 @if alert.held_back_by.is_some() { (mark("held back", "Not sent while an alert above it fires")) }
                 span.quiet { "for " (format::roughly(frame.as_of.since(since))) }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::http::dto::case::{Acked, Case, Quiet};
 use crate::http::dto::figure::Figure;
 use crate::policy::alert::{
     Alert as PolicyAlert, AlertKind, AlertState, EndedBy, TierView, Transition as PolicyTransition, WindowView,
@@ -48,9 +49,23 @@ pub struct Alert {
     pub reason: String,
     /// Tiers that fire, or that fired last.
     pub tiers: Vec<Tier>,
-    /// Who acknowledged it; not built yet.
-    #[schema(value_type = Option<Object>)]
-    pub acked: Option<Value>,
+    /// Who acknowledged it; the first one counts.
+    pub acked: Option<Acked>,
+    /// `real noise duplicate`: what it was worth, as somebody said.
+    #[serde(default)]
+    pub verdict: Option<String>,
+    /// Why nobody is told now.
+    #[serde(default)]
+    pub quiet: Option<Quiet>,
+    /// From its first telling to its acknowledgement.
+    #[serde(default)]
+    pub time_to_ack_seconds: Option<Figure>,
+    /// From its firing to its end, data time.
+    #[serde(default)]
+    pub time_to_resolve_seconds: Option<Figure>,
+    /// Not life: kept out of precision.
+    #[serde(default)]
+    pub drill: bool,
     /// The alert under which it is held back.
     pub held_back_by: Option<String>,
     /// What differed between bad and good when it was told, and what was deployed last; null where nothing is known.
@@ -207,8 +222,9 @@ pub const fn delivery_state_name(state: DeliveryState) -> &'static str {
 }
 
 impl Alert {
-    /// An alert with its deliveries.
-    pub fn new(alert: &PolicyAlert, deliveries: &[StoreDelivery]) -> Self {
+    /// An alert with its deliveries, newest first, and its case.
+    pub fn new(alert: &PolicyAlert, deliveries: &[StoreDelivery], case: &Case) -> Self {
+        let seconds = |from: Timestamp, to: Timestamp| Figure(to.since(from).seconds_f64());
         Self {
             id: alert.id.clone(),
             dedup_key: alert.dedup_key.clone(),
@@ -225,13 +241,27 @@ impl Alert {
             ended_by: alert.ended_by.map(|by| ended_by_name(by).to_owned()),
             reason: alert.reason.clone(),
             tiers: alert.tiers.iter().map(Tier::from).collect(),
-            acked: None,
+            acked: case.acked.clone(),
+            verdict: case.verdict.clone(),
+            quiet: case.quiet.clone(),
+            time_to_ack_seconds: case
+                .acked
+                .as_ref()
+                .and_then(|acked| Some(seconds(first_told(case, deliveries)?, acked.at))),
+            time_to_resolve_seconds: alert.fired_at.zip(alert.resolved_at).map(|(from, to)| seconds(from, to)),
+            drill: alert.is_drill(),
             held_back_by: alert.held_back_by.clone(),
             evidence: alert.evidence.as_ref().and_then(|evidence| serde_json::to_value(evidence).ok()),
             transitions: alert.transitions.iter().map(Transition::from).collect(),
             deliveries: deliveries.iter().map(Delivery::from).collect(),
         }
     }
+}
+
+/// When anybody was told first, or it was decided to.
+fn first_told(case: &Case, deliveries: &[StoreDelivery]) -> Option<Timestamp> {
+    let firing = deliveries.iter().filter(|delivery| delivery.notification.state == AlertState::Firing);
+    case.first_told_at.or_else(|| firing.map(|delivery| delivery.created_at).min())
 }
 
 impl From<&PolicyTransition> for Transition {

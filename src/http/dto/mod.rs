@@ -6,8 +6,11 @@
 
 pub mod alert;
 pub mod audit;
+pub mod bundle;
+pub mod case;
 pub mod figure;
 pub mod instance;
 pub mod list;
 pub mod plot;
+pub mod silence;
 pub mod state;

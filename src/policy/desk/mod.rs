@@ -14,8 +14,14 @@
 pub mod case;
 mod digest;
 mod join;
+#[cfg(test)]
+mod kit;
 mod look;
 pub mod memory;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

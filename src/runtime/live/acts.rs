@@ -6,15 +6,16 @@
 
 mod ack;
 mod close;
-mod drill;
+pub mod drill;
 mod judge;
 mod mark;
 mod resend;
 mod silence;
 mod test;
 
-use crate::policy::act::{Act, Acted, Actor};
+use crate::policy::act::{Ack, Act, Acted, Actor, AlertVerdict};
 use crate::policy::audit::AuditEntry;
+use crate::policy::machine::Effect;
 use crate::runtime::live::Live;
 use crate::runtime::service::ActError;
 use crate::store::{Commit, Record, RecordKind, StoreError};
@@ -27,8 +28,24 @@ pub(super) struct Prepared {
     pub(super) commit: Commit,
     /// The answer.
     pub(super) acted: Acted,
+    /// Who writes it.
+    pub(super) way: Way,
     /// What has to follow in memory once it is written.
     pub(super) after: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// Who writes an act: what touches who is told of an alert goes through the desk, in the same commit.
+#[derive(Default)]
+pub(super) enum Way {
+    /// The store alone.
+    #[default]
+    Store,
+    /// The desk: this alert is taken on.
+    Ack(String, Ack),
+    /// The desk: what this alert was worth, and who says so.
+    Judge(String, AlertVerdict, String),
+    /// The desk: alerts begin or end.
+    Effects(Vec<Effect>),
 }
 
 impl Live {
@@ -41,11 +58,31 @@ impl Live {
         let mut prepared = self.prepare(&act, by).await?;
         let entry = self.audit_record(&AuditEntry::of(&act, &prepared.acted, by, self.core.clock.now())).await?;
         prepared.commit.records.push(entry);
-        self.core.record_now(prepared.commit).await.inspect_err(|error| self.tell_store(error))?;
+        self.write(prepared.way, prepared.commit).await.inspect_err(|error| {
+            if let ActError::Store(error) = error {
+                self.tell_store(error);
+            }
+        })?;
         if let Some(after) = prepared.after {
             after();
         }
         Ok(prepared.acted)
+    }
+
+    /// Writes it, or nothing at all.
+    async fn write(&self, way: Way, commit: Commit) -> Result<(), ActError> {
+        let core = &self.core;
+        match way {
+            Way::Store => Ok(core.record_now(commit).await?),
+            Way::Ack(alert, ack) => core.acknowledge(&alert, ack, commit).await,
+            Way::Judge(alert, verdict, by) => core.judge(&alert, verdict, &by, commit).await,
+            Way::Effects(effects) => {
+                // What the desk decides is kept for later where it cannot be written: so that is asked before.
+                core.prove_writable(core.clock.now()).await?;
+                core.record(effects, commit).await;
+                Ok(())
+            }
+        }
     }
 
     async fn prepare(&self, act: &Act, by: &Actor) -> Result<Prepared, ActError> {
@@ -59,7 +96,9 @@ impl Live {
             Act::Mark { service, version, at } => mark::prepare(self, service, version, at.unwrap_or(now), now).await,
             Act::Drill { instance, severity } => drill::prepare(self, instance, *severity, by, now).await,
             Act::Resend { delivery } => resend::prepare(self, delivery, now).await,
-            Act::Test { sink, severity } => test::prepare(self, sink, *severity, by, now).await,
+            Act::Test { sink, severity, ends } => {
+                test::prepare(self, (sink, *severity, ends.as_deref()), by, now).await
+            }
             Act::Reload => Err(ActError::Invalid("a reload has a way of its own".to_owned())),
         }
     }
@@ -91,9 +130,4 @@ impl Live {
     fn tell_store(&self, error: &StoreError) {
         self.core.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
     }
-}
-
-/// For the acts that are still to come.
-fn not_built() -> ActError {
-    ActError::Invalid("this is not built yet".to_owned())
 }

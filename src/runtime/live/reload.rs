@@ -45,6 +45,11 @@ impl Live {
                 alerts.insert(name, alert);
             }
         }
+        // What people close meanwhile goes to the entries of now, or waits for the new ones.
+        let mut deciding = Vec::new();
+        for source in old.blueprint.sources.keys() {
+            deciding.push(self.core.deciding(source).await);
+        }
         self.core.configure(Arc::clone(&blueprint.config));
         self.mirrors.take(&blueprint);
         self.stillness.rewritten(&self.core, blueprint.quiet.clone());
@@ -80,6 +85,7 @@ impl Live {
         Self::withdraw_sources(&self.core, alerts).await;
         let loaded = Arc::new(Loaded { blueprint, entries, at: now });
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        drop(deciding);
         Ok(())
     }
 

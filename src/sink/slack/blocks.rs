@@ -27,19 +27,8 @@ pub struct Rendered {
 #[must_use]
 pub fn render(notification: &Notification, message: &Message, has_ack: bool, also: Option<&str>) -> Rendered {
     let text = limits::SLACK_TEXT.cut_card(&message.text(), escape::slack);
-    let mut texts = vec![main_text(notification, message)];
-    texts.extend(chunks(&message.members));
-    texts.extend(also.map(escape::slack));
-    let mut room = limits::SLACK_TOTAL.max;
-    let mut blocks = Vec::new();
-    for text in texts {
-        let length = limits::SLACK_TOTAL.unit.measure(&text);
-        if length > room {
-            break;
-        }
-        room -= length;
-        blocks.push(section(&text));
-    }
+    let mut blocks = vec![section(&main_text(notification, message))];
+    blocks.extend(also.map(|also| section(&limits::SLACK_SECTION.cut_escaped(also, escape::slack))));
     let has_value = limits::SLACK_VALUE.fits(&notification.alert_id);
     if has_ack && has_value && is_firing(notification) {
         let label = json!({ "type": "plain_text", "text": "Ack" });
@@ -96,20 +85,4 @@ fn symbol(notification: &Notification) -> &'static str {
         (_, AlertSeverity::Ticket) => "🟠 ",
         (_, AlertSeverity::Notice) => "🔵 ",
     }
-}
-
-/// The lines in texts that each fit into a section, escaped.
-fn chunks(lines: &[String]) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
-    for line in lines {
-        let line = limits::SLACK_SECTION.at_most(1_000).cut_escaped(line, escape::slack);
-        match texts.last_mut() {
-            Some(text) if limits::SLACK_SECTION.fits(&format!("{text}\n{line}")) => {
-                text.push('\n');
-                text.push_str(&line);
-            }
-            _ => texts.push(line),
-        }
-    }
-    texts
 }

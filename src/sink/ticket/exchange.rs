@@ -21,19 +21,24 @@ pub struct Failure {
     pub verdict: DeliveryVerdict,
     /// For people; no secret in it.
     pub message: String,
-    /// The ticket is not there any more.
-    pub gone: bool,
+    /// With which it was answered, where that is what it failed by.
+    pub status: Option<u16>,
 }
 
 impl Failure {
-    /// This verdict, about something that is there.
+    /// This verdict, whatever the status was.
     pub fn new(verdict: DeliveryVerdict, message: impl Into<String>) -> Self {
-        Self { verdict, message: message.into(), gone: false }
+        Self { verdict, message: message.into(), status: None }
+    }
+
+    /// What was asked for is not there, or not for us.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        matches!(self.status, Some(404 | 410))
     }
 }
 
-/// The general verdict on an exchange ([`verdict::judge`]), and whether a ticket is gone (404, 410): the part that the
-/// trackers share.
+/// The general verdict on an exchange ([`verdict::judge`]): the part that the trackers share.
 ///
 /// # Errors
 /// Where the answer is no success.
@@ -42,8 +47,8 @@ pub fn judge(exchange: Result<Answer, NoAnswer>, now: Timestamp) -> Result<Answe
     match exchange {
         Ok(answer) if outcome.verdict == DeliveryVerdict::Done => Ok(answer),
         exchange => {
-            let gone = exchange.is_ok_and(|answer| matches!(answer.status, 404 | 410));
-            Err(Failure { verdict: outcome.verdict, message: outcome.message, gone })
+            let status = exchange.ok().map(|answer| answer.status);
+            Err(Failure { verdict: outcome.verdict, message: outcome.message, status })
         }
     }
 }

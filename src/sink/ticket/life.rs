@@ -66,6 +66,8 @@ pub struct Asked {
 pub enum Why {
     /// A second alert of the episode.
     Again,
+    /// It fires, and its ticket was found, made by whom is not known: a copy of the service, or this one before a crash.
+    Found,
     /// The same alert, changed.
     Changed,
     /// It is over; this many alerts of the episode fire still.
@@ -112,6 +114,8 @@ pub struct Life<'a> {
     known: Known,
     under_way: Option<Step>,
     looked: bool,
+    /// Its ticket was found open, and is not known to be of this notification.
+    stranger: bool,
     open: Option<bool>,
     vanished: bool,
     reopen_tried: bool,
@@ -142,6 +146,7 @@ impl<'a> Life<'a> {
             known,
             under_way: None,
             looked: false,
+            stranger: false,
             open: None,
             vanished: false,
             reopen_tried: false,
@@ -219,6 +224,7 @@ impl<'a> Life<'a> {
         match self.open {
             None => Ok(Step::Read(ticket)),
             Some(false) if !self.reopen_tried => Ok(Step::Reopen(ticket)),
+            _ if self.stranger => Ok(Step::Comment(ticket, Why::Found)),
             _ => Ok(Step::Comment(ticket, Why::Again)),
         }
     }
@@ -236,7 +242,7 @@ impl<'a> Life<'a> {
                 self.achieved(step, got);
                 None
             }
-            Err(failure) => self.failed(step, failure),
+            Err(failure) => self.failed(step, &failure),
         }
     }
 
@@ -265,17 +271,15 @@ impl<'a> Life<'a> {
         let Some(found) = found else { return };
         self.open = Some(found.open);
         self.known.ticket = Some(found.ticket);
-        let mine = match self.known.asked.take() {
-            Some(asked) => asked.by == self.notification().id,
-            None => self.task.perhaps_told,
-        };
+        let mine = self.known.asked.take().is_some_and(|asked| asked.by == self.notification().id);
         // Our own create got through after all: its text says what this notification does.
         if mine && found.open && !self.is_over() {
             self.told();
         }
+        self.stranger = !mine && found.open;
     }
 
-    fn failed(&mut self, step: &Step, failure: Failure) -> Option<Outcome> {
+    fn failed(&mut self, step: &Step, failure: &Failure) -> Option<Outcome> {
         let is_final = matches!(failure.verdict, DeliveryVerdict::Refused | DeliveryVerdict::Misconfigured);
         match step {
             Step::Look if is_final && self.known.asked.is_none() && !self.task.perhaps_told => {
@@ -288,7 +292,7 @@ impl<'a> Life<'a> {
                 }
                 Some(self.outcome(failure.verdict, &failure.message))
             }
-            Step::Read(_) | Step::Reopen(_) | Step::Comment(..) | Step::Close(_) if failure.gone => {
+            Step::Read(_) | Step::Reopen(_) | Step::Comment(..) | Step::Close(_) if failure.is_gone() => {
                 self.gone(&failure.message)
             }
             Step::Reopen(_) if is_final => {
@@ -384,5 +388,134 @@ impl<'a> Life<'a> {
             Ok(handle) => outcome.with_handle(handle),
             Err(_) => outcome,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::sample::samples;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_230_000);
+    const SETTLES: Length = Length::from_seconds(60);
+
+    fn notification(state: AlertState) -> Notification {
+        let fits = |one: &Notification| one.state == state && one.kind == AlertKind::Burn;
+        samples().into_iter().map(|(_, one)| one).find(fits).unwrap()
+    }
+
+    fn task(state: AlertState, known: &Known) -> Task {
+        let handle = (*known != Known::default()).then(|| serde_json::to_string(known).unwrap());
+        Task { notification: notification(state), handle, perhaps_told: false }
+    }
+
+    fn ticket() -> Ticket {
+        Ticket { id: "7".to_owned(), url: "https://tracker.example/7".to_owned() }
+    }
+
+    fn known(outcome: &Outcome) -> Known {
+        serde_json::from_str(outcome.handle.as_deref().unwrap()).unwrap()
+    }
+
+    /// Steps taken where the tracker answers each with success, and the outcome.
+    fn walk(task: &Task, now: Timestamp, found: Option<Found>, open: bool) -> (Vec<Step>, Outcome) {
+        let mut life = Life::of(task, SETTLES, now);
+        let mut steps = Vec::new();
+        loop {
+            let step = match life.next_step() {
+                Ok(step) => step,
+                Err(outcome) => return (steps, outcome),
+            };
+            let got = match step {
+                Step::Look => Got::Found(found.clone()),
+                Step::Create => Got::Created(Created { ticket: ticket(), warning: None }),
+                Step::Read(_) => Got::Open(open),
+                _ => Got::Nothing,
+            };
+            steps.push(step.clone());
+            assert!(steps.len() < 10, "{steps:?}");
+            assert_eq!(life.after(&step, Ok(got)), None);
+        }
+    }
+
+    #[test]
+    fn a_firing_is_looked_for_and_created_and_then_told_once() {
+        let (steps, outcome) = walk(&task(AlertState::Firing, &Known::default()), NOW, None, true);
+        assert_eq!(steps, [Step::Look, Step::Create]);
+        let told = known(&outcome);
+        assert_eq!((told.ticket.clone(), told.firing.len(), told.comments), (Some(ticket()), 1, 0));
+        let (steps, outcome) = walk(&task(AlertState::Firing, &told), NOW, None, true);
+        assert_eq!((steps, outcome.verdict), (vec![], DeliveryVerdict::Done));
+        let (steps, outcome) = walk(&task(AlertState::Resolved, &told), NOW, None, true);
+        assert_eq!(steps, [Step::Comment(ticket(), Why::Over(0)), Step::Close(ticket())]);
+        let over = Known { told: None, ..known(&outcome) };
+        let (steps, _) = walk(&task(AlertState::Firing, &over), NOW, None, false);
+        let again = [Step::Read(ticket()), Step::Reopen(ticket()), Step::Comment(ticket(), Why::Again)];
+        assert_eq!(steps, again);
+    }
+
+    #[test]
+    fn after_a_create_that_may_have_got_through_none_is_made_until_it_must_be_found() {
+        let firing = task(AlertState::Firing, &Known::default());
+        let mut life = Life::of(&firing, SETTLES, NOW);
+        assert_eq!(life.next_step(), Ok(Step::Look));
+        life.after(&Step::Look, Ok(Got::Found(None)));
+        let lost = Failure::new(DeliveryVerdict::Ambiguous, "reset");
+        let outcome = life.after(&Step::Create, Err(lost)).unwrap();
+        assert_eq!(outcome.verdict, DeliveryVerdict::Ambiguous);
+        let asked = known(&outcome);
+        for (seconds, expected) in [(1, 1), (59, 1), (60, 2)] {
+            let (steps, _) = walk(&task(AlertState::Firing, &asked), NOW + Length::from_seconds(seconds), None, true);
+            assert_eq!(steps.len(), expected, "{seconds} s: {steps:?}");
+        }
+        // A clock that was set back by a day waits no longer than that.
+        let (_, outcome) = walk(&task(AlertState::Firing, &asked), NOW + Length::from_days(-1), None, true);
+        assert_eq!(known(&outcome).asked.unwrap().at, NOW + Length::from_days(-1));
+        let found = Some(Found { ticket: ticket(), open: true });
+        let (steps, outcome) = walk(&task(AlertState::Firing, &asked), NOW, found.clone(), true);
+        assert_eq!((steps, known(&outcome).firing.len()), (vec![Step::Look], 1), "ours: it says what we would say");
+        // After a crash nothing is known but that a try was made.
+        let crashed = Task { perhaps_told: true, ..firing };
+        let (steps, outcome) = walk(&crashed, NOW, None, true);
+        assert_eq!((steps, outcome.verdict), (vec![Step::Look], DeliveryVerdict::Retry(None)));
+        let (steps, _) = walk(&crashed, NOW, found, true);
+        assert_eq!(steps, [Step::Look, Step::Comment(ticket(), Why::Found)]);
+    }
+
+    #[test]
+    fn a_refused_look_holds_back_a_second_create_and_no_first_one() {
+        let refused = || Err(Failure::new(DeliveryVerdict::Refused, "status 400"));
+        let firing = task(AlertState::Firing, &Known::default());
+        let mut life = Life::of(&firing, SETTLES, NOW);
+        assert_eq!(life.after(&Step::Look, refused()), None);
+        assert_eq!(life.next_step(), Ok(Step::Create));
+        let crashed = Task { perhaps_told: true, ..firing };
+        let outcome = Life::of(&crashed, SETTLES, NOW).after(&Step::Look, refused()).unwrap();
+        assert_eq!(outcome.verdict, DeliveryVerdict::Refused);
+    }
+
+    #[test]
+    fn cut_off_in_time_it_is_known_what_may_have_been_done() {
+        let firing = task(AlertState::Firing, &Known::default());
+        for (step, verdict, asked) in [
+            (Step::Look, DeliveryVerdict::Retry(None), false),
+            (Step::Create, DeliveryVerdict::Ambiguous, true),
+            (Step::Close(ticket()), DeliveryVerdict::Ambiguous, false),
+        ] {
+            let mut life = Life::of(&firing, SETTLES, NOW);
+            life.begin(&step);
+            let outcome = life.out_of_time();
+            assert_eq!((outcome.verdict, outcome.handle.is_some()), (verdict, asked), "{step:?}");
+        }
+    }
+
+    #[test]
+    fn a_handle_that_cannot_be_read_is_no_silence_and_what_is_no_alert_makes_no_ticket() {
+        let strange = Task { handle: Some("4711".to_owned()), ..task(AlertState::Firing, &Known::default()) };
+        assert_eq!(walk(&strange, NOW, None, true).0, [Step::Look, Step::Create]);
+        let mut beat = task(AlertState::Firing, &Known::default());
+        beat.notification.kind = AlertKind::Watchdog;
+        let (steps, outcome) = walk(&beat, NOW, None, true);
+        assert_eq!((steps, outcome.verdict), (vec![], DeliveryVerdict::Misconfigured));
     }
 }

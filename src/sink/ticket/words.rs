@@ -83,6 +83,7 @@ pub fn comment(notification: &Notification, why: Why, base: Option<&str>) -> Wor
     let first = match why {
         Why::Over(others) => return over(notification, others),
         Why::Again => "A second alert of this episode fires.",
+        Why::Found => "It fires; this ticket of the episode was there before.",
         Why::Changed => "Still firing, and changed.",
     };
     let mut lead = mark(notification);

@@ -1,18 +1,51 @@
-//! An alert whose data will not come back is ended.
+//! An alert whose data will not come back is ended. What was held back under it goes out at the next slice end at which
+//! it matches; it starts again itself only after a slice end without a match (SEMANTICS 6).
 
-use crate::policy::act::Actor;
+use crate::policy::act::{Acted, Actor};
+use crate::policy::alert::AlertKind;
+use crate::policy::book::Closer;
+use crate::runtime::closing;
+use crate::runtime::entry::SharedEntry;
 use crate::runtime::live::Live;
-use crate::runtime::live::acts::{Prepared, not_built};
+use crate::runtime::live::acts::{Prepared, Way, ack, drill};
 use crate::runtime::service::ActError;
 use crate::units::Timestamp;
 
-/// What ending it changes.
+/// What ending it changes. The alerts in memory follow once it is written; until then nothing else is decided of them.
 pub(super) async fn prepare(
-    _live: &Live,
-    _alert: &str,
-    _note: Option<&str>,
-    _by: &Actor,
-    _now: Timestamp,
+    live: &Live,
+    alert: &str,
+    note: Option<&str>,
+    by: &Actor,
+    now: Timestamp,
 ) -> Result<Prepared, ActError> {
-    Err(not_built())
+    let found = ack::firing(live, alert, "closed").await?;
+    let message = format!("closed by `{}`", by.name);
+    if found.is_drill() {
+        let way = Way::Effects(vec![drill::ended(live, &found, &message, now).await?]);
+        return Ok(Prepared { acted: Acted { id: found.id, message }, way, ..Prepared::default() });
+    }
+    if found.kind == AlertKind::Source {
+        let remedy = "it ends with the first answer, or when its source leaves the files; acknowledge it meanwhile";
+        return Err(ActError::Conflict(format!("the alert of a source is not closed by hand: {remedy}")));
+    }
+    let gone = || ActError::Conflict("the alert ends just now".to_owned());
+    let source = holder(live, alert).ok_or_else(gone)?.slo().source.clone();
+    let deciding = live.core.deciding(&source).await;
+    // Looked for again: a reload may have come between.
+    let entry = holder(live, alert).ok_or_else(gone)?;
+    let closer = Closer { by: &by.name, note: note.unwrap_or_default() };
+    let (book, evaluated) = closing::closed(&entry, alert, now, closer).ok_or_else(gone)?;
+    let after = move || {
+        closing::take(&entry, book);
+        drop(deciding);
+    };
+    let way = Way::Effects(evaluated.effects);
+    let acted = Acted { id: found.id, message };
+    Ok(Prepared { commit: evaluated.commit, acted, way, after: Some(Box::new(after)) })
+}
+
+/// The SLO whose alert it is.
+fn holder(live: &Live, alert: &str) -> Option<SharedEntry> {
+    live.entries().into_iter().find(|entry| entry.with(|inner| inner.book.alerts().any(|known| known.id == alert)))
 }

@@ -1,18 +1,31 @@
-//! Somebody says what an alert was worth.
+//! Somebody says what an alert was worth. It may be said again: the newest counts.
 
-use crate::policy::act::{Actor, AlertVerdict};
+use crate::policy::act::{Acted, Actor, AlertVerdict};
+use crate::policy::alert::AlertState;
 use crate::runtime::live::Live;
-use crate::runtime::live::acts::{Prepared, not_built};
+use crate::runtime::live::acts::{Prepared, Way, ack};
 use crate::runtime::service::ActError;
 use crate::units::Timestamp;
 
 /// What saying so changes.
 pub(super) async fn prepare(
-    _live: &Live,
-    _alert: &str,
-    _verdict: AlertVerdict,
-    _by: &Actor,
+    live: &Live,
+    alert: &str,
+    verdict: AlertVerdict,
+    by: &Actor,
     _now: Timestamp,
 ) -> Result<Prepared, ActError> {
-    Err(not_built())
+    let found = ack::known(live, alert).await?;
+    if found.is_drill() {
+        return Err(ActError::Conflict("a drill is kept out of precision: it has no verdict".to_owned()));
+    }
+    if !matches!(found.state, AlertState::Firing | AlertState::Resolved) {
+        return Err(ActError::Conflict("the alert only waits to fire: there is nothing to judge yet".to_owned()));
+    }
+    let message = match ack::case(live, alert).await?.and_then(|case| case.verdict) {
+        Some(before) if before != verdict => format!("judged `{}`, no longer `{}`", verdict.name(), before.name()),
+        _ => format!("judged `{}`", verdict.name()),
+    };
+    let way = Way::Judge(alert.to_owned(), verdict, by.name.clone());
+    Ok(Prepared { acted: Acted { id: found.id, message }, way, ..Prepared::default() })
 }

@@ -42,5 +42,10 @@ pub(super) async fn prepare(
     let acted = Acted { id: record.id.clone(), message };
     let (core, stillness, id) = (live.core.clone(), live.stillness.clone(), record.id.clone());
     let after = move || stillness.deployed(&core, id, deploy);
-    Ok(Prepared { commit: Commit { records: vec![record], ..Commit::default() }, acted, after: Some(Box::new(after)) })
+    Ok(Prepared {
+        commit: Commit { records: vec![record], ..Commit::default() },
+        acted,
+        after: Some(Box::new(after)),
+        ..Prepared::default()
+    })
 }

@@ -54,5 +54,10 @@ fn prepared(live: &Live, silences: Vec<Silence>, acted: Acted) -> Prepared {
     let records = silences.iter().map(silence_record).collect();
     let (core, stillness) = (live.core.clone(), live.stillness.clone());
     let after = move || stillness.take(&core, silences);
-    Prepared { commit: Commit { records, ..Commit::default() }, acted, after: Some(Box::new(after)) }
+    Prepared {
+        commit: Commit { records, ..Commit::default() },
+        acted,
+        after: Some(Box::new(after)),
+        ..Prepared::default()
+    }
 }

@@ -1,0 +1,165 @@
+//! `slo alerts ack|close|verdict|bundle`: what people do with alerts of a running service.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use crate::cli::alerts::find::{Found, find};
+use crate::cli::client::{Client, Refused, decoded};
+use crate::cli::printer::Printer;
+use crate::cli::table::printable;
+use crate::cli::{FAILED, FINDINGS, Server};
+use crate::http::dto::bundle::{Bundle, Done};
+use crate::http::markdown;
+
+/// Options of `slo alerts ack` and `slo alerts close`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Word {
+    /// The alerts' ids or dedup keys, or begins of ids that are the only ones so
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// In your words
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Who does it; a token's name goes before it
+    #[command(flatten)]
+    pub by: By,
+    /// Which service is asked.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `slo alerts verdict`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Verdict {
+    /// What they were worth
+    #[arg(value_name = "VERDICT", value_parser = ["real", "noise", "duplicate"])]
+    pub verdict: String,
+    /// The alerts' ids or dedup keys, or begins of ids that are the only ones so
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// Who says so; a token's name goes before it
+    #[command(flatten)]
+    pub by: By,
+    /// Which service is asked.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `slo alerts bundle`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Everything {
+    /// The alerts' ids or dedup keys, or begins of ids that are the only ones so
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    pub format: Format,
+    /// Which service is asked.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Who acts.
+#[derive(Clone, Debug, clap::Args)]
+pub struct By {
+    /// Who acts, where no token says
+    #[arg(long = "by", value_name = "NAME", env = "USER", hide_env = true)]
+    pub name: Option<String>,
+}
+
+/// How everything about an alert is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One object an alert, as the API answers
+    Json,
+    /// For a review or a ticket
+    Md,
+}
+
+/// Acknowledges or closes, as `action` says.
+///
+/// # Errors
+/// Where the service does not answer.
+pub fn run_word(action: &str, word: &Word, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let body = json!({"by": word.by.name, "note": word.note});
+    Client::block_on(post_each(&word.server, &word.ids, (action, &body), printer))
+}
+
+/// Judges.
+///
+/// # Errors
+/// Where the service does not answer.
+pub fn run_verdict(verdict: &Verdict, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let body = json!({"by": verdict.by.name, "verdict": verdict.verdict});
+    Client::block_on(post_each(&verdict.server, &verdict.ids, ("verdict", &body), printer))
+}
+
+/// Prints everything about each.
+///
+/// # Errors
+/// Where the service does not answer.
+pub fn run_bundle(everything: &Everything, printer: &Printer) -> anyhow::Result<ExitCode> {
+    Client::block_on(async {
+        let client = Client::new(&everything.server)?;
+        let mut code = ExitCode::SUCCESS;
+        for id in &everything.ids {
+            let Some(id) = meant(&client, id, printer).await? else {
+                code = ExitCode::from(FINDINGS);
+                continue;
+            };
+            let bundle = client.get(&["api", "v1", "alerts", &id, "bundle"], &[]).await?;
+            match everything.format {
+                Format::Json => printer.data(&(serde_json::to_string_pretty(&bundle)? + "\n"))?,
+                Format::Md => printer.data(&markdown::bundle(&decoded::<Bundle>(bundle)?))?,
+            }
+        }
+        Ok(code)
+    })
+}
+
+/// Posts to each, and says what came of it. One that is refused does not keep the others from being done.
+async fn post_each(
+    server: &Server,
+    ids: &[String],
+    (action, body): (&str, &Value),
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
+    let client = Client::new(server)?;
+    let mut done = 0_usize;
+    let mut refused_by_service = false;
+    for id in ids {
+        let Some(id) = meant(&client, id, printer).await? else { continue };
+        match client.post(&["api", "v1", "alerts", &id, action], body).await {
+            Ok(answer) => {
+                let answer: Done = decoded(answer)?;
+                printer.say(&format!("{}: {}", printable(&id), printable(&answer.message)));
+                done += 1;
+            }
+            Err(error) => {
+                let refused = error.downcast::<Refused>()?;
+                refused_by_service |= refused.status.is_server_error() || matches!(refused.status.as_u16(), 401 | 403);
+                printer.say(&format!("{}: {}", printable(&id), printable(&refused.message)));
+            }
+        }
+    }
+    let next = if done > 0 { "; `slo alerts show ID` tells what happened" } else { "" };
+    printer.say(&format!("{done} of {} done{next}", ids.len()));
+    Ok(match (done == ids.len(), refused_by_service) {
+        (true, _) => ExitCode::SUCCESS,
+        (false, true) => ExitCode::from(FAILED),
+        (false, false) => ExitCode::from(FINDINGS),
+    })
+}
+
+/// The id that is meant; says why where none is.
+async fn meant(client: &Client, text: &str, printer: &Printer) -> anyhow::Result<Option<String>> {
+    match find(client, text).await? {
+        Found::One(alert) => Ok(Some(alert.id)),
+        Found::None(why) => {
+            printer.say(&why);
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! `/a/{token}`: what a signed link does. Looking shows a button and changes nothing, for scanners of mail follow links;
+//! pressing it acts, whatever address we listen on: the signature is the permission.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use maud::{Markup, html};
+
+use crate::http::api::alerts::case_of;
+use crate::http::app::App;
+use crate::http::dashboard::format;
+use crate::http::dashboard::layout::{Frame, mark, pill, problem};
+use crate::http::dashboard::tiers;
+use crate::http::dto::alert::state_name;
+use crate::http::error::ApiError;
+use crate::http::query::Parameters;
+use crate::policy::act::{Act, Actor, SilenceDraft};
+use crate::policy::alert::{Alert, AlertState};
+use crate::policy::silence::LabelMatcher;
+use crate::runtime::links::{LinkAction, LinkError, MUTE};
+use crate::runtime::service::LinkView;
+use crate::store::DeliveryFilter;
+
+/// Who acts where no name is typed in, and on what way.
+const VIA: &str = "link";
+/// Longest name that is taken, in characters.
+const NAME_LONGEST: usize = 100;
+
+/// Answers GET: what the link does, and a button.
+pub async fn page(State(app): State<App>, Path(token): Path<String>, uri: Uri) -> Response {
+    shown(&app, &token, &uri).await.unwrap_or_else(|error| problem(&app, &uri, &error))
+}
+
+/// Answers POST: does it.
+pub async fn act(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    uri: Uri,
+    form: Result<Bytes, BytesRejection>,
+) -> Response {
+    // The name is a courtesy: without a form that can be read it is nobody's.
+    let form = form.unwrap_or_default();
+    done(&app, &token, &uri, &form).await.unwrap_or_else(|error| problem(&app, &uri, &error))
+}
+
+async fn shown(app: &App, token: &str, uri: &Uri) -> Result<Response, ApiError> {
+    let frame = still(app, uri)?;
+    let link = app.service.link(token).await.map_err(|error| refused(&error))?;
+    let acked = case_of(app, &link.alert.id).await?.acked;
+    let over = over(&link.alert);
+    let taken = acked.filter(|_| link.action == LinkAction::Ack);
+    let content = html! {
+        section.card {
+            h1 { (title(link.action)) }
+            (about(&frame, &link.alert))
+            p { (what(link.action)) }
+            @if let Some(over) = over {
+                p.notice-bar role="status" { (over) }
+            } @else if let Some(acked) = taken {
+                p.notice-bar role="status" { (acked.by) " acknowledged it already, " (format::moment(acked.at)) "." }
+            } @else {
+                form.filter method="post" {
+                    label { "Your name" input name="by" maxlength=(NAME_LONGEST) autocomplete="name" placeholder="link"; }
+                    button type="submit" { (title(link.action)) }
+                }
+            }
+            p.quiet { "This link holds until " (format::moment(link.expires_at)) "." }
+        }
+    };
+    Ok(frame.page(title(link.action), "", &content))
+}
+
+async fn done(app: &App, token: &str, uri: &Uri, form: &Bytes) -> Result<Response, ApiError> {
+    let frame = still(app, uri)?;
+    let link = app.service.link(token).await.map_err(|error| refused(&error))?;
+    if let Some(over) = over(&link.alert) {
+        return Err(ApiError::new(StatusCode::CONFLICT, "conflict", over));
+    }
+    let by = Actor { name: name(form).unwrap_or_else(|| VIA.to_owned()), via: VIA.to_owned() };
+    let act = match link.action {
+        LinkAction::Ack => Act::Ack { alert: link.alert.id.clone(), note: None },
+        LinkAction::Mute => Act::Silence(silence(app, &link, &by).await?),
+    };
+    let acted = app.service.act(act, &by).await?;
+    let content = html! {
+        section.card {
+            h1 { "Done" }
+            (about(&frame, &link.alert))
+            p.notice-bar role="status" {
+                @match link.action {
+                    LinkAction::Ack => (acted.message),
+                    LinkAction::Mute => { "Muted for " (MUTE) ". " (acted.message) },
+                }
+            }
+            p { a href=(frame.subject(&link.alert.slo)) { "Why it fires" } }
+        }
+    };
+    Ok(frame.page("Done", "", &content).into_response())
+}
+
+/// A page that does not load itself again: it holds a form, or what came of it.
+fn still(app: &App, uri: &Uri) -> Result<Frame, ApiError> {
+    let mut frame = Frame::new(app, uri, &Parameters::default())?;
+    frame.refresh = 0;
+    Ok(frame)
+}
+
+fn about(frame: &Frame, alert: &Alert) -> Markup {
+    html! {
+        div.line {
+            (pill(alert.severity.name()))
+            (tiers::state(alert.state))
+            a.id href=(frame.subject(&alert.slo)) { (alert.slo) }
+            @if alert.is_drill() { (mark("drill", "Not life: nothing is wrong")) }
+        }
+        p { (alert.reason) }
+    }
+}
+
+const fn title(action: LinkAction) -> &'static str {
+    match action {
+        LinkAction::Ack => "Acknowledge",
+        LinkAction::Mute => "Mute for 1 h",
+    }
+}
+
+const fn what(action: LinkAction) -> &'static str {
+    match action {
+        LinkAction::Ack => {
+            "The button says that you take this alert on: it is neither repeated nor escalated any more."
+        }
+        LinkAction::Mute => "The button silences this alert's labels for 1 h. Still firing then, it is told once more.",
+    }
+}
+
+/// Why nothing can be done any more.
+fn over(alert: &Alert) -> Option<String> {
+    let ended = alert.resolved_at.map_or_else(String::new, |at| format!(", {}", format::moment(at)));
+    match alert.state {
+        AlertState::Firing => None,
+        AlertState::Resolved => Some(format!("The alert has ended{ended}: nothing is left to do.")),
+        state => Some(format!("The alert is {}: there is nothing to do.", state_name(state))),
+    }
+}
+
+/// A silence of exactly this alert's labels.
+async fn silence(app: &App, link: &LinkView, by: &Actor) -> Result<SilenceDraft, ApiError> {
+    let filter = DeliveryFilter { alert_id: Some(link.alert.id.clone()), ..DeliveryFilter::default() };
+    let told = app.service.deliveries(&filter, 1).await?.into_iter().next();
+    let missing = || ApiError::new(StatusCode::CONFLICT, "conflict", "nobody was told of this alert: nothing to mute");
+    let labels = told.ok_or_else(missing)?.notification.labels;
+    let matcher = |(name, value)| LabelMatcher { name, value, is_regex: false, is_equal: true };
+    Ok(SilenceDraft {
+        id: None,
+        matchers: labels.into_iter().map(matcher).collect(),
+        created_by: by.name.clone(),
+        comment: "muted by the link in a message".to_owned(),
+        starts_at: None,
+        ends_at: app.service.now() + MUTE,
+    })
+}
+
+/// The name that was typed in.
+fn name(form: &Bytes) -> Option<String> {
+    let form = std::str::from_utf8(form).ok()?;
+    let uri: Uri = format!("/?{form}").parse().ok()?;
+    let fields = Parameters::lenient(&uri).ok()?;
+    let name: String = fields.one("by").ok()??.chars().filter(|c| !c.is_control()).take(NAME_LONGEST).collect();
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+fn refused(error: &LinkError) -> ApiError {
+    let (status, code) = match error {
+        LinkError::Forged => (StatusCode::FORBIDDEN, "forged_link"),
+        LinkError::Expired => (StatusCode::GONE, "expired_link"),
+        LinkError::Gone => (StatusCode::NOT_FOUND, "unknown_alert"),
+        LinkError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_failed"),
+    };
+    ApiError::new(status, code, error.to_string())
+}

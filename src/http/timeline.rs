@@ -1,0 +1,73 @@
+//! What happened to one alert, in order: its own changes, who was told, what people did.
+//!
+//! Changes of state are at slice ends (data time), everything else on the wall clock; among equals the change comes first,
+//! since it is why the rest happened.
+
+use crate::http::dashboard::layout::words;
+use crate::http::dto::alert::{Alert, Delivery};
+use crate::http::dto::audit::Audited;
+use crate::http::dto::case::Case;
+use crate::store::UNDER_WAY;
+use crate::units::Timestamp;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// When.
+    pub at: Timestamp,
+    /// In a word or two.
+    pub what: String,
+    /// More about it.
+    pub detail: String,
+}
+
+/// All of it, oldest first.
+#[must_use]
+pub fn of(alert: &Alert, case: &Case, audit: &[Audited]) -> Vec<Happened> {
+    let happened = |at, what: String, detail: &str| Happened { at, what, detail: detail.to_owned() };
+    let mut all: Vec<Happened> = Vec::new();
+    for step in &alert.transitions {
+        all.push(happened(step.at, words(&step.to).1.to_owned(), &step.reason));
+    }
+    for delivery in alert.deliveries.iter().rev() {
+        for attempt in &delivery.attempts {
+            let what = match (attempt.outcome.as_str(), is_end(delivery)) {
+                ("done", true) => format!("{} told of the end", delivery.sink),
+                ("done", false) => format!("{} told", delivery.sink),
+                _ if attempt.message == UNDER_WAY => format!("{} is being told", delivery.sink),
+                (outcome, _) => format!("{} not told: {outcome}", delivery.sink),
+            };
+            all.push(happened(attempt.at, what, &attempt.message));
+        }
+    }
+    if let Some(at) = case.escalated_at {
+        all.push(happened(at, "Escalated".to_owned(), "nobody had acknowledged it"));
+    }
+    for entry in audit {
+        all.push(happened(entry.at, said(entry), &entry.detail));
+    }
+    // An acknowledgement whose entry in the audit is older than what is kept.
+    let is_kept = |by: &str| audit.iter().any(|entry| entry.action == "ack" && entry.actor == by);
+    if let Some(acked) = case.acked.as_ref().filter(|acked| !is_kept(&acked.by)) {
+        let note = acked.note.as_deref().unwrap_or_default();
+        all.push(happened(acked.at, format!("Acknowledged by {}", acked.by), note));
+    }
+    all.sort_by_key(|happened| happened.at);
+    all
+}
+
+fn said(entry: &Audited) -> String {
+    let what = match entry.action.as_str() {
+        "ack" => "Acknowledged",
+        "close" => "Closed",
+        "verdict" => "Judged",
+        other => other,
+    };
+    format!("{what} by {} ({})", entry.actor, entry.via)
+}
+
+/// Whether a delivery tells of an end: ends have even numbers in their episode.
+fn is_end(delivery: &Delivery) -> bool {
+    let numbers = delivery.notification_id.rsplit('/').filter_map(|part| part.parse::<u32>().ok());
+    numbers.take(1).any(|number| number % 2 == 0)
+}

@@ -1,0 +1,78 @@
+//! What people do to the fake service: acts are kept, cases are as written, links and hooks have keys that tests know.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use slo::policy::act::{Act, Acted, Actor};
+use slo::policy::alert::{Alert, AlertState};
+use slo::runtime::hooks::{HookAck, HookError, HookKind, HookRequest};
+use slo::runtime::links::{LinkError, LinkKey};
+use slo::runtime::service::{ActError, LinkView};
+use slo::store::{Record, RecordKind};
+use slo::units::Timestamp;
+
+/// Secret of the sink `oncall`, a PagerDuty.
+pub const HOOK_SECRET: &[u8] = b"hook secret";
+
+/// Acts that were done, and cases by alert.
+#[derive(Default)]
+pub struct FakePeople {
+    pub acts: Mutex<Vec<(Act, Actor)>>,
+    pub cases: Mutex<BTreeMap<String, String>>,
+}
+
+/// The key of links.
+pub fn key() -> LinkKey {
+    LinkKey::new([7; 32])
+}
+
+impl FakePeople {
+    /// Whether an act can be done, by the states of the alerts.
+    pub fn judged(&self, alerts: &[Alert], act: &Act) -> Result<Acted, ActError> {
+        let id = match act {
+            Act::Ack { alert, .. } | Act::Close { alert, .. } | Act::Judge { alert, .. } => alert.clone(),
+            Act::Drill { .. } => crate::fake::PAGE.to_owned(),
+            Act::Silence(_) => return Ok(Acted { id: "s1".into(), message: "silenced".into() }),
+            _ => return Err(ActError::NotFound(format!("{act:?}"))),
+        };
+        let alert = alerts.iter().find(|alert| alert.id == id);
+        match alert.ok_or_else(|| ActError::NotFound(format!("there is no alert `{id}`")))?.state {
+            AlertState::Firing => Ok(Acted { id, message: "done".into() }),
+            AlertState::Resolved if matches!(act, Act::Judge { .. }) => Ok(Acted { id, message: "judged".into() }),
+            _ => Err(ActError::Conflict("the alert has ended, or waits".into())),
+        }
+    }
+
+    pub fn record(&self, kind: RecordKind, id: &str) -> Option<Record> {
+        let text = self.cases.lock().unwrap().get(id).cloned();
+        let at = Timestamp::from_seconds(0);
+        text.filter(|_| kind == RecordKind::Case).map(|text| Record { kind, id: id.into(), at, text: Some(text) })
+    }
+
+    pub fn link(&self, alerts: &[Alert], token: &str, now: Timestamp) -> Result<LinkView, LinkError> {
+        let link = key().read_token(token, now)?;
+        let alert = alerts.iter().find(|alert| link.is_about(&alert.id)).cloned().ok_or(LinkError::Gone)?;
+        Ok(LinkView { action: link.action, expires_at: link.expires_at, alert })
+    }
+
+    pub fn hook(
+        &self,
+        sink: &str,
+        request: &HookRequest,
+        now: Timestamp,
+    ) -> Result<Option<(Actor, HookAck)>, HookError> {
+        match sink {
+            "oncall" => {
+                let ack = HookKind::Pagerduty.read(HOOK_SECRET, request, now)?;
+                Ok(ack.map(|ack| (Actor { name: ack.by.clone(), via: "pagerduty".into() }, ack)))
+            }
+            "silent" => Err(HookError::NoSecret),
+            _ => Err(HookError::Unknown),
+        }
+    }
+
+    /// What was done, and empties it.
+    pub fn take(&self) -> Vec<(Act, Actor)> {
+        std::mem::take(&mut self.acts.lock().unwrap())
+    }
+}
