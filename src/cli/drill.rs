@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(500);
 const FIRST_ANSWERS: Duration = Duration::from_secs(20);
 
 /// With `--wait`: until the drill has ended by itself, and a little more.
-const WHOLE: Duration = Duration::from_secs(31 * 60);
+const WHOLE: Duration = Duration::from_mins(31);
 
 /// Play an alert through the real routes, escalation and acknowledgement, and time it
 ///
