@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(500);
 const FIRST_ANSWERS: Duration = Duration::from_secs(20);
 
 /// With `--wait`: until the drill has ended by itself, and a little more.
-const WHOLE: Duration = Duration::from_secs(31 * 60);
+const WHOLE: Duration = Duration::from_mins(31);
 
 /// Play an alert through the real routes, escalation and acknowledgement, and time it
 ///
@@ -79,10 +79,10 @@ async fn drill(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitC
             return Ok(ExitCode::from(FINDINGS));
         }
     };
-    let begin = begun.alert.fired_at.unwrap_or(begun.alert.started_at);
-    printer.line(&format!("{} begun   {}", format::moment(begin), printable(&begun.alert.id)))?;
+    let since = begun.alert.fired_at.unwrap_or(begun.alert.started_at);
+    printer.line(&format!("{} begun   {}", format::moment(since), printable(&begun.alert.id)))?;
     printer.say(&printable(&begun.message));
-    let mut shown = Shown { begin, lines: 0 };
+    let mut shown = Shown { since, lines: 0 };
     let end = tokio::time::Instant::now() + if arguments.wait { WHOLE } else { FIRST_ANSWERS };
     loop {
         let answer = client.get(&["api", "v1", "alerts", &begun.alert.id, "bundle"], &[]).await?;
@@ -98,7 +98,7 @@ async fn drill(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitC
 
 /// What has been printed so far.
 struct Shown {
-    begin: Timestamp,
+    since: Timestamp,
     lines: usize,
 }
 
@@ -125,7 +125,7 @@ impl Shown {
         all.extend(bundle.case.acked.as_ref().map(|acked| (acked.at, format!("acked by {}", printable(&acked.by)))));
         all.extend(bundle.alert.resolved_at.map(|at| (at, format!("ended: {}", printable(&bundle.alert.reason)))));
         all.sort();
-        let after = |at: Timestamp| format!("+{}", format::roughly(at.since(self.begin)));
+        let after = |at: Timestamp| format!("+{}", format::roughly(at.since(self.since)));
         all.into_iter().map(|(at, what)| format!("{} {:<7} {what}", format::moment(at), after(at))).collect()
     }
 }

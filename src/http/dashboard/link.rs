@@ -50,7 +50,7 @@ async fn shown(app: &App, token: &str, uri: &Uri) -> Result<Response, ApiError> 
     let link = app.service.link(token).await.map_err(|error| refused(&error))?;
     let acked = case_of(app, &link.alert.id).await?.acked;
     let over = over(&link.alert);
-    let taken = acked.filter(|_| link.action == LinkAction::Ack);
+    let already = acked.filter(|_| link.action == LinkAction::Ack);
     let content = html! {
         section.card {
             h1 { (title(link.action)) }
@@ -58,7 +58,7 @@ async fn shown(app: &App, token: &str, uri: &Uri) -> Result<Response, ApiError> 
             p { (what(link.action)) }
             @if let Some(over) = over {
                 p.notice-bar role="status" { (over) }
-            } @else if let Some(acked) = taken {
+            } @else if let Some(acked) = already {
                 p.notice-bar role="status" { (acked.by) " acknowledged it already, " (format::moment(acked.at)) "." }
             } @else {
                 form.filter method="post" {

@@ -15,7 +15,8 @@ struct Payload {
 
 #[derive(Deserialize)]
 struct Event {
-    event_type: String,
+    #[serde(rename = "event_type")]
+    kind: String,
     #[serde(default)]
     agent: Option<Reference>,
     #[serde(default)]
@@ -49,7 +50,7 @@ pub fn read(secret: &[u8], request: &HookRequest) -> Result<Option<HookAck>, Hoo
     let payload: Payload =
         serde_json::from_slice(&request.body).map_err(|error| HookError::Unreadable(error.to_string()))?;
     let event = payload.event;
-    let note = match event.event_type.as_str() {
+    let note = match event.kind.as_str() {
         "incident.acknowledged" => None,
         "incident.resolved" => Some("resolved in PagerDuty, while the data says that it fires".to_owned()),
         _ => return Ok(None),
