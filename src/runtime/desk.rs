@@ -108,7 +108,9 @@ impl Core {
                 self.tell_as_before(&end, now, &mut commit).await;
             }
         }
-        ended.iter().for_each(|alert| desk.ended_untold(alert, now));
+        for alert in ended {
+            desk.ended_untold(alert, now);
+        }
         desk.due(&rules, now);
         self.add(desk.drain(), now, &mut commit);
         self.write(commit).await;
