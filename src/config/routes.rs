@@ -142,7 +142,7 @@ fn read_labels(reader: &mut Reader<'_>, node: NodeId) -> Vec<Matcher> {
         {
             match matcher(text) {
                 Ok(matcher) => matchers.push(matcher),
-                Err(finding) => reader.report(*item, finding),
+                Err(finding) => reader.report(*item, *finding),
             }
         }
     }
@@ -150,9 +150,9 @@ fn read_labels(reader: &mut Reader<'_>, node: NodeId) -> Vec<Matcher> {
 }
 
 /// `team=~web|shop`, the value with or without quotes.
-fn matcher(text: &str) -> Result<Matcher, Diagnostic> {
+fn matcher(text: &str) -> Result<Matcher, Box<Diagnostic>> {
     const HELP: &str = "write it like team=web, team!=web, team=~\"web|shop\" or team!~web";
-    let wrong = |message: String| Diagnostic::error(codes::BAD_LABEL, message).with_help(HELP);
+    let wrong = |message: String| Box::new(Diagnostic::error(codes::BAD_LABEL, message).with_help(HELP));
     let name: String = text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     let rest = text.trim_start().strip_prefix(name.as_str()).unwrap_or_default().trim_start();
     let operator = OPERATORS.iter().find_map(|(sign, operation)| Some((*operation, rest.strip_prefix(sign)?)));
@@ -160,7 +160,7 @@ fn matcher(text: &str) -> Result<Matcher, Diagnostic> {
         return Err(wrong(format!("`{text}` is no label matcher")));
     };
     if !value::is_label(&name) {
-        return Err(value::bad_label(&name));
+        return Err(Box::new(value::bad_label(&name)));
     }
     let value = value.trim();
     let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);

@@ -108,7 +108,9 @@ impl Core {
                 self.tell_as_before(&end, now, &mut commit).await;
             }
         }
-        ended.iter().for_each(|alert| desk.ended_untold(alert, now));
+        for alert in ended {
+            desk.ended_untold(alert, now);
+        }
         desk.due(&rules, now);
         self.add(desk.drain(), now, &mut commit);
         self.write(commit).await;
@@ -250,5 +252,107 @@ async fn newest(store: &dyn Store, kind: RecordKind, since: Timestamp) -> Result
             return Ok(records);
         }
         limit = limit.saturating_mul(4);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::meant::{Config, Escalation, Route, SinkConfig};
+    use crate::policy::heartbeat::heartbeat;
+    use crate::store::DeliveryFilter;
+    use crate::store::memory::MemoryStore;
+    use crate::telemetry::Telemetry;
+
+    fn core(store: &Arc<MemoryStore>, escalate_after: Length) -> Core {
+        let mut config = Config::empty(Path::new(""));
+        config.sinks = ["a", "b", "c"].map(|name| (name.to_owned(), SinkConfig::Stdout)).into();
+        let escalate = vec![Escalation { after: escalate_after, to: vec!["b".to_owned()] }];
+        config.routes = vec![Route { to: vec!["a".to_owned()], escalate, ..Route::default() }];
+        let store = Arc::clone(store);
+        Core::new(Clock::system(), Telemetry::new("test"), store, Arc::new(config))
+    }
+
+    fn firing(alert: &str) -> Notification {
+        let mut firing = heartbeat(&BTreeMap::new(), Timestamp::from_seconds(0));
+        firing.id = format!("{alert}/1");
+        alert.clone_into(&mut firing.alert_id);
+        firing
+    }
+
+    fn end(alert: &str) -> Notification {
+        Notification { id: format!("{alert}/2"), state: AlertState::Resolved, ..firing(alert) }
+    }
+
+    /// Ids of the rows, in their order in the outbox.
+    async fn rows(store: &MemoryStore) -> Vec<String> {
+        let mut rows = store.deliveries(&DeliveryFilter::default(), 100).await.unwrap();
+        rows.sort_by_key(|row| row.sequence);
+        rows.into_iter().map(|row| row.id).collect()
+    }
+
+    fn ack() -> Ack {
+        Ack { by: "mara".to_owned(), at: Timestamp::from_seconds(5), note: None }
+    }
+
+    #[tokio::test]
+    async fn another_process_goes_on_where_the_first_one_stopped() {
+        let store = Arc::new(MemoryStore::new());
+        core(&store, Length::from_hours(1)).tell(firing("x"), Commit::default()).await;
+        assert_eq!(rows(&store).await, ["x/1@a"]);
+        let second = core(&store, Length::ZERO);
+        second.restore_desk().await.unwrap();
+        second.tell_due().await;
+        assert_eq!(rows(&store).await, ["x/1@a", "x/1@b"], "nobody took it on");
+        let third = core(&store, Length::ZERO);
+        third.restore_desk().await.unwrap();
+        third.tell(end("x"), Commit::default()).await;
+        assert_eq!(rows(&store).await, ["x/1@a", "x/1@b", "x/2@a", "x/2@b"]);
+        let record = store.record(RecordKind::Case, "x").await.unwrap().unwrap();
+        assert!(record.at < OPEN, "it is over");
+        third.tell_due().await;
+        assert_eq!(rows(&store).await.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_is_kept_and_what_a_person_did_is_undone() {
+        let store = Arc::new(MemoryStore::new());
+        let core = core(&store, Length::from_hours(1));
+        store.set_full(true);
+        core.tell(firing("x"), Commit::default()).await;
+        let refused = core.acknowledge("x", ack(), Commit::default()).await;
+        assert!(matches!(refused, Err(ActError::Store(_))), "{refused:?}");
+        store.set_full(false);
+        core.tell_due().await;
+        assert_eq!(core.counter.desk.lock().await.case("x").unwrap().acked, None, "it was not done");
+        core.tell(firing("y"), Commit::default()).await;
+        assert_eq!(rows(&store).await, ["x/1@a", "y/1@a"], "it is written with the next");
+        core.acknowledge("y", ack(), Commit::default()).await.unwrap();
+        let case = store.record(RecordKind::Case, "y").await.unwrap().unwrap().text.unwrap();
+        assert!(case.contains(r#""acked":{"by":"mara""#), "{case}");
+    }
+
+    #[tokio::test]
+    async fn acts_say_what_is_not_there_or_has_ended() {
+        let store = Arc::new(MemoryStore::new());
+        let core = core(&store, Length::from_hours(1));
+        let nobody = core.acknowledge("x", ack(), Commit::default()).await;
+        assert!(matches!(nobody, Err(ActError::NotFound(_))), "{nobody:?}");
+        let nothing = core.judge("x", AlertVerdict::Real, "ben", Commit::default()).await;
+        assert!(matches!(nothing, Err(ActError::NotFound(_))), "{nothing:?}");
+        core.tell(firing("x"), Commit::default()).await;
+        core.tell(end("x"), Commit::default()).await;
+        let over = core.acknowledge("x", ack(), Commit::default()).await;
+        assert!(matches!(over, Err(ActError::Conflict(_))), "{over:?}");
+        // What it was worth is often known later.
+        core.judge("x", AlertVerdict::Noise, "ben", Commit::default()).await.unwrap();
+        let case = store.record(RecordKind::Case, "x").await.unwrap().unwrap();
+        let case = Case::decode(&case.text.unwrap()).unwrap();
+        assert_eq!((case.verdict, case.verdict_by.as_deref()), (Some(AlertVerdict::Noise), Some("ben")));
+        assert_eq!(case.told.keys().collect::<Vec<_>>(), ["a"], "nothing else of it changed");
     }
 }

@@ -239,11 +239,11 @@ impl Digest {
         let mut told = base.clone();
         if !alone {
             let service = all().all(|other| other.service == base.service).then(|| base.service.clone());
-            told.slo = self.key.clone();
+            told.slo.clone_from(&self.key);
             told.service = service.unwrap_or_else(|| "slo".to_owned());
-            told.name = if self.storm { "storm" } else { "group" }.to_owned();
+            if self.storm { "storm" } else { "group" }.clone_into(&mut told.name);
             told.group = self.labels.clone();
-            told.origin = NATIVE.to_owned();
+            NATIVE.clone_into(&mut told.origin);
             told.time_weighted = false;
             if all().any(|other| other.owner != base.owner) {
                 (told.owner, told.contact) = (None, None);
@@ -284,7 +284,7 @@ impl Digest {
     /// `3 alerts fire, 1 has ended: checkout/availability, ..`
     fn sentence(&self, firing: &[&Notification], ended: &[&Notification]) -> String {
         if let ([only], []) | ([], [only]) = (firing, ended) {
-            return with_note(only.reason.clone(), self.note.as_deref().filter(|_| ended.is_empty()));
+            return with_note(&only.reason, self.note.as_deref().filter(|_| ended.is_empty()));
         }
         let names = |of: &[&Notification]| {
             let mut names: Vec<&str> = of.iter().take(IN_WORDS).map(|other| other.slo.as_str()).collect();
@@ -303,13 +303,13 @@ impl Digest {
             (count, over) => format!("{}: {}; {}: {}", fire(count), names(firing), end(over), names(ended)),
         };
         let flood = (self.storm && !firing.is_empty()).then_some("told as one because there are very many");
-        with_note(with_note(text, flood), self.note.as_deref().filter(|_| !firing.is_empty()))
+        with_note(&with_note(&text, flood), self.note.as_deref().filter(|_| !firing.is_empty()))
     }
 }
 
 /// A sentence with something more at its end.
-pub(super) fn with_note(reason: String, note: Option<&str>) -> String {
-    note.map_or(reason.clone(), |note| format!("{reason}; {note}"))
+pub(super) fn with_note(reason: &str, note: Option<&str>) -> String {
+    note.map_or_else(|| reason.to_owned(), |note| format!("{reason}; {note}"))
 }
 
 fn member(of: &Notification) -> Member {

@@ -75,25 +75,29 @@ impl Desk {
         self.digests.insert(id.to_owned(), digest);
     }
 
-    /// Members that nobody heard of and that are quiet by now wait for themselves.
+    /// Members that nobody heard of and that are quiet by now wait for themselves. Who fires is counted anew: a digest
+    /// whose member was lost with an unreadable record ends all the same.
     fn leave_while_quiet(&mut self, digest: &mut Digest, rules: &Rules<'_>, now: Timestamp) {
+        let mut firing = 0;
         for alert in digest.members.clone() {
             self.work += 1;
             let Some(case) = self.cases.get_mut(&alert) else {
                 digest.members.remove(&alert);
                 continue;
             };
+            firing += usize::from(case.ended_at.is_none());
             let new = case.places.get(&digest.sink).is_some_and(|place| !place.listed);
             let Some(about) = case.notification.as_deref().filter(|_| new) else { continue };
             if (rules.quiet)(About::from(about), now).is_some() {
                 case.places.remove(&digest.sink);
                 case.waits = true;
                 digest.members.remove(&alert);
-                digest.firing = digest.firing.saturating_sub(1);
+                firing = firing.saturating_sub(1);
                 self.touched.insert(alert.clone());
                 self.send(Errand::Case(alert), Some(now));
             }
         }
+        digest.firing = firing;
     }
 
     /// One message too many: its members join the storm.

@@ -103,7 +103,7 @@ impl Desk {
         let mut told = about.clone();
         if let Some(quiet) = ended {
             told.id = format!("{}/s{}", about.id, case.quiets_ended);
-            told.reason = with_note(about.reason.clone(), Some(quiet.ended()));
+            told.reason = with_note(&about.reason, Some(quiet.ended()));
         }
         self.tell_alone(case, told, alone, moment.now);
     }
@@ -177,7 +177,7 @@ impl Desk {
         for ((number, repeat), sinks) in again {
             let mut told = about.clone();
             told.id = format!("{}/r{number}", about.id);
-            told.reason = with_note(about.reason.clone(), Some(&format!("still firing, told again after {repeat}")));
+            told.reason = with_note(&about.reason, Some(&format!("still firing, told again after {repeat}")));
             self.tell_alone(case, told, sinks, now);
         }
         next
@@ -219,7 +219,7 @@ impl Desk {
                 }
                 case.escalated_at = Some(now);
                 let mut told = about.clone();
-                told.reason = with_note(about.reason.clone(), Some(&note));
+                told.reason = with_note(&about.reason, Some(&note));
                 self.touched.insert(case.alert_id.clone());
                 self.tell_alone(case, told, alone, now);
             }
