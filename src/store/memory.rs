@@ -47,16 +47,16 @@ struct Held {
 /// Where rows stand among the deliveries, ascending, so that many of them are not gone through for each.
 #[derive(Debug, Default)]
 struct Places {
-    by_id: HashMap<String, usize>,
-    by_alert: HashMap<String, Vec<usize>>,
-    by_thread: HashMap<String, Vec<usize>>,
+    ids: HashMap<String, usize>,
+    alerts_of: HashMap<String, Vec<usize>>,
+    threads: HashMap<String, Vec<usize>>,
 }
 
 impl Places {
     fn add(&mut self, place: usize, row: &Row) {
-        self.by_id.insert(row.delivery.id.clone(), place);
-        self.by_alert.entry(row.delivery.notification.alert_id.clone()).or_default().push(place);
-        self.by_thread.entry(row.thread.clone()).or_default().push(place);
+        self.ids.insert(row.delivery.id.clone(), place);
+        self.alerts_of.entry(row.delivery.notification.alert_id.clone()).or_default().push(place);
+        self.threads.entry(row.thread.clone()).or_default().push(place);
     }
 
     fn of(rows: &[Row]) -> Self {
@@ -115,7 +115,7 @@ impl MemoryStore {
 
 impl Held {
     fn insert(&mut self, new: NewDelivery) {
-        if self.places.by_id.contains_key(&new.id) {
+        if self.places.ids.contains_key(&new.id) {
             return;
         }
         self.last_sequence += 1;
@@ -159,7 +159,7 @@ impl Held {
     }
 
     fn row(&mut self, id: &str) -> Result<&mut Row, StoreError> {
-        let place = self.places.by_id.get(id).copied();
+        let place = self.places.ids.get(id).copied();
         place.and_then(|place| self.deliveries.get_mut(place)).ok_or_else(|| unknown(id))
     }
 
@@ -169,7 +169,7 @@ impl Held {
     }
 
     fn of_alert<'a>(&'a self, alert: &str) -> impl DoubleEndedIterator<Item = &'a Row> {
-        self.at(self.places.by_alert.get(alert))
+        self.at(self.places.alerts_of.get(alert))
     }
 
     fn pending(&self, sink: &str) -> impl Iterator<Item = &Row> {
@@ -390,7 +390,7 @@ impl Store for MemoryStore {
     async fn thread(&self, sink: &str, thread: &str) -> Result<ThreadState, StoreError> {
         let held = self.held();
         let of = |row: &&Row| row.delivery.sink == sink;
-        let rows: Vec<&Row> = held.at(held.places.by_thread.get(thread)).rev().filter(of).collect();
+        let rows: Vec<&Row> = held.at(held.places.threads.get(thread)).rev().filter(of).collect();
         let handle = rows.iter().find_map(|row| row.delivery.handle.clone());
         let ambiguous = |row: &&Row| row.delivery.attempts.iter().any(|attempt| attempt.outcome == "ambiguous");
         Ok(ThreadState { perhaps_told: handle.is_none() && rows.iter().any(ambiguous), handle })

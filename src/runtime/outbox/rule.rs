@@ -133,16 +133,16 @@ pub fn is_held(outcome: &Outcome) -> bool {
 pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp, jitter: f64) -> Written {
     let name = outcome.verdict.name();
     let told = if let DeliveryVerdict::Retry(told) = outcome.verdict { told } else { None };
-    let held = is_held(&outcome);
+    let bad_key = is_held(&outcome);
     let last = last_try(head);
     let state = match outcome.verdict {
         DeliveryVerdict::Done => DeliveryState::Done,
         DeliveryVerdict::Refused => DeliveryState::Failed,
-        DeliveryVerdict::Misconfigured if !held => DeliveryState::Failed,
+        DeliveryVerdict::Misconfigured if !bad_key => DeliveryState::Failed,
         _ if !refreshed && now >= last => DeliveryState::Expired,
         _ => DeliveryState::Pending,
     };
-    let wait = if held { held_wait(jitter) } else { wait(head.attempts.len(), told, jitter) };
+    let wait = if bad_key { held_wait(jitter) } else { wait(head.attempts.len(), told, jitter) };
     let next = if refreshed { now + wait } else { (now + wait).min(last) };
     // A receiver's own wait is never cut short, not even by the horizon.
     let next = next.max(now + told.unwrap_or_default().min(LONGEST_TOLD_WAIT));

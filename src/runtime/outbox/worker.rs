@@ -259,9 +259,9 @@ impl Worker {
     }
 
     fn admit(&self, head: &Delivery, now: Timestamp) -> Admission {
-        let (page, pace) = (head.notification.severity == AlertSeverity::Page, self.sink.borrow().pace());
+        let (is_page, pace) = (head.notification.severity == AlertSeverity::Page, self.sink.borrow().pace());
         let last = self.is_too_old(head, now) && !head.attempts.is_empty();
-        self.shared.gates.of(&self.name, |gate| gate.admit(&Ask { sink: &self.name, page, last, pace, now }))
+        self.shared.gates.of(&self.name, |gate| gate.admit(&Ask { sink: &self.name, page: is_page, last, pace, now }))
     }
 
     /// Past the horizon; a state has none.
@@ -385,8 +385,8 @@ impl Worker {
         let Some(head) = self.under_way.remove(&id) else { return };
         let now = self.shared.clock.now();
         let refreshed = self.sink.borrow().is_refreshed();
-        let (verdict, held, alarm) = (outcome.verdict, is_held(&outcome), outcome.alarm.clone());
-        let shuts = held || matches!(verdict, DeliveryVerdict::Retry(Some(_)));
+        let (verdict, bad_key, alarm) = (outcome.verdict, is_held(&outcome), outcome.alarm.clone());
+        let shuts = bad_key || matches!(verdict, DeliveryVerdict::Retry(Some(_)));
         let jitter = jitter();
         let written = follow(&head, outcome, refreshed, now, jitter);
         let next = written.next_attempt_at;
@@ -395,7 +395,7 @@ impl Worker {
         let message = &written.attempt.message;
         let told = DeliveryAttempt { sink: &self.name, delivery: &written.delivery, outcome, message };
         self.shared.telemetry.tell(&told);
-        let rows = self.consequences(&head, &written, held, alarm.as_deref(), now);
+        let rows = self.consequences(&head, &written, bad_key, alarm.as_deref(), now);
         self.unwritten.push((rows, written));
         self.look.moved = true;
         if let Err(error) = self.write_kept().await {
@@ -408,7 +408,7 @@ impl Worker {
         &self,
         head: &Delivery,
         written: &Written,
-        held: bool,
+        bad_key: bool,
         alarm: Option<&str>,
         now: Timestamp,
     ) -> Vec<NewDelivery> {
@@ -416,7 +416,7 @@ impl Worker {
         let lost = matches!(written.state, DeliveryState::Failed | DeliveryState::Expired);
         let first = !head.attempts.iter().any(|attempt| attempt.outcome == DeliveryVerdict::Misconfigured.name());
         let mut rows = Vec::new();
-        if lost || held && first {
+        if lost || bad_key && first {
             rows.extend(fallback::in_place(&backing, head, &written.attempt.message, now));
         }
         if let Some(text) = alarm {
