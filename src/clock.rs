@@ -35,12 +35,12 @@ impl Clock {
     /// The time on this clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.unset() + Length::from_millis(self.set_by.load(Ordering::Relaxed))
+        Timestamp::from_millis(self.unset().millis() + self.set_by.load(Ordering::Relaxed))
     }
 
-    /// Sets it, and all its clones, forward by this, or back: what a machine does whose clock is corrected.
-    pub fn set(&self, by: Length) {
-        self.set_by.fetch_add(by.millis(), Ordering::Relaxed);
+    /// Sets it, and all its clones, forward by so many seconds, or back: what a machine does whose clock is corrected.
+    pub fn set(&self, seconds: i64) {
+        self.set_by.fetch_add(seconds * 1_000, Ordering::Relaxed);
     }
 
     fn unset(&self) -> Timestamp {

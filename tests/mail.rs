@@ -7,6 +7,7 @@ mod sample;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use slo::spec::policy::AlertSeverity;
 use slo::units::{Labels, Length};
 
 use crate::kit::smtp::{Encryption, Smtp};
-use crate::kit::{free_port, wait_for};
+use crate::kit::{Process, free_port, wait_for, wait_until_ready};
 use crate::sample::{NIGHT, Sample};
 
 const LOGIN: (&str, &str) = ("slo@example.com", "canary-4711");
@@ -322,4 +323,68 @@ fn letters_are_as_they_were_looked_at() {
         assert!(letter.bytes.is_ascii(), "no server needs 8BITMIME for it");
         golden(name, &String::from_utf8(letter.bytes).unwrap().replace("\r\n", "\n"));
     }
+}
+
+/// The service with these sinks, on a free port; ends with the process.
+async fn service(folder: &Path, sinks: &str) -> (Process, String) {
+    let port = free_port();
+    let text = format!(
+        "version: config/v1\nfiles: {{slos: [slos.yaml]}}\nsinks: {{{sinks}}}\nstorage: {{path: slo.db}}\n\
+         sources: {{prometheus: {{type: prometheus, urls: ['http://127.0.0.1:1']}}}}\nserver: {{listen: 127.0.0.1:{port}}}\n"
+    );
+    std::fs::write(folder.join("slo.yaml"), text).unwrap();
+    let slo = "version: slo/v1\nservice: shop\nslos: [{name: a, objective: 99%, sli: {events: {bad: b_total, total: t_total}}}]\n";
+    std::fs::write(folder.join("slos.yaml"), slo).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slo"));
+    command.args(["run", "--config", "slo.yaml"]);
+    let process = Process::start(command, folder);
+    let url = format!("http://127.0.0.1:{port}");
+    wait_until_ready(&format!("{url}/-/healthy")).await;
+    (process, url)
+}
+
+/// Exit code, standard output and standard error of `slo notify test`.
+async fn notify(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_slo"));
+    let output = command.args(["notify", "test"]).args(arguments).current_dir(folder).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test]
+async fn a_test_goes_through_the_outbox_of_the_service_and_ends() {
+    let Some(mut server) = Smtp::start(Encryption::Plain, None) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mail = format!(
+        "mail: {{type: email, smtp: 'smtp://127.0.0.1:{}', from: slo@example.com, to: [team@example.com]}}",
+        server.port
+    );
+    let (_service, url) = service(folder.path(), &mail).await;
+    let (code, out, err) = notify(folder.path(), &["mail", "--server", &url]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 2, "{out}");
+    assert!(lines[0].contains("page     try 1: done  accepted for 1 of 1"), "{out}");
+    assert!(lines[1].contains("resolve  try 1: done  accepted for 1 of 1"), "{out}");
+    let letters = server.letters(2).await;
+    let of = |index: usize, name: &str| header(&letters[index], name).unwrap();
+    assert_eq!(
+        (of(0, "Subject").as_str(), of(1, "Subject").as_str()),
+        ("[TEST] [PAGE] slo/test", "[TEST] [RESOLVED] slo/test")
+    );
+    assert_eq!(of(1, "In-Reply-To"), of(0, "Message-ID"));
+
+    server.faults(&json!({"rcpt": {"team@example.com": "550 nobody of that name"}})).await;
+    let (code, out, _) = notify(folder.path(), &["mail", "--server", &url, "--severity", "ticket"]).await;
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("try 1: refused  team@example.com: the recipient: 550"), "{out}");
+    let (code, _, err) = notify(folder.path(), &["male", "--server", &url]).await;
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("there is no sink `male`; configured: mail"), "{err}");
+
+    let before = server.of("mail").len();
+    let (code, out, _) = notify(folder.path(), &["mail", "--dry-run", "--severity", "resolve"]).await;
+    assert_eq!(code, Some(0));
+    assert!(out.contains("Subject: [TEST] [RESOLVED] slo/test\n"), "{out}");
+    assert_eq!(server.of("mail").len(), before);
 }

@@ -155,7 +155,7 @@ async fn a_page_is_taken_on_once_judged_closed_and_remembered() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let (code, markdown, _) = slo(&shop, &["alerts", "bundle", &id, "--format", "md"]).await;
-    assert!(code == 0 && markdown.contains("**Closed by dora (cli)**: switched off"), "{markdown}");
+    assert!(code == 0 && markdown.contains("**Closed by dora \\(cli\\)**: switched off"), "{markdown}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,7 +170,8 @@ async fn a_drill_goes_the_real_way_is_marked_and_ends_when_it_is_taken_on() {
     assert_eq!((&told["kind"], &told["labels"]["slo_drill"]), (&json!("burn"), &json!("true")));
     let id = told["alert_id"].as_str().unwrap().to_owned();
     assert_eq!(alert(&shop, &id).await["drill"], true);
-    assert_eq!(shop.of("availability").await["status"], "ok", "the SLO knows nothing of it");
+    let status = shop.of("availability").await["status"].clone();
+    assert!(status != "page" && status != "ticket", "the SLO knows nothing of it: {status}");
     let (code, _, talk) = slo(&shop, &drill).await;
     assert!(code == 1 && talk.contains("a drill is under way"), "{code} {talk}");
     assert_eq!(act(&shop, &id, "verdict", json!({"verdict": "real"})).await.0, 409);

@@ -22,13 +22,14 @@ use slo::policy::alert::AlertState;
 use slo::policy::episode::Episode;
 use slo::policy::facts::Facts;
 use slo::policy::notification::{Notification, Telling};
+use slo::policy::silence::{LabelMatcher, Silence};
 use slo::policy::subject::Subject;
 use slo::sink::alertmanager::{Alertmanager, Shape};
 use slo::sink::client::{Bounds, Client};
 use slo::sink::{DeliveryVerdict, RefreshSink as _};
 use slo::spec::meant::{Foreign, ForeignAlert, Origin};
 use slo::spec::policy::AlertSeverity;
-use slo::units::{Labels, Length, SloId};
+use slo::units::{Labels, Length, SloId, Timestamp};
 
 async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     wait_for(what, async || holds().await.then_some(())).await;
@@ -272,4 +273,111 @@ async fn an_end_does_not_end_what_fires_under_the_same_labels() {
     until("resolved", async || real.alerts().await.is_empty()).await;
     assert_eq!(sink.refresh(&[ended], clock.now()).await.verdict, DeliveryVerdict::Done);
     assert!(real.alerts().await.is_empty());
+}
+
+fn silence(id: &str, now: Timestamp, matchers: &[(&str, &str)]) -> Silence {
+    let equal = |(name, value): &(&str, &str)| LabelMatcher {
+        name: (*name).to_owned(),
+        value: (*value).to_owned(),
+        is_regex: false,
+        is_equal: true,
+    };
+    Silence {
+        id: id.into(),
+        matchers: matchers.iter().map(equal).collect(),
+        created_by: "ann".into(),
+        comment: "database upgrade".into(),
+        starts_at: now,
+        ends_at: now + Length::from_hours(1),
+    }
+}
+
+/// Id, end and comment of the silences that a peer has and that are not over, by their comment.
+async fn silenced(real: &Real) -> Vec<(String, Timestamp, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let read = |found: Value| {
+        (text(&found["id"]), text(&found["endsAt"]).parse::<Timestamp>().unwrap(), text(&found["comment"]))
+    };
+    let mut all: Vec<_> = real.silences().await.into_iter().map(read).collect();
+    all.sort_by(|one, other| one.2.cmp(&other.2));
+    all
+}
+
+#[tokio::test]
+async fn a_silence_is_made_once_for_both_peers_and_goes_on_while_one_is_down() {
+    let hook = Server::start(vec![Reply::status(200)]).await;
+    let clock = Clock::system();
+    let Some((mut one, other)) = Real::start_peers(&Real::to_webhook(&hook.url)).await else { return };
+    let sink = sink(&[one.url(), other.url()]);
+    // By milliseconds, as Alertmanager shows them.
+    let now = clock.now();
+
+    // The label is posted under another name, and so it is matched.
+    let first = silence("aaaaaaaaaaaa", now, &[("team-name", "core.pay"), ("slo_severity", "page")]);
+    let outcome = sink.silence(&first, None, clock.now()).await;
+    assert_eq!(outcome.verdict, DeliveryVerdict::Done, "{}", outcome.message);
+    let handle = outcome.handle.unwrap();
+    let expected = vec![(handle.clone(), first.ends_at, "database upgrade [slo aaaaaaaaaaaa]".to_owned())];
+    until("at both peers", async || silenced(&one).await == expected && silenced(&other).await == expected).await;
+    let mut firing = notification(&clock, AlertState::Firing);
+    firing.labels.insert("team-name".into(), "core.pay".into());
+    assert_eq!(sink.deliver(&firing, clock.now()).await.verdict, DeliveryVerdict::Done);
+    until("suppressed at both", async || {
+        let state = async |real: &Real| real.alerts().await[0]["status"]["state"].clone();
+        state(&one).await == "suppressed" && state(&other).await == "suppressed"
+    })
+    .await;
+
+    // An answer that was lost: it is found by its mark, whatever peer is asked.
+    let again = sink.silence(&first, None, clock.now()).await;
+    assert_eq!(again.handle.as_ref(), Some(&handle), "{}", again.message);
+
+    // With one peer down it is changed at the other, and another one is made there.
+    one.stop();
+    let longer = Silence { ends_at: first.ends_at + Length::from_hours(1), ..first.clone() };
+    let changed = sink.silence(&longer, Some(&handle), clock.now()).await;
+    assert_eq!(
+        (changed.verdict, changed.handle.as_ref()),
+        (DeliveryVerdict::Done, Some(&handle)),
+        "{}",
+        changed.message
+    );
+    let second = silence("bbbbbbbbbbbb", now, &[("slo_service", "search")]);
+    let made = sink.silence(&second, None, clock.now()).await;
+    let second_handle = made.handle.unwrap();
+    one.resume().await;
+    let expected = vec![
+        (handle.clone(), longer.ends_at, "database upgrade [slo aaaaaaaaaaaa]".to_owned()),
+        (second_handle.clone(), second.ends_at, "database upgrade [slo bbbbbbbbbbbb]".to_owned()),
+    ];
+    until("both at the peer that came back", async || silenced(&one).await == expected).await;
+    assert_eq!(silenced(&other).await, expected, "and nothing twice");
+
+    // Ended once it is ended at both; ending it again does no harm.
+    for _ in 0..2 {
+        let ended = sink.unsilence(&handle, clock.now()).await;
+        assert_eq!(ended.verdict, DeliveryVerdict::Done, "{}", ended.message);
+    }
+    let rest = &expected[1..];
+    until("ended at both", async || silenced(&one).await == rest && silenced(&other).await == rest).await;
+    let unknown = sink.unsilence("00000000-0000-4000-8000-000000000000", clock.now()).await;
+    assert_eq!((unknown.verdict, hook.seen().len()), (DeliveryVerdict::Done, 0), "{}", unknown.message);
+}
+
+#[tokio::test]
+async fn a_silence_waits_for_a_peer_that_answers_and_one_that_means_nothing_there_is_refused() {
+    let clock = Clock::system();
+    let sink = sink(&[format!("http://{}", local(free_port()))]);
+    let one = silence("aaaaaaaaaaaa", clock.now(), &[("slo_service", "search")]);
+    assert_eq!(sink.silence(&one, None, clock.now()).await.verdict, DeliveryVerdict::Retry(None));
+    assert_eq!(sink.unsilence("x", clock.now()).await.verdict, DeliveryVerdict::Retry(None));
+
+    let Some(real) = Real::start(&Real::to_webhook("http://127.0.0.1:9")).await else { return };
+    let sink = self::sink(&[real.url()]);
+    let mut meaningless = silence("bbbbbbbbbbbb", clock.now(), &[("slo_service", "search"), ("severity", "page")]);
+    meaningless.matchers[1].is_equal = false;
+    let refused = sink.silence(&meaningless, None, clock.now()).await;
+    assert_eq!(refused.verdict, DeliveryVerdict::Refused);
+    assert!(refused.message.contains("match `slo_severity` instead"), "{}", refused.message);
+    assert!(real.silences().await.is_empty());
 }

@@ -132,7 +132,7 @@ sinks: {out: {type: stdout}}
     fn escalations_and_the_fallback_name_sinks_that_are_there() {
         let steps = "[{after: 1h, to: [owner, aut]}]";
         let text = format!("{CONFIG}fallback: [ouf]\nroutes: [{{to: [out], escalate: {steps}}}, {{to: [out]}}]\n");
-        assert_eq!(places(&text), ["SLO040 5:12", "SLO072 6:62", "SLO040 6:52"], "{:#?}", found(&text));
+        assert_eq!(places(&text), ["SLO040 5:12", "SLO040 6:57", "SLO072 6:66"], "{:#?}", found(&text));
         let one = text.replace(steps, "{after: 1h, to: [aut]}");
         assert_eq!(found(&one).iter().filter(|line| line.contains("unknown sink `aut`")).count(), 1);
     }

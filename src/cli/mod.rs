@@ -14,11 +14,13 @@ pub mod drill;
 pub mod explain;
 pub mod generate;
 pub mod init;
+pub mod mark;
 pub mod notify;
 pub mod once;
 pub mod printer;
 pub mod progress;
 pub mod run;
+pub mod silence;
 pub mod status;
 pub mod table;
 pub mod token;
@@ -59,6 +61,8 @@ enum Verb {
     Alerts(alerts::Arguments),
     Drill(drill::Arguments),
     Notify(notify::Arguments),
+    Silence(silence::Arguments),
+    Mark(mark::Arguments),
     Backtest(backtest::Arguments),
     Generate(generate::Arguments),
     Explain(explain::Arguments),
@@ -125,6 +129,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
         Verb::Drill(arguments) => drill::run(arguments, &printer),
         Verb::Notify(arguments) => notify::run(arguments, &printer),
+        Verb::Silence(arguments) => silence::run(arguments, &printer),
+        Verb::Mark(arguments) => mark::run(arguments, &printer),
         Verb::Backtest(arguments) => backtest::run(arguments, &printer),
         Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),

@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::json;
 
 use crate::http::app::App;
@@ -27,6 +27,9 @@ pub fn api_routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/alerts/{*id}", get(api::alerts::one).post(api::people::act)),
         ("/api/v1/drills", post(api::people::drill)),
         ("/api/v1/hooks/{sink}", post(api::hooks::hook).layer(DefaultBodyLimit::max(api::hooks::BODY_LIMIT))),
+        ("/api/v1/silences", get(api::silences::list).post(api::silences::add)),
+        ("/api/v1/silences/{id}", delete(api::silences::expire)),
+        ("/api/v1/markers", get(api::silences::markers).post(api::silences::mark)),
         ("/api/v1/deliveries", get(api::deliveries::list)),
         // As with alerts: all but the last word is id.
         ("/api/v1/deliveries/{*id}", post(api::deliveries::resend)),
@@ -51,6 +54,7 @@ fn dashboard_routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/slo/{service}/{name}", get(dashboard::detail::page)),
         ("/alerts", get(dashboard::alerts::page)),
         ("/alerts/{*id}", get(dashboard::alert::page)),
+        ("/silences", get(dashboard::silences::page)),
         ("/health", get(dashboard::health::page)),
         ("/a/{token}", get(dashboard::link::page).post(dashboard::link::act)),
         ("/assets/style.css", get(dashboard::style)),

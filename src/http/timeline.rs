@@ -47,7 +47,8 @@ pub fn of(alert: &Alert, case: &Case, audit: &[Audited]) -> Vec<Happened> {
         all.push(happened(entry.at, said(entry), &entry.detail));
     }
     // An acknowledgement whose entry in the audit is older than what is kept.
-    if let Some(acked) = case.acked.as_ref().filter(|acked| !audit.iter().any(|entry| entry.at == acked.at)) {
+    let is_kept = |by: &str| audit.iter().any(|entry| entry.action == "ack" && entry.actor == by);
+    if let Some(acked) = case.acked.as_ref().filter(|acked| !is_kept(&acked.by)) {
         let note = acked.note.as_deref().unwrap_or_default();
         all.push(happened(acked.at, format!("Acknowledged by {}", acked.by), note));
     }

@@ -16,6 +16,7 @@ use crate::policy::quiet::Quiets;
 use crate::runtime::desk::Counter;
 use crate::runtime::health::SourceHealth;
 use crate::runtime::links::Links;
+use crate::runtime::quiet::name_deploy;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::service::SourceView;
 use crate::store::{Commit, Store, StoreError, state_name};
@@ -115,7 +116,9 @@ impl Core {
     pub async fn record(&self, effects: Vec<Effect>, mut commit: Commit) {
         let mut told = Vec::new();
         let mut ended = Vec::new();
-        for effect in effects {
+        let quiets = self.quiets();
+        for mut effect in effects {
+            name_deploy(&quiets, &mut effect);
             let alert = &effect.alert;
             if let Some(transition) = alert.transitions.last().filter(|last| self.is_news(&alert.id, &last.id)) {
                 self.telemetry.tell(&AlertChanged {

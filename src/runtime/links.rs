@@ -314,7 +314,7 @@ mod tests {
             }
         }
         assert_eq!(LinkKey::new([8; KEY_BYTES]).read_token(&token, now), Err(LinkError::Forged));
-        for text in ["", "a", "!", &token[..43], &format!("{token}AAAA")] {
+        for text in ["", "a", "!", token.get(..43).unwrap(), &format!("{token}AAAA")] {
             assert_eq!(key().read_token(text, now), Err(LinkError::Forged), "{text}");
         }
     }

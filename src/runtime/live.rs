@@ -3,6 +3,7 @@
 mod acts;
 mod answers;
 mod reload;
+mod silences;
 mod sinks;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, AlertState};
+use crate::policy::evidence::Deploy;
 use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::access::{Access, Admission, Presented};
 use crate::runtime::blueprint::{Blueprint, Launch};
@@ -30,9 +32,9 @@ use crate::runtime::mirror::{Mirror, MirrorSinks};
 use crate::runtime::outbox::gate::Gates;
 use crate::runtime::outbox::{Outbox, Receivers};
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
-use crate::runtime::quiet::Stillness;
+use crate::runtime::quiet::{Stillness, deploy_of};
 use crate::runtime::service::{
-    ActError, ConfigView, InstanceView, LinkView, SeriesView, Service, SinkView, SourceView, Summary,
+    ActError, ConfigView, InstanceView, LinkView, SeriesView, Service, SilenceView, SinkView, SourceView, Summary,
 };
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
@@ -45,6 +47,9 @@ use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
 /// How long a stop waits for deliveries under way.
 const GRACE: Length = Length::from_seconds(5);
+
+/// Deploys listed.
+const DEPLOYS: usize = 10_000;
 
 /// What is loaded. Replaced whole.
 struct Loaded {
@@ -451,6 +456,15 @@ impl Service for Live {
 
     async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
         answers::hook(self, sink, request).await
+    }
+
+    async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
+        self.silence_views().await
+    }
+
+    async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
+        let records = self.core.store.records(RecordKind::Marker, DEPLOYS).await?;
+        Ok(records.iter().filter_map(deploy_of).collect())
     }
 
     fn ready(&self) -> Result<(), String> {

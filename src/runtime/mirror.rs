@@ -4,6 +4,7 @@
 //! A silence is made there when it begins, changed when it changes here, and ended when it is ended here. What each sink
 //! calls it is kept as a record, so that a restart goes on. A sink that does not answer is asked again, 5 s to 1 min
 //! later, until it is done or the silence is over; one that refuses is told in the log, and not asked again for the same.
+//! Every few minutes it is looked whether it is still there: one that lost its data is told again.
 //! Nothing is mirrored while no SLO is told of (shadow).
 
 use std::collections::BTreeMap;
@@ -37,6 +38,9 @@ const WAIT: Length = Length::from_seconds(5);
 /// .. up to this.
 const LONGEST_WAIT: Length = Length::from_minutes(1);
 
+/// How often it is looked whether a silence is still there: a sink may have lost what it knew.
+const LOOK: Length = Length::from_minutes(5);
+
 /// The sinks to mirror to, by name.
 type Sinks = BTreeMap<String, Arc<dyn RefreshSink>>;
 
@@ -64,6 +68,10 @@ pub struct Mirror {
 struct Side {
     /// What is there, by the silence's id.
     mirrored: BTreeMap<String, Mirrored>,
+    /// When it was last seen there, by the silence's id.
+    seen: BTreeMap<String, Timestamp>,
+    /// Who was asked last: another one after a reload knows nothing, and may take what was refused.
+    asked: Option<Arc<dyn RefreshSink>>,
     /// What was refused, as it was told.
     refused: BTreeMap<String, Silence>,
     failures: u32,
@@ -132,7 +140,8 @@ impl Mirror {
             self.sides.entry(name.clone()).or_default();
         }
         let core = &self.core;
-        let rounds = self.sides.iter_mut().map(|(name, side)| side.round(core, name, sinks.get(name), &silences));
+        let rounds =
+            self.sides.iter_mut().map(|(name, side)| side.round(core, (name, sinks.get(name)), &silences, now));
         join_all(rounds).await;
         let changes = silences.iter().flat_map(|silence| [silence.starts_at, silence.ends_at]);
         let again = self.sides.values().filter_map(|side| side.not_before);
@@ -144,8 +153,13 @@ impl Mirror {
 
 impl Side {
     /// One sink. What it does not answer now waits.
-    async fn round(&mut self, core: &Core, name: &str, sink: Option<&Arc<dyn RefreshSink>>, silences: &[Silence]) {
-        let now = core.clock.now();
+    async fn round(
+        &mut self,
+        core: &Core,
+        (name, sink): (&str, Option<&Arc<dyn RefreshSink>>),
+        silences: &[Silence],
+        now: Timestamp,
+    ) {
         let active: BTreeMap<&str, &Silence> = silences
             .iter()
             .filter(|silence| silence.state(now) == SilenceState::Active)
@@ -160,6 +174,11 @@ impl Side {
             self.forget(core, name, &id, now).await;
         }
         let Some(sink) = sink else { return };
+        if !self.asked.as_ref().is_some_and(|asked| Arc::ptr_eq(asked, sink)) {
+            self.asked = Some(Arc::clone(sink));
+            self.seen.clear();
+            self.refused.clear();
+        }
         if self.not_before.is_some_and(|until| now < until) {
             return;
         }
@@ -170,12 +189,14 @@ impl Side {
             if !self.judged(name, &known.silence, &outcome, now) {
                 return;
             }
+            tracing::info!(sink = name, silence = known.silence.id, "a silence was ended there");
             self.forget(core, name, &known.silence.id, now).await;
         }
         for silence in active.into_values() {
             let known = self.mirrored.get(&silence.id);
             let is_there = known.is_some_and(|known| known.silence == *silence);
-            if is_there || self.refused.get(&silence.id).is_some_and(|refused| refused == silence) {
+            let was_seen = self.seen.get(&silence.id).is_some_and(|seen| (*seen..*seen + LOOK).contains(&now));
+            if (is_there && was_seen) || self.refused.get(&silence.id).is_some_and(|refused| refused == silence) {
                 continue;
             }
             let outcome = sink.silence(silence, known.map(|known| known.handle.as_str()), now).await;
@@ -183,7 +204,17 @@ impl Side {
                 return;
             }
             match (outcome.verdict, outcome.handle) {
-                (DeliveryVerdict::Done, Some(handle)) => self.keep(core, name, handle, silence, now).await,
+                (DeliveryVerdict::Done, Some(handle)) => {
+                    self.seen.insert(silence.id.clone(), now);
+                    if !self
+                        .mirrored
+                        .get(&silence.id)
+                        .is_some_and(|one| one.handle == handle && one.silence == *silence)
+                    {
+                        tracing::info!(sink = name, silence = silence.id, "a silence was mirrored");
+                        self.keep(core, name, handle, silence, now).await;
+                    }
+                }
                 _ => drop(self.refused.insert(silence.id.clone(), silence.clone())),
             }
         }
@@ -196,7 +227,7 @@ impl Side {
             tracing::warn!(sink, silence, alarm, "a silence is not mirrored as it is");
         }
         match outcome.verdict {
-            DeliveryVerdict::Done => tracing::info!(sink, silence, message, "a silence was mirrored"),
+            DeliveryVerdict::Done => {}
             DeliveryVerdict::Refused => tracing::warn!(sink, silence, message, "a silence cannot be mirrored"),
             DeliveryVerdict::Retry(_) | DeliveryVerdict::Ambiguous | DeliveryVerdict::Misconfigured => {
                 let waits = 1_i64.checked_shl(self.failures).unwrap_or(i64::MAX).min(LONGEST_WAIT.count_of(WAIT));
@@ -226,6 +257,7 @@ impl Side {
 
     async fn forget(&mut self, core: &Core, sink: &str, silence: &str, now: Timestamp) {
         self.mirrored.remove(silence);
+        self.seen.remove(silence);
         self.write(core, sink, silence, None, now).await;
     }
 
@@ -233,5 +265,133 @@ impl Side {
     async fn write(&self, core: &Core, sink: &str, silence: &str, text: Option<String>, now: Timestamp) {
         let record = Record { kind: RecordKind::Setting, id: format!("{PREFIX}{sink}/{silence}"), at: now, text };
         core.record(Vec::new(), Commit { records: vec![record], ..Commit::default() }).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::meant::Config;
+    use crate::policy::notification::Notification;
+    use crate::policy::silence::LabelMatcher;
+    use crate::store::Store;
+    use crate::store::memory::MemoryStore;
+    use crate::telemetry::Telemetry;
+
+    /// Answers as it is told, and keeps what it was asked.
+    #[derive(Default)]
+    struct Recorder {
+        answers: Mutex<Vec<DeliveryVerdict>>,
+        asked: Mutex<Vec<String>>,
+    }
+
+    impl Recorder {
+        fn answer(&self, asked: String) -> Outcome {
+            held(&self.asked).push(asked);
+            Outcome::new(held(&self.answers).pop().unwrap_or(DeliveryVerdict::Done), "").with_handle("h")
+        }
+
+        fn asked(&self) -> Vec<String> {
+            std::mem::take(&mut *held(&self.asked))
+        }
+    }
+
+    #[async_trait]
+    impl RefreshSink for Recorder {
+        async fn deliver(&self, _: &Notification, _: Timestamp) -> Outcome {
+            unreachable!()
+        }
+        async fn refresh(&self, _: &[Notification], _: Timestamp) -> Outcome {
+            unreachable!()
+        }
+        async fn end(&self, _: &Notification, _: &[Notification], _: Timestamp) -> Outcome {
+            unreachable!()
+        }
+        async fn heartbeat(&self, _: &Notification, _: Length, _: Timestamp) -> Outcome {
+            unreachable!()
+        }
+        async fn silence(&self, silence: &Silence, known: Option<&str>, _: Timestamp) -> Outcome {
+            self.answer(format!("{} {} {}", silence.id, known.unwrap_or("-"), silence.comment))
+        }
+        async fn unsilence(&self, handle: &str, _: Timestamp) -> Outcome {
+            self.answer(format!("end {handle}"))
+        }
+    }
+
+    fn silence(comment: &str, starts: i64, ends: i64) -> Silence {
+        Silence {
+            id: "s".into(),
+            matchers: vec![LabelMatcher { name: "a".into(), value: "b".into(), is_regex: false, is_equal: true }],
+            created_by: "ann".into(),
+            comment: comment.into(),
+            starts_at: Timestamp::from_seconds(starts),
+            ends_at: Timestamp::from_seconds(ends),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sink_is_told_when_a_silence_begins_changes_and_ends_and_is_asked_again_where_it_fails() {
+        use DeliveryVerdict::{Misconfigured, Refused, Retry};
+        let store = Arc::new(MemoryStore::new());
+        let config = Arc::new(Config::empty(Path::new("")));
+        let kept: Arc<dyn Store> = Arc::clone(&store) as _;
+        let core = Arc::new(Core::new(Clock::system(), Telemetry::new("test"), kept, config));
+        let recorder = Arc::new(Recorder::default());
+        let sink: Arc<dyn RefreshSink> = Arc::clone(&recorder) as _;
+        let mut side = Side::default();
+        let (first, second) = (silence("first", 100, 2_000), silence("second", 100, 3_000));
+        let nothing: &[Silence] = &[];
+        // The time, what there is, what is answered last first, and what is asked.
+        for (at, silences, answers, asked) in [
+            (99, std::slice::from_ref(&first), vec![], vec![]),
+            (100, std::slice::from_ref(&first), vec![Retry(None)], vec!["s - first"]),
+            (104, std::slice::from_ref(&first), vec![], vec![]),
+            (105, std::slice::from_ref(&first), vec![Misconfigured], vec!["s - first"]),
+            (114, std::slice::from_ref(&first), vec![], vec![]),
+            (115, std::slice::from_ref(&first), vec![], vec!["s - first"]),
+            (116, std::slice::from_ref(&first), vec![], vec![]),
+            // Changed, and refused: not asked again for the same.
+            (120, std::slice::from_ref(&second), vec![Refused], vec!["s h second"]),
+            (121, std::slice::from_ref(&second), vec![], vec![]),
+            (122, std::slice::from_ref(&first), vec![], vec![]),
+            // It may have lost it.
+            (415, std::slice::from_ref(&first), vec![], vec!["s h first"]),
+            (416, std::slice::from_ref(&first), vec![], vec![]),
+            // Ended here.
+            (500, nothing, vec![Retry(None)], vec!["end h"]),
+            (505, nothing, vec![], vec!["end h"]),
+            (506, nothing, vec![], vec![]),
+            // Made again; it ends there by itself.
+            (600, std::slice::from_ref(&first), vec![], vec!["s - first"]),
+            (2_000, nothing, vec![], vec![]),
+        ] {
+            *held(&recorder.answers) = answers;
+            side.round(&core, ("am", Some(&sink)), silences, Timestamp::from_seconds(at)).await;
+            assert_eq!(recorder.asked(), asked, "at {at}");
+            let records = store.records(RecordKind::Setting, 10).await.unwrap();
+            let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+            let there = (115..505).contains(&at) || at == 600;
+            assert_eq!(ids, if there { vec!["silence-at/am/s"] } else { vec![] }, "at {at}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_mirrored_is_known_after_a_restart() {
+        let store = Arc::new(MemoryStore::new());
+        let kept: Arc<dyn Store> = Arc::clone(&store) as _;
+        let config = Arc::new(Config::empty(Path::new("")));
+        let core = Arc::new(Core::new(Clock::system(), Telemetry::new("test"), kept, config));
+        let sink: Arc<dyn RefreshSink> = Arc::new(Recorder::default());
+        let first = silence("first", 100, 2_000);
+        let mut side = Side::default();
+        side.round(&core, ("am", Some(&sink)), std::slice::from_ref(&first), Timestamp::from_seconds(100)).await;
+        let again = Mirror::read(core, Arc::default(), MirrorSinks::default()).await.unwrap();
+        let known = &again.sides["am"].mirrored["s"];
+        assert_eq!((known.handle.as_str(), &known.silence), ("h", &first));
     }
 }

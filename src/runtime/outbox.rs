@@ -27,7 +27,7 @@ use crate::policy::alert::AlertState;
 use crate::policy::notification::Notification;
 use crate::runtime::outbox::fallback::Backing;
 use crate::runtime::outbox::gate::Gates;
-use crate::runtime::outbox::rule::HORIZON;
+use crate::runtime::outbox::rule::last_try;
 use crate::runtime::outbox::worker::{Shared, Worker};
 use crate::sink::Sink;
 use crate::store::{Commit, DeliveryFilter, DeliveryState, NewDelivery, Store, StoreError};
@@ -214,7 +214,7 @@ async fn expire_orphans(shared: &Shared, sinks: &BTreeSet<String>) -> Result<(),
     let now = shared.clock.now();
     let filter = DeliveryFilter { state: Some(DeliveryState::Pending), ..DeliveryFilter::default() };
     for row in shared.store.deliveries(&filter, usize::MAX).await? {
-        if !sinks.contains(&row.sink) && row.created_at + HORIZON <= now {
+        if !sinks.contains(&row.sink) && last_try(&row) <= now {
             let why = "there is no such sink any more";
             let deliveries = fallback::in_place(&shared.backing.borrow().clone(), &row, why, now);
             shared.store.commit(Commit { deliveries, ..Commit::default() }).await?;

@@ -1,7 +1,7 @@
 //! What makes quiet, held ready: silences and deploy markers of the store, exclusions and holds of the files.
 //!
 //! Whatever changes makes new [`Quiets`], which the desk is given at once, and wakes those who mirror silences. Silences
-//! that are over, and deploys that hold nothing and are no news, are let go here; the store keeps them with the history.
+//! that are over, and deploys that hold nothing and are old, are let go here; the store keeps them with the history.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,8 +9,9 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::policy::evidence::Deploy;
-use crate::policy::quiet::{DEPLOY_IS_NEWS, Quiets, Written};
+use crate::policy::evidence::{Deploy, Evidence};
+use crate::policy::machine::Effect;
+use crate::policy::quiet::{Quiets, Written};
 use crate::policy::silence::{Silence, SilenceState};
 use crate::runtime::core::{Core, held};
 use crate::store::{Record, RecordKind, Store, StoreError};
@@ -21,6 +22,9 @@ const VERSION: u32 = 1;
 
 /// Records read at start: as many as people can have written within the history, and more than fit a list.
 const READ: usize = 100_000;
+
+/// How long deploys are held ready: an alert that fires for long goes on naming the one before it fired.
+const DEPLOYS_ARE_KEPT: Length = Length::from_days(30);
 
 /// A silence as recorded.
 #[derive(Serialize, Deserialize)]
@@ -74,6 +78,21 @@ fn read<T: for<'de> Deserialize<'de>>(record: &Record, version: impl Fn(&T) -> u
         tracing::warn!(kind = record.kind.name(), id = record.id, "a record cannot be read; it is left alone");
     }
     found
+}
+
+/// Names the newest deploy before the alert fired in its evidence, and in what is told of it.
+pub fn name_deploy(quiets: &Quiets, effect: &mut Effect) {
+    let Some(fired) = effect.alert.fired_at else { return };
+    let slo = effect.alert.slo.as_str();
+    let service = slo.split_once('/').map_or(slo, |(service, _)| service);
+    let Some(deploy) = quiets.last_deploy(service, fired) else { return };
+    let name = |evidence: &mut Option<Evidence>| {
+        evidence.get_or_insert_default().deploy = Some(deploy.clone());
+    };
+    name(&mut effect.alert.evidence);
+    if let Some(notification) = &mut effect.notification {
+        name(&mut notification.evidence);
+    }
 }
 
 /// Everything that makes quiet, to be changed piece by piece.
@@ -150,8 +169,7 @@ impl Parts {
     fn let_go(&mut self, now: Timestamp) {
         self.silences.retain(|_, silence| silence.state(now) != SilenceState::Expired);
         let longest = self.written.on_deploy.values().map(|on| on.hold).max().unwrap_or(Length::ZERO);
-        // An alert that is told late asks for the deploys before it fired.
-        let since = now - longest.max(DEPLOY_IS_NEWS * 2);
+        let since = now - longest.max(DEPLOYS_ARE_KEPT);
         self.deploys.retain(|_, deploy| deploy.at >= since);
     }
 }

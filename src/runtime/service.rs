@@ -10,6 +10,8 @@ use crate::engine::forecast::{Forecast, LikelyEnds};
 use crate::engine::verdict::{Budget, Condition, WindowFigures};
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, TierView};
+use crate::policy::evidence::Deploy;
+use crate::policy::silence::{Silence, SilenceState};
 use crate::runtime::access::{Admission, Presented};
 use crate::runtime::hooks::{HookAck, HookError, HookRequest};
 use crate::runtime::links::{LinkAction, LinkError};
@@ -192,6 +194,17 @@ pub struct SourceView {
     pub replicas_differ: bool,
 }
 
+/// A silence as shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SilenceView {
+    /// As it was asked for.
+    pub silence: Silence,
+    /// Where it stands.
+    pub state: SilenceState,
+    /// The alerts that fire now and that it covers, or will.
+    pub covers: Vec<Alert>,
+}
+
 /// A sink as shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SinkView {
@@ -337,6 +350,14 @@ pub trait Service: Send + Sync {
     /// What a receiver asks for with a request that it signed: by whom, the id of the alert that fires, and a note.
     async fn hook(&self, _sink: &str, _request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
         Err(HookError::Unknown)
+    }
+    /// Silences with what they cover: those that hold first, then those to come, then those that are over.
+    async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// Deploys that were marked, newest first.
+    async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
+        Ok(Vec::new())
     }
     /// `Err` says what is still missing.
     fn ready(&self) -> Result<(), String>;

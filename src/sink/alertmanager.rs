@@ -5,6 +5,9 @@
 //! silences and not alerts: every one of them gets everything, and one that accepts is enough for success. A 400 names no
 //! alert (and may have stored the good ones), a 422 stores none: the batch is halved until the bad one is found.
 
+mod mirror;
+pub mod silence;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
@@ -18,6 +21,9 @@ use crate::sink::client::Client;
 use crate::sink::{DeliveryVerdict, Outcome, RefreshSink, verdict};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Length, Timestamp, portable_name};
+
+/// Bytes that are read of an answer: a list of 10,000 silences, kept for five days after their end.
+const ANSWER: usize = 8 * 1024 * 1024;
 
 /// Alerts in one POST.
 const BATCH: usize = 256;
@@ -162,7 +168,7 @@ impl Alertmanager {
         if peers.is_empty() {
             return Err("it has no `urls`".to_owned());
         }
-        Ok(Self { client, peers, shape })
+        Ok(Self { client: client.reading(ANSWER), peers, shape })
     }
 
     /// Posts to every peer at once; one that accepts all is success.
@@ -259,12 +265,12 @@ impl RefreshSink for Alertmanager {
         self.post(&[beat], &shape, now).await
     }
 
-    async fn silence(&self, _silence: &Silence, _known: Option<&str>, _now: Timestamp) -> Outcome {
-        Outcome::done("silences are not mirrored yet")
+    async fn silence(&self, silence: &Silence, known: Option<&str>, now: Timestamp) -> Outcome {
+        self.silence_at_one(silence, known, now).await
     }
 
-    async fn unsilence(&self, _handle: &str, _now: Timestamp) -> Outcome {
-        Outcome::done("silences are not mirrored yet")
+    async fn unsilence(&self, handle: &str, now: Timestamp) -> Outcome {
+        self.unsilence_at_one(handle, now).await
     }
 }
 

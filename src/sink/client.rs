@@ -60,6 +60,8 @@ pub enum Method {
     Patch,
     /// Puts something in its place.
     Put,
+    /// Ends something.
+    Delete,
 }
 
 impl From<Method> for Verb {
@@ -69,6 +71,7 @@ impl From<Method> for Verb {
             Method::Post => Self::POST,
             Method::Patch => Self::PATCH,
             Method::Put => Self::PUT,
+            Method::Delete => Self::DELETE,
         }
     }
 }
@@ -147,6 +150,13 @@ impl Client {
         }
         let http = builder.build().map_err(|why| format!("no HTTP client: {}", explain(why)))?;
         Ok(Self { http, bounds })
+    }
+
+    /// The same, reading at most so many bytes of an answer.
+    #[must_use]
+    pub fn reading(mut self, bytes: usize) -> Self {
+        self.bounds.bytes = bytes;
+        self
     }
 
     /// One POST of JSON.

@@ -273,7 +273,7 @@ mod tests {
             ("alerts_only: true", "alerts_only: false", vec!["SLO007 false"]),
             ("c/*", "c", vec!["SLO009 c"]),
             ("c/*", "c/d/e", vec!["SLO009 c/d/e"]),
-            ("[c/*]", "[]", vec!["SLO006 []"]),
+            ("[c/*]", "[]", vec!["SLO006 {name: a,"]),
             ("0 2 * * *", "0 25 * * *", vec!["SLO011 0 25 * * *"]),
             (", for: 1h}", ", for: 1h, zone: Berlin}", vec!["SLO024 Berlin"]),
             (", for: 1h}", ", for: 0s}", vec!["SLO011 0s"]),

@@ -3,7 +3,7 @@
 //! Why this way: it is the obvious model of what the durable store has to do, written with plain collections; a property
 //! test runs the same operations on both and compares. It is not durable and not fast with very many rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -32,6 +32,7 @@ struct Held {
     alerts: BTreeMap<String, Alert>,
     states: BTreeMap<String, String>,
     deliveries: Vec<Row>,
+    places: Places,
     last_sequence: i64,
     hours: Buckets,
     days: Buckets,
@@ -41,6 +42,28 @@ struct Held {
     /// Refuses commits, as a full disk does.
     #[cfg(test)]
     is_full: bool,
+}
+
+/// Where rows stand among the deliveries, ascending, so that many of them are not gone through for each.
+#[derive(Debug, Default)]
+struct Places {
+    by_id: HashMap<String, usize>,
+    by_alert: HashMap<String, Vec<usize>>,
+    by_thread: HashMap<String, Vec<usize>>,
+}
+
+impl Places {
+    fn add(&mut self, place: usize, row: &Row) {
+        self.by_id.insert(row.delivery.id.clone(), place);
+        self.by_alert.entry(row.delivery.notification.alert_id.clone()).or_default().push(place);
+        self.by_thread.entry(row.thread.clone()).or_default().push(place);
+    }
+
+    fn of(rows: &[Row]) -> Self {
+        let mut places = Self::default();
+        rows.iter().enumerate().for_each(|(place, row)| places.add(place, row));
+        places
+    }
 }
 
 /// By generation, end and instance.
@@ -92,7 +115,7 @@ impl MemoryStore {
 
 impl Held {
     fn insert(&mut self, new: NewDelivery) {
-        if self.deliveries.iter().any(|row| row.delivery.id == new.id) {
+        if self.places.by_id.contains_key(&new.id) {
             return;
         }
         self.last_sequence += 1;
@@ -109,7 +132,9 @@ impl Held {
             sequence: self.last_sequence,
         };
         let thread = delivery.notification.thread();
-        self.deliveries.push(Row { delivery, under_way: false, thread });
+        let row = Row { delivery, under_way: false, thread };
+        self.places.add(self.deliveries.len(), &row);
+        self.deliveries.push(row);
     }
 
     fn keep(&mut self, record: Record) {
@@ -134,7 +159,17 @@ impl Held {
     }
 
     fn row(&mut self, id: &str) -> Result<&mut Row, StoreError> {
-        self.deliveries.iter_mut().find(|row| row.delivery.id == id).ok_or_else(|| unknown(id))
+        let place = self.places.by_id.get(id).copied();
+        place.and_then(|place| self.deliveries.get_mut(place)).ok_or_else(|| unknown(id))
+    }
+
+    /// The rows at these places, oldest first.
+    fn at<'a>(&'a self, places: Option<&'a Vec<usize>>) -> impl DoubleEndedIterator<Item = &'a Row> {
+        places.into_iter().flatten().filter_map(|place| self.deliveries.get(*place))
+    }
+
+    fn of_alert<'a>(&'a self, alert: &str) -> impl DoubleEndedIterator<Item = &'a Row> {
+        self.at(self.places.by_alert.get(alert))
     }
 
     fn pending(&self, sink: &str) -> impl Iterator<Item = &Row> {
@@ -143,12 +178,9 @@ impl Held {
 
     /// Whether the end of the alert that this row says is firing has come to the outbox for the same sink.
     fn overtaken(&self, row: &Row) -> bool {
-        let of_same = |later: &&Row| {
-            later.delivery.sink == row.delivery.sink
-                && later.delivery.sequence > row.delivery.sequence
-                && later.delivery.notification.alert_id == row.delivery.notification.alert_id
-        };
-        row.fires() && self.deliveries.iter().filter(of_same).any(Row::resolves)
+        let of_same =
+            |later: &&Row| later.delivery.sink == row.delivery.sink && later.delivery.sequence > row.delivery.sequence;
+        row.fires() && self.of_alert(&row.delivery.notification.alert_id).filter(of_same).any(Row::resolves)
     }
 
     fn fires(&self, alert: &str) -> bool {
@@ -357,8 +389,8 @@ impl Store for MemoryStore {
 
     async fn thread(&self, sink: &str, thread: &str) -> Result<ThreadState, StoreError> {
         let held = self.held();
-        let of = |row: &&Row| row.delivery.sink == sink && row.thread == thread;
-        let rows: Vec<&Row> = held.deliveries.iter().rev().filter(of).collect();
+        let of = |row: &&Row| row.delivery.sink == sink;
+        let rows: Vec<&Row> = held.at(held.places.by_thread.get(thread)).rev().filter(of).collect();
         let handle = rows.iter().find_map(|row| row.delivery.handle.clone());
         let ambiguous = |row: &&Row| row.delivery.attempts.iter().any(|attempt| attempt.outcome == "ambiguous");
         Ok(ThreadState { perhaps_told: handle.is_none() && rows.iter().any(ambiguous), handle })
@@ -408,11 +440,15 @@ impl Store for MemoryStore {
                 && filter.alert_id.as_ref().is_none_or(|alert| *alert == delivery.notification.alert_id)
                 && filter.sink.as_ref().is_none_or(|sink| *sink == delivery.sink)
         };
-        Ok(held.deliveries.iter().rev().map(|row| &row.delivery).filter(wanted).take(limit).cloned().collect())
+        let rows: Box<dyn Iterator<Item = &Row>> = match &filter.alert_id {
+            Some(alert) => Box::new(held.of_alert(alert).rev()),
+            None => Box::new(held.deliveries.iter().rev()),
+        };
+        Ok(rows.map(|row| &row.delivery).filter(wanted).take(limit).cloned().collect())
     }
 
     async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
-        Ok(self.held().deliveries.iter().find(|row| row.delivery.id == id).map(|row| row.delivery.clone()))
+        Ok(self.held().row(id).ok().map(|row| row.delivery.clone()))
     }
 
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError> {
@@ -454,6 +490,7 @@ impl Store for MemoryStore {
             let delivery = &row.delivery;
             row.pending() || delivery.created_at > oldest || alerts.contains_key(&delivery.notification.alert_id)
         });
+        held.places = Places::of(&held.deliveries);
         Ok(())
     }
 }

@@ -100,6 +100,9 @@ impl Store for Counting {
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         self.count().deliveries(filter, limit).await
     }
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        self.count().delivery(id).await
+    }
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError> {
         self.count().alerts(filter, limit).await
     }

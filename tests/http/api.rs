@@ -456,6 +456,56 @@ async fn every_address_is_documented_and_every_documented_one_answers() {
 }
 
 #[tokio::test]
+async fn silences_are_listed_with_what_they_cover_and_asked_for_in_two_spellings() {
+    let server = Server::start().await;
+    let list = server.get("/api/v1/silences").await.json();
+    assert_eq!(keys(&list), LIST_KEYS);
+    let states: Vec<&str> = list["items"].as_array().unwrap().iter().map(|i| i["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["active", "pending", "expired"]);
+    let first = json!({
+        "id": "aaaaaaaaaaaa", "state": "active", "created_by": "<b>ann</b>", "comment": "database upgrade",
+        "matchers": [
+            {"name": "slo_service", "value": "checkout", "is_regex": false, "is_equal": true},
+            {"name": "region", "value": "eu|us", "is_regex": true, "is_equal": false},
+        ],
+        "starts_at": "2026-11-21T02:00:30Z", "ends_at": "2026-11-21T04:00:30Z", "firing_alerts": 2,
+    });
+    assert_eq!(list["items"][0], first);
+    assert_eq!(
+        ids(&server.get("/api/v1/silences?state=pending,expired").await.json()),
+        ["bbbbbbbbbbbb", "cccccccccccc"]
+    );
+    assert_eq!(server.get("/api/v1/silences?state=over").await.status, 400);
+
+    let ours = json!({
+        "matchers": [{"name": "a", "value": "b"}], "ends_at": "2026-11-21T04:00:30Z", "created_by": "ann", "comment": "why",
+    });
+    let theirs = json!({
+        "id": "", "matchers": [{"name": "a", "value": "b", "isRegex": false, "isEqual": true}], "createdBy": "ann",
+        "startsAt": "2026-11-21T03:00:30Z", "endsAt": "2026-11-21T04:00:30Z", "comment": "why",
+    });
+    for body in [ours, theirs] {
+        let answer = server.post("/api/v1/silences", &[], serde_json::to_vec(&body).unwrap()).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"id": "dddddddddddd", "silenceID": "dddddddddddd"})));
+    }
+    for body in ["", "{}", r#"{"matchers":[],"comment":"x","ends_at":"soon"}"#] {
+        let answer = server.post("/api/v1/silences", &[], body.into()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "bad_body"), "{body}");
+    }
+    let ended = server.delete("/api/v1/silences/aaaaaaaaaaaa?by=ann").await;
+    assert_eq!((ended.status, &ended.json()["id"]), (200, &json!("aaaaaaaaaaaa")));
+    let unknown = server.delete("/api/v1/silences/x").await;
+    assert_eq!((unknown.status, unknown.code().as_str()), (404, "not_found"));
+
+    let body = json!({"service": "checkout", "version": "v2", "at": "2026-11-21T02:50:00Z"});
+    let marked = server.post("/api/v1/markers", &[], serde_json::to_vec(&body).unwrap()).await;
+    assert_eq!((marked.status, marked.json()), (200, json!({"id": "m", "message": "checkout v2"})));
+    let markers = server.get("/api/v1/markers?service=checkout").await.json();
+    assert_eq!(markers["items"], json!([{"service": "checkout", "version": "v1", "at": "2026-11-21T02:50:00Z"}]));
+    assert_eq!(server.get("/api/v1/markers?service=search").await.json()["total"], 0);
+}
+
+#[tokio::test]
 async fn the_document_describes_what_is_answered() {
     let server = Server::start().await;
     let document = server.get("/api/v1/openapi.json").await.json();
@@ -465,6 +515,8 @@ async fn the_document_describes_what_is_answered() {
         ("Alert", server.get("/api/v1/alerts").await.json()["items"][0].clone()),
         ("Bundle", server.get(&format!("/api/v1/alerts/{}/bundle", encoded(PAGE))).await.json()),
         ("Delivery", server.get("/api/v1/deliveries").await.json()["items"][0].clone()),
+        ("Silence", server.get("/api/v1/silences").await.json()["items"][0].clone()),
+        ("Marker", server.get("/api/v1/markers").await.json()["items"][0].clone()),
         ("Source", server.get("/api/v1/sources").await.json()["items"][0].clone()),
         ("Config", server.get("/api/v1/config").await.json()),
         ("Window", server.get("/api/v1/slos/checkout/latency/window?over=1h").await.json()),

@@ -85,6 +85,8 @@ async fn every_page_is_well_formed_and_runs_no_script() {
         "/slo/search/availability".to_owned(),
         "/alerts".to_owned(),
         "/alerts?state=firing".to_owned(),
+        "/silences".to_owned(),
+        "/silences?state=expired".to_owned(),
         "/health".to_owned(),
     ];
     for path in pages {
@@ -230,4 +232,27 @@ async fn the_style_sheet_is_there_in_light_and_dark() {
     let style = server.get("/assets/style.css").await;
     assert_eq!((style.status, style.headers["content-type"].to_str().unwrap()), (200, "text/css; charset=utf-8"));
     assert!(style.text.contains("prefers-color-scheme: dark"));
+}
+
+#[tokio::test]
+async fn the_page_of_silences_says_who_silenced_what_until_when_and_what_it_covers() {
+    let server = Server::start().await;
+    let page = server.get("/silences").await.text;
+    for words in [
+        "Active</span>",
+        "slo_service=&quot;checkout&quot;",
+        "region!~&quot;eu|us&quot;",
+        "database upgrade",
+        "&lt;b&gt;ann&lt;/b&gt;, since 21 Nov 02:00 until 21 Nov 04:00, 60 min left",
+        "Covers 2 alerts that fire now",
+        "from 21 Nov 22:00 until 22 Nov 00:00, begins in 18 h",
+        "Would cover nothing that fires now",
+        "from 20 Nov 10:00 until 20 Nov 11:00, over 16 h ago",
+        "aria-current=\"page\">Silences</a>",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let expired = server.get("/silences?state=expired").await.text;
+    assert!(expired.contains("cccccccccccc") && !expired.contains("aaaaaaaaaaaa"));
+    assert_eq!(server.get("/silences?state=over").await.status, 400);
 }

@@ -11,12 +11,14 @@ use slo::engine::forecast::{Forecast, LikelyEnds};
 use slo::engine::verdict::{Budget, Condition, WindowFigures};
 use slo::policy::act::{Act, Acted, Actor};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
+use slo::policy::evidence::Deploy;
 use slo::policy::notification::Notification;
+use slo::policy::silence::{LabelMatcher, Silence, SilenceState};
 use slo::runtime::hooks::{HookAck, HookError, HookRequest};
 use slo::runtime::links::LinkError;
 use slo::runtime::service::{
-    ActError, ConfigView, Counted, InstanceView, LinkView, MadeOf, Refusal, SeriesPoint, SeriesView, Service, SinkView,
-    SourceView,
+    ActError, ConfigView, Counted, InstanceView, LinkView, MadeOf, Refusal, SeriesPoint, SeriesView, Service,
+    SilenceView, SinkView, SourceView,
 };
 use slo::spec::policy::AlertSeverity;
 use slo::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, DeliveryState, Record, RecordKind, StoreError};
@@ -483,6 +485,35 @@ fn down_id() -> InstanceId {
     id("search", "availability")
 }
 
+/// A silence of two matchers, with what it covers.
+fn silence(id: &str, state: SilenceState, (starts, ends): (&str, &str), covers: Vec<Alert>) -> SilenceView {
+    let matcher = |name: &str, value: &str, plain: bool| LabelMatcher {
+        name: name.into(),
+        value: value.into(),
+        is_regex: !plain,
+        is_equal: plain,
+    };
+    let silence = Silence {
+        id: id.into(),
+        matchers: vec![matcher("slo_service", "checkout", true), matcher("region", "eu|us", false)],
+        created_by: "<b>ann</b>".into(),
+        comment: "database upgrade".into(),
+        starts_at: time(starts),
+        ends_at: time(ends),
+    };
+    SilenceView { silence, state, covers }
+}
+
+/// What becomes of acts that make quiet.
+fn quieted(act: Act) -> Result<Acted, ActError> {
+    match act {
+        Act::Silence(_) => Ok(Acted { id: "dddddddddddd".into(), message: String::new() }),
+        Act::Expire { silence } if silence == "aaaaaaaaaaaa" => Ok(Acted { id: silence, message: String::new() }),
+        Act::Mark { service, version, .. } => Ok(Acted { id: "m".into(), message: format!("{service} {version}") }),
+        act => Err(ActError::NotFound(format!("{act:?}"))),
+    }
+}
+
 #[async_trait]
 impl Service for Fake {
     async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {
@@ -491,7 +522,10 @@ impl Service for Fake {
             let refused = || ActError::Refused(Refusal { findings: findings.clone() });
             return if findings.is_empty() { Ok(Acted::default()) } else { Err(refused()) };
         }
-        let done = self.people.judged(&self.alerts, &act);
+        let done = match &act {
+            Act::Silence(_) | Act::Expire { .. } | Act::Mark { .. } => quieted(act.clone()),
+            act => self.people.judged(&self.alerts, act),
+        };
         if done.is_ok() {
             self.people.acts.lock().unwrap().push((act, by.clone()));
         }
@@ -504,6 +538,19 @@ impl Service for Fake {
 
     async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
         self.people.hook(sink, request, self.now())
+    }
+
+    async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {
+        let firing = self.alerts.iter().filter(|alert| alert.state == AlertState::Firing).take(2).cloned().collect();
+        Ok(vec![
+            silence("aaaaaaaaaaaa", SilenceState::Active, ("2026-11-21T02:00:30Z", "2026-11-21T04:00:30Z"), firing),
+            silence("bbbbbbbbbbbb", SilenceState::Pending, ("2026-11-21T22:00:00Z", "2026-11-22T00:00:00Z"), vec![]),
+            silence("cccccccccccc", SilenceState::Expired, ("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z"), vec![]),
+        ])
+    }
+
+    async fn deploys(&self) -> Result<Vec<Deploy>, StoreError> {
+        Ok(vec![Deploy { service: "checkout".into(), version: "v1".into(), at: time("2026-11-21T02:50:00Z") }])
     }
 
     async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {

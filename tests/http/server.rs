@@ -76,6 +76,10 @@ impl Server {
         self.send(request).await
     }
 
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.client.delete(self.url(path))).await
+    }
+
     /// The address exactly as it stands, without the encoding that a URL library would add.
     pub async fn raw(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use slo::clock::Clock;
 use slo::policy::alert::{Alert, AlertState};
 use slo::policy::notification::Notification;
+use slo::runtime::outbox::gate::SinkGate;
 use slo::runtime::outbox::{Outbox, Receivers, deliveries_for, sinks_of_end};
-use slo::runtime::service::{GateView, SinkView};
+use slo::runtime::service::GateView;
 use slo::sink::{DeliveryVerdict, EventSink, Outcome, Sink, Task};
 use slo::spec::policy::AlertSeverity;
 use slo::store::{Commit, Delivery, DeliveryFilter, DeliveryState, NewDelivery, Store};
@@ -115,7 +116,7 @@ impl House {
         self.until("settled", |rows| rows.iter().all(|row| row.state != DeliveryState::Pending)).await
     }
 
-    pub fn view(&self, sink: &str) -> SinkView {
+    pub fn view(&self, sink: &str) -> SinkGate {
         let views = self.outbox.gates().view(self.clock.now());
         views.into_iter().find(|view| view.name == sink).unwrap()
     }

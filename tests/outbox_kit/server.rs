@@ -1,5 +1,7 @@
 //! A receiver over raw TCP that misbehaves on demand: one answer of the script a request, the last one for ever.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -27,8 +27,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for (sink, file) in &config.config.templates {
         let Some(text) = set.templates.and_then(|texts| texts.get(&file.path)) else { continue };
         let name = file.path.display().to_string();
-        let Err(finding) = tried(&name, text, file.json) else { continue };
-        let mut finding = finding;
+        let Some(mut finding) = tried(&name, text, file.json) else { continue };
         if let Some(at) = config.at.find(&["sinks", sink, "template"]) {
             finding.related.push((at.place(), "used here".to_owned()));
         }
@@ -39,20 +38,24 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn tried(name: &str, text: &str, json: bool) -> Result<(), Diagnostic> {
-    let template = Template::parse(name, text).map_err(|why| told(&why, "does not parse", text))?;
+/// What is wrong with it, if anything is.
+fn tried(name: &str, text: &str, json: bool) -> Option<Diagnostic> {
+    let template = match Template::parse(name, text) {
+        Ok(template) => template,
+        Err(why) => return Some(told(&why, "does not parse", text)),
+    };
     for (what, sample) in samples() {
-        let rendered = template.render(&sample).map_err(|why| told(&why, &format!("fails on {what}"), text))?;
-        if let Err(why) = serde_json::from_str::<serde_json::Value>(&rendered)
-            && json
-        {
-            let problem = format!("{why}");
-            let why = TemplateError { name: name.to_owned(), line: None, problem };
+        let rendered = match template.render(&sample) {
+            Ok(rendered) => rendered,
+            Err(why) => return Some(told(&why, &format!("fails on {what}"), text)),
+        };
+        if json && let Err(why) = serde_json::from_str::<serde_json::Value>(&rendered) {
+            let why = TemplateError { name: name.to_owned(), line: None, problem: why.to_string() };
             let help = "write values with `|tojson`, or set `content_type` of the sink";
-            return Err(told(&why, &format!("renders no JSON of {what}"), text).with_help(help));
+            return Some(told(&why, &format!("renders no JSON of {what}"), text).with_help(help));
         }
     }
-    Ok(())
+    None
 }
 
 fn told(why: &TemplateError, what: &str, text: &str) -> Diagnostic {

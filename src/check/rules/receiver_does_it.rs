@@ -17,7 +17,7 @@ Give such a receiver a route of its own, without the key and with `continue: tru
 route of the others.",
     failing: Some(Failing {
         line: 6,
-        column: 32,
+        column: 35,
         text: r##"version: config/v1
 owners: {web: {page: [am], ticket: [am], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
@@ -57,9 +57,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
             if let Some((name, kind)) = kind {
                 let message = format!("`{name}` is of type `{kind}`, which {does} by itself");
                 let help = format!("give `{name}` a route of its own with `continue: true` and without `{key}`");
-                found.push(
-                    at.mark_at(Diagnostic::warning(codes::RECEIVER_DOES_IT, message).with_help(help), at.place()),
-                );
+                found.push(at.mark(Diagnostic::warning(codes::RECEIVER_DOES_IT, message).with_help(help)));
             }
         }
     }

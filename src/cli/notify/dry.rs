@@ -32,8 +32,8 @@ pub(super) fn run(test: &Test, printer: &Printer) -> anyhow::Result<ExitCode> {
         None => None,
         Some(file) => {
             let name = file.path.display().to_string();
-            let text = gathered.loaded.templates.get(&file.path);
-            Some(Template::parse(&name, text.with_context(|| format!("the template `{name}` cannot be read"))?)?)
+            let source = gathered.loaded.templates.get(&file.path);
+            Some(Template::parse(&name, source.with_context(|| format!("the template `{name}` cannot be read"))?)?)
         }
     };
     let secrets = Arc::new(Secrets::of_process());

@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod operations;
 pub mod parts;
 pub mod people;
+pub mod silences;
 pub mod sink_test;
 pub mod slos;
 

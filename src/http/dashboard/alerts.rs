@@ -151,6 +151,7 @@ pub fn times(frame: &Frame, alert: &Alert) -> String {
     };
     let how = match alert.ended_by {
         Some(EndedBy::Withdrawn) => "withdrawn",
+        Some(EndedBy::Closed) if alert.is_drill() => "ended",
         Some(EndedBy::Closed) => "closed by a person",
         Some(EndedBy::KnownFalse) | None => "ended",
     };

@@ -113,7 +113,7 @@ impl Frame {
                     }
                     "slo"
                 }
-                nav aria-label="Pages" { (link("/", "SLOs")) (link("/alerts", "Alerts")) (link("/health", "Health")) }
+                nav aria-label="Pages" { (link("/", "SLOs")) (link("/alerts", "Alerts")) (link("/silences", "Silences")) (link("/health", "Health")) }
                 p.data {
                     @if self.sources_down.is_empty() {
                         span.dot.ok aria-hidden="true" {} "Data as of "

@@ -59,14 +59,14 @@ async fn shown(app: &App, token: &str, uri: &Uri) -> Result<Response, ApiError> 
             @if let Some(over) = over {
                 p.notice-bar role="status" { (over) }
             } @else if let Some(acked) = taken {
-                p.notice-bar role="status" { (acked.by) " acknowledged it already, " (format::moment(acked.at)) " UTC." }
+                p.notice-bar role="status" { (acked.by) " acknowledged it already, " (format::moment(acked.at)) "." }
             } @else {
                 form.filter method="post" {
                     label { "Your name" input name="by" maxlength=(NAME_LONGEST) autocomplete="name" placeholder="link"; }
                     button type="submit" { (title(link.action)) }
                 }
             }
-            p.quiet { "This link holds until " (format::moment(link.expires_at)) " UTC." }
+            p.quiet { "This link holds until " (format::moment(link.expires_at)) "." }
         }
     };
     Ok(frame.page(title(link.action), "", &content))
@@ -137,7 +137,7 @@ const fn what(action: LinkAction) -> &'static str {
 
 /// Why nothing can be done any more.
 fn over(alert: &Alert) -> Option<String> {
-    let ended = alert.resolved_at.map_or_else(String::new, |at| format!(", {} UTC", format::moment(at)));
+    let ended = alert.resolved_at.map_or_else(String::new, |at| format!(", {}", format::moment(at)));
     match alert.state {
         AlertState::Firing => None,
         AlertState::Resolved => Some(format!("The alert has ended{ended}: nothing is left to do.")),

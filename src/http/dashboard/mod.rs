@@ -13,6 +13,7 @@ pub mod layout;
 pub mod link;
 pub mod overview;
 pub mod plot;
+pub mod silences;
 pub mod tiers;
 
 use axum::http::header;

@@ -12,4 +12,5 @@ pub mod figure;
 pub mod instance;
 pub mod list;
 pub mod plot;
+pub mod silence;
 pub mod state;

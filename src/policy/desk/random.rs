@@ -48,14 +48,15 @@ struct Story {
     acked: BTreeMap<String, i64>,
     /// What was told at which second.
     told: Vec<(i64, Telling)>,
-    /// Seconds at which each alert was quiet, by number of the alert, as intervals.
+    /// When each alert was quiet, by its number: after the first second, in which what was due before is told, and before
+    /// the last.
     quiet: Vec<(usize, i64, i64)>,
 }
 
 impl Story {
     fn is_quiet(&self, alert: &str, second: i64) -> bool {
         let number: usize = alert.split('-').nth(1).unwrap().parse().unwrap();
-        self.quiet.iter().any(|(of, from, until)| *of == number && *from <= second && second < *until)
+        self.quiet.iter().any(|(of, from, until)| *of == number && *from < second && second < *until)
     }
 
     /// Every id that a sink was told of an alert by itself, with its state.

@@ -314,7 +314,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_seconds(1_795_230_000);
 
     fn at(seconds: i64) -> Timestamp {
-        START + Length::from_seconds(seconds)
+        Timestamp::from_millis(START.millis() + seconds * 1_000)
     }
 
     fn ask(sink: &str, page: bool, pace: i64, now: Timestamp) -> Ask<'_> {

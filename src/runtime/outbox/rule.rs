@@ -64,9 +64,7 @@ pub fn decide(head: &Delivery, others: &[Delivery], over: bool, now: Timestamp) 
         // Somebody wants the end told, whether or not the begin was.
         AlertState::Resolved if head.resent_at.is_some() => Decision::Send(Box::new(notification.clone())),
         AlertState::Resolved => end(head, others),
-        AlertState::Firing if over || others.iter().any(|other| tells(other, AlertState::Resolved)) => {
-            Decision::Supersede
-        }
+        AlertState::Firing if over || others.iter().any(|other| is_later_end(other, head)) => Decision::Supersede,
         // Of several things that were not told about one alert, only the newest is worth telling.
         AlertState::Firing if others.iter().any(|other| is_newer_update(other, head)) => Decision::Supersede,
         _ => Decision::Send(Box::new(late(head, now))),
@@ -90,6 +88,11 @@ fn end(head: &Delivery, others: &[Delivery]) -> Decision {
 /// Heartbeats, reports and tests: each stands for itself.
 fn is_apart(notification: &Notification) -> bool {
     matches!(notification.kind, AlertKind::Watchdog | AlertKind::Report) || notification.mark == Some(Mark::Test)
+}
+
+/// Later: a digest that ended may begin anew under its id.
+fn is_later_end(other: &Delivery, head: &Delivery) -> bool {
+    other.sequence > head.sequence && tells(other, AlertState::Resolved)
 }
 
 fn is_newer_update(other: &Delivery, head: &Delivery) -> bool {
@@ -131,7 +134,7 @@ pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp
     let name = outcome.verdict.name();
     let told = if let DeliveryVerdict::Retry(told) = outcome.verdict { told } else { None };
     let held = is_held(&outcome);
-    let last = head.resent_at.unwrap_or_default().max(head.created_at) + HORIZON;
+    let last = last_try(head);
     let state = match outcome.verdict {
         DeliveryVerdict::Done => DeliveryState::Done,
         DeliveryVerdict::Refused => DeliveryState::Failed,
@@ -150,6 +153,12 @@ pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp
         next_attempt_at: (state == DeliveryState::Pending).then_some(next),
         handle: outcome.handle,
     }
+}
+
+/// Until when a row is tried; sent again by a person, it has all of it once more.
+#[must_use]
+pub fn last_try(row: &Delivery) -> Timestamp {
+    row.resent_at.unwrap_or_default().max(row.created_at) + HORIZON
 }
 
 /// 5 to 15 min.

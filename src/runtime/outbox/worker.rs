@@ -18,16 +18,15 @@ use crate::policy::alert::AlertState;
 use crate::policy::notification::Notification;
 use crate::runtime::outbox::fallback::{self, Backing};
 use crate::runtime::outbox::gate::{Admission, Ask, End, Gates};
-use crate::runtime::outbox::rule::{Decision, HORIZON, Written, decide, follow, is_held, perhaps_told};
+use crate::runtime::outbox::rule::{Decision, Written, decide, follow, is_held, last_try, perhaps_told};
 use crate::sink::{DeliveryVerdict, Outcome, Sink, Task};
 use crate::spec::policy::AlertSeverity;
 use crate::store::{
     Commit, Delivery, DeliveryFilter, DeliveryState, LONGEST_WAIT, NewDelivery, Order, Store, StoreError, ThreadState,
 };
 use crate::telemetry::Telemetry;
-use crate::telemetry::event::{
-    DeliveryAlarm, DeliveryAttempt, DeliverySuperseded, OutboxState, RefreshFailed, SinkGate, StoreFailure,
-};
+use crate::telemetry::event::{DeliveryAttempt, DeliverySuperseded, OutboxState, RefreshFailed, StoreFailure};
+use crate::telemetry::sinks::{DeliveryAlarm, SinkGate};
 use crate::units::{Length, Timestamp};
 
 /// Tries at a time to one sink: a slow one must not hold a page behind seven tickets.
@@ -119,6 +118,8 @@ impl Worker {
                 () = woken => self.look.at = None,
                 () = moved => {}
                 () = self.shared.clock.sleep_until(until) => {}
+                // The clock may be set back meanwhile, and `until` be far.
+                () = self.shared.clock.sleep(AT_LEAST_EVERY) => {}
             }
         }
         // A page decided just before the end goes out now: nobody may start us again soon.
@@ -214,8 +215,8 @@ impl Worker {
     /// Goes through the heads that were read. Says whether some were superseded, and when the gate lets more go.
     async fn work_off(&mut self, now: Timestamp) -> Result<(bool, Option<Timestamp>), StoreError> {
         let shut = self.shared.gates.of(&self.name, |gate| gate.shut_until(now));
-        let last_try = |head: &Delivery| self.is_too_old(head, now) && !head.attempts.is_empty();
-        if self.look.judged && shut.is_some() && !self.look.heads.iter().any(last_try) {
+        let has_last_try = |head: &Delivery| self.is_too_old(head, now) && !head.attempts.is_empty();
+        if self.look.judged && shut.is_some() && !self.look.heads.iter().any(has_last_try) {
             return Ok((false, shut));
         }
         let judged_before = self.look.judged;
@@ -265,7 +266,7 @@ impl Worker {
 
     /// Past the horizon; a state has none.
     fn is_too_old(&self, head: &Delivery, now: Timestamp) -> bool {
-        head.created_at + HORIZON <= now && !self.sink.borrow().is_refreshed()
+        last_try(head) <= now && !self.sink.borrow().is_refreshed()
     }
 
     /// What is to be sent of a head; `None`: it was superseded.

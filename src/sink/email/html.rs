@@ -150,13 +150,12 @@ fn whole_percent(share: f64) -> u32 {
 
 /// A labelled bar of cells whose widths sum up to 100.
 fn bar(name: &str, words: &str, cells: &[(u32, &str)]) -> String {
-    let cells: String = cells
-        .iter()
-        .filter(|(width, _)| *width > 0)
-        .map(|(width, colour)| {
-            format!("<td width=\"{width}%\" height=\"12\" style=\"width:{width}%;height:12px;line-height:12px;font-size:0;padding:0;background:{colour}\">&nbsp;</td>")
-        })
-        .collect();
+    let cell = |(width, colour): &(u32, &str)| {
+        let style = "height:12px;line-height:12px;font-size:0;padding:0";
+        format!("<td width=\"{width}%\" height=\"12\" style=\"width:{width}%;{style};background:{colour}\">&nbsp;</td>")
+    };
+    let cells: Vec<String> = cells.iter().filter(|(width, _)| *width > 0).map(cell).collect();
+    let cells = cells.concat();
     format!(
         "\n<div style=\"padding:4px 0 2px;overflow-wrap:anywhere\"><span style=\"color:{QUIET}\">{}</span> {}</div>\n\
          <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" \

@@ -65,14 +65,14 @@ pub fn render(
     let (plain, alarm) = text.render(notification);
     let page = html::render(notification, &plain);
     let seconds = Duration::from_secs(u64::try_from(now.millis().div_euclid(1_000)).unwrap_or_default());
-    let mut references = format!("<{root}>");
-    if let Some(first) = first.filter(|first| *first != id && *first != root) {
-        references.push_str(&format!(" <{first}>"));
-    }
+    let references = match first.filter(|first| *first != id && *first != root) {
+        Some(first) => format!("<{root}> <{first}>"),
+        None => format!("<{root}>"),
+    };
     let answered = first.filter(|first| *first != id).unwrap_or(&root);
     let builder = Message::builder()
         .from(addresses.from.clone())
-        .mailbox(header::To::from(Mailboxes::from_iter(addresses.to.iter().cloned())))
+        .mailbox(header::To::from(addresses.to.iter().cloned().collect::<Mailboxes>()))
         .subject(subject(notification))
         .date(SystemTime::UNIX_EPOCH + seconds)
         .message_id(Some(format!("<{id}>")))
@@ -109,7 +109,9 @@ pub fn message_id(id: &str, host: &str) -> String {
 
 /// 80 bits of SHA-256, in hex.
 fn hashed(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(10).map(|byte| format!("{byte:02x}")).collect()
+    let bytes: Vec<String> =
+        Sha256::digest(text.as_bytes()).iter().take(10).map(|byte| format!("{byte:02x}")).collect();
+    bytes.concat()
 }
 
 /// Everything but visible ASCII percent-encoded; a hash where it is too long.

@@ -12,7 +12,7 @@
 //! The bound is around all of it: lettre's own is for connecting only, and a silent server would hold a task for ever.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -230,7 +230,7 @@ fn is_handshake(why: &Error) -> bool {
     let mut source = why.source();
     while let Some(error) = source {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if error.is::<rustls::Error>() || inner.is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>) {
             return true;
         }
         source = error.source();

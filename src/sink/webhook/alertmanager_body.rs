@@ -18,7 +18,7 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Group<'a> {
+struct Body<'a> {
     version: &'static str,
     group_key: String,
     truncated_alerts: u32,
@@ -57,7 +57,7 @@ pub fn render(notification: &Notification, receiver: &str, external_url: Option<
     } else {
         notification.members.iter().map(|member| of_member(member, &alert)).collect()
     };
-    let group = Group {
+    let body = Body {
         version: "4",
         // As Alertmanager's: what is grouped by, and never the same for two alerts.
         group_key: format!("{{}}:{{alert={:?}}}", notification.dedup_key),
@@ -71,7 +71,7 @@ pub fn render(notification: &Notification, receiver: &str, external_url: Option<
         alerts,
     };
     // Strings and maps with text keys: there is nothing in it that JSON could refuse.
-    serde_json::to_string(&group).unwrap_or_default()
+    serde_json::to_string(&body).unwrap_or_default()
 }
 
 fn one(alert: &PostedAlert, state: AlertState, (fired, ended): (Timestamp, Option<Timestamp>)) -> OneAlert {
