@@ -346,7 +346,7 @@ mod tests {
              \n\
              slo                    objective  attained         budget left  pages  tickets  real  noise\n\
              checkout/availability  99.9%      99.8999% MISSED  -29%         2      1        1     1\n\
-             shop/fine              99.9%      99.99%           95%          1      1        1     0\n\
+             shop/fine              99.9%      99.995%          95%          1      1        1     0\n\
              shop/latency           99.9%      no data          no data      0      0        0     0"
         );
     }

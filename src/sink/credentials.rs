@@ -71,6 +71,19 @@ impl Credentials {
         T: Future<Output = Result<Answer, NoAnswer>>,
     {
         let refused = |answer: &Result<Answer, NoAnswer>| matches!(answer, Ok(Answer { status: 401 | 403, .. }));
+        self.exchange_unless(refused, request).await
+    }
+
+    /// The same where `refused` says that what it logged in with was not taken: some receivers say so in another way.
+    ///
+    /// # Errors
+    /// Those of the attempt, and where a secret cannot be had.
+    pub async fn exchange_unless<R, F, T>(&self, refused: R, request: F) -> Result<Answer, NoAnswer>
+    where
+        R: Fn(&Result<Answer, NoAnswer>) -> bool,
+        F: FnMut(Vec<SecretString>) -> T,
+        T: Future<Output = Result<Answer, NoAnswer>>,
+    {
         let mut exchange = self.attempt_unless(refused, request).await;
         match &mut exchange {
             Ok(answer) => self.redact(&mut answer.body),
@@ -92,7 +105,7 @@ impl Credentials {
         }
     }
 
-    /// One attempt of any kind, and a second one where `refused` says that the first failed by what it logged in with.
+    /// One attempt that is not over HTTP, and a second one where `refused` says that the first failed by what it logged in with.
     ///
     /// # Errors
     /// Those of the attempt, and where a secret cannot be had.

@@ -218,6 +218,6 @@ impl Bot {
             }
         };
         let is_refused = |exchange: &Result<Answer, NoAnswer>| answer::of_bot(exchange, now).refused;
-        answer::of_bot(&self.credentials.attempt_unless(is_refused, send).await, now)
+        answer::of_bot(&self.credentials.exchange_unless(is_refused, send).await, now)
     }
 }

@@ -15,7 +15,7 @@ state that nothing ends. No report is sent there.
 Send reports by `email`, `webhook`, `slack`, `teams`, `file`, `stdout` or `exec`.",
     failing: Some(Failing {
         line: 6,
-        column: 40,
+        column: 42,
         text: r##"version: config/v1
 owners: {web: {page: [am], ticket: [am], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}

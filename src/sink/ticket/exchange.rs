@@ -169,7 +169,7 @@ impl Speaker {
             headers.extend(values.first().map(|secret| self.login.header(secret)));
             self.client.send(method, url, &headers, body.map(|body| body.to_string().into_bytes())).await
         };
-        self.credentials.attempt_unless(refused, attempt).await
+        self.credentials.exchange_unless(refused, attempt).await
     }
 }
 
