@@ -66,16 +66,13 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
         bail!("`{name}` is no name: letters, digits, `-`, `_` and `.`, a letter or digit first");
     }
     let minted = mint(name, (*role).into()).map_err(anyhow::Error::msg)?;
-    match file {
-        Some(path) => {
-            append(path, name, &minted.line)?;
-            printer.say(&format!("its line is in {}; the token, which is shown this once:", path.display()));
-        }
-        None => {
-            printer.say("a line for the file that `server: {auth: {tokens: {file: PATH}}}` names:");
-            printer.say(&minted.line);
-            printer.say("the token, which is shown this once; next: export SLO_TOKEN=..");
-        }
+    if let Some(path) = file {
+        append(path, name, &minted.line)?;
+        printer.say(&format!("its line is in {}; the token, which is shown this once:", path.display()));
+    } else {
+        printer.say("a line for the file that `server: {auth: {tokens: {file: PATH}}}` names:");
+        printer.say(&minted.line);
+        printer.say("the token, which is shown this once; next: export SLO_TOKEN=..");
     }
     printer.data(&format!("{}\n", minted.token))?;
     Ok(ExitCode::SUCCESS)

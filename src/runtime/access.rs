@@ -145,13 +145,12 @@ impl Access {
         if known.file != of_file {
             return;
         }
-        match right {
-            Some((name, role)) => drop(known.right.insert(seal, (name.clone(), role))),
-            None => {
-                known.wrong.push_back(seal);
-                if known.wrong.len() > WRONG_KEPT {
-                    known.wrong.pop_front();
-                }
+        if let Some((name, role)) = right {
+            drop(known.right.insert(seal, (name.clone(), role)))
+        } else {
+            known.wrong.push_back(seal);
+            if known.wrong.len() > WRONG_KEPT {
+                known.wrong.pop_front();
             }
         }
     }

@@ -103,12 +103,11 @@ impl Reporting {
 
     /// The last time that was dealt with; for an entry that is new that is now, and is kept.
     async fn done_until(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
-        match self.core.store.record(RecordKind::Setting, &self.key()).await? {
-            Some(record) => Ok(record.at),
-            None => {
-                self.core.record_now(Commit { records: vec![self.mark(now)], ..Commit::default() }).await?;
-                Ok(now)
-            }
+        if let Some(record) = self.core.store.record(RecordKind::Setting, &self.key()).await? {
+            Ok(record.at)
+        } else {
+            self.core.record_now(Commit { records: vec![self.mark(now)], ..Commit::default() }).await?;
+            Ok(now)
         }
     }
 
@@ -129,7 +128,9 @@ impl Reporting {
         let report = Report::of((to - period, to), self.lines(period), &self.fired(to - period, to).await?);
         let notification = self.notification(report, slot);
         let config = self.core.config();
-        let takes = |sink: &&String| config.sinks.get(*sink).is_some_and(|sink| sink.takes_reports());
+        let takes = |sink: &&String| {
+            config.sinks.get(*sink).is_some_and(super::super::config::meant::SinkConfig::takes_reports)
+        };
         let sinks: Vec<String> = plan.to.iter().filter(takes).cloned().collect();
         let deliveries = deliveries_for(&notification, &sinks, self.core.clock.now());
         self.core.record_now(Commit { deliveries, records: vec![self.mark(slot)], ..Commit::default() }).await

@@ -108,7 +108,7 @@ pub fn jql(text: &str) -> String {
     })
 }
 
-/// A value in an encoded query of ServiceNow: `^` would begin another condition, and cannot be escaped.
+/// A value in an encoded query of `ServiceNow`: `^` would begin another condition, and cannot be escaped.
 #[must_use]
 pub fn servicenow_query(text: &str) -> String {
     each(text, |character, escaped| {

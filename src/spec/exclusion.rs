@@ -165,13 +165,12 @@ fn read_patterns(reader: &mut Reader<'_>, node: NodeId) -> Vec<SloPattern> {
             continue;
         }
         let text = document.text(*item).unwrap_or_default();
-        match SloPattern::new(text) {
-            Some(pattern) => patterns.push(pattern),
-            None => {
-                let message = format!("`{text}` cannot be the id of an SLO");
-                let help = "service and name with a slash between, `*` for any letters, such as checkout/*";
-                reader.report(*item, Diagnostic::error(codes::BAD_NAME, message).with_help(help));
-            }
+        if let Some(pattern) = SloPattern::new(text) {
+            patterns.push(pattern)
+        } else {
+            let message = format!("`{text}` cannot be the id of an SLO");
+            let help = "service and name with a slash between, `*` for any letters, such as checkout/*";
+            reader.report(*item, Diagnostic::error(codes::BAD_NAME, message).with_help(help));
         }
     }
     patterns

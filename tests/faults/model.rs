@@ -149,19 +149,18 @@ async fn live(house: &mut House, steps: &[Step]) -> Ended {
             Step::Kill => house.kill().await,
             Step::Reload => house.reload(house.receivers.clone()),
             Step::SetClock(seconds) => house.clock.set(*seconds),
-            Step::Toggle(key) => match firing[*key].take() {
-                Some(sample) => {
+            Step::Toggle(key) => {
+                if let Some(sample) = firing[*key].take() {
                     house.resolve(&sample).await;
                     ended.insert(sample.id(), true);
-                }
-                None => {
+                } else {
                     numbers[*key] += 1;
                     let sample = Sample::new(KEYS[*key].0, KEYS[*key].1, numbers[*key]);
                     house.fire(&sample, &SINKS).await;
                     ended.insert(sample.id(), false);
                     firing[*key] = Some(sample);
                 }
-            },
+            }
             Step::Repeat(key) => {
                 if let Some(sample) = &firing[*key] {
                     repeats += 1;

@@ -2,8 +2,8 @@
 //!
 //! Copied: a project's path must be encoded, else 404; issues are known by `iid`, and the `id` of one may be the `iid` of
 //! none (doc/api/rest); a 400 is text or a mapping by field; at most 5,000 notes an issue, then 400
-//! (doc/administration/instance_limits); quick actions run where a line begins with `/` outside of code
-//! (doc/user/project/quick_actions).
+//! (`doc/administration/instance_limits`); quick actions run where a line begins with `/` outside of code
+//! (`doc/user/project/quick_actions`).
 
 use serde_json::{Value, json};
 use slo::config::meant::SinkConfig;

@@ -107,7 +107,7 @@ fn errors(body: &Value) -> Vec<&'static str> {
     let mut errors = Vec::new();
     let mut want = |right: bool, what| {
         if !right {
-            errors.push(what)
+            errors.push(what);
         }
     };
     want((1..=130).contains(&length(&body["message"])), "message");

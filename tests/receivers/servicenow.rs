@@ -1,4 +1,4 @@
-//! ServiceNow's Table API for incidents, as far as the sink speaks it.
+//! `ServiceNow`'s Table API for incidents, as far as the sink speaks it.
 //!
 //! Copied: a create answers 201 with `Location`, and the same `correlation_id` makes a second record (servicenow.com/docs,
 //! Table API); data policies answer 403 with their text; what an ACL hides is a 404 with the words of one that is not there;

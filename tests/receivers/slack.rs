@@ -103,12 +103,11 @@ impl Receiver for Slack {
     fn answer(&mut self, request: &Request) -> Answer {
         let body = request.json();
         if request.path == HOOK {
-            return match error(&body) {
-                Some(word) => Answer::new(400, word),
-                None => {
-                    self.post(body);
-                    Answer::new(200, "ok")
-                }
+            return if let Some(word) = error(&body) {
+                Answer::new(400, word)
+            } else {
+                self.post(body);
+                Answer::new(200, "ok")
             };
         }
         let Some(method) = request.path.strip_prefix("/api/") else { return Answer::new(404, "no_service") };

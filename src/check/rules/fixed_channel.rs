@@ -61,7 +61,7 @@ slos:
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let Some(config) = &set.config else { return };
     for sink in config.at.find(&["sinks"]).into_iter().flat_map(At::items) {
-        let is_slack = sink.find(&["type"]).and_then(|kind| kind.text()) == Some("slack");
+        let is_slack = sink.find(&["type"]).and_then(super::super::set::At::text) == Some("slack");
         if !is_slack || sink.find(&["token"]).is_some() {
             continue;
         }

@@ -69,7 +69,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for sink in config.at.find(&["sinks"]).into_iter().flat_map(At::items) {
         let Some(kind) = sink.find(&["type"]).filter(|kind| kind.text() == Some("opsgenie")) else { continue };
         let url = sink.find(&["url"]);
-        if url.and_then(|url| url.text()).is_some_and(|url| !is_opsgenie(url)) {
+        if url.and_then(super::super::set::At::text).is_some_and(|url| !is_opsgenie(url)) {
             continue;
         }
         let name = sink.key().unwrap_or_default();

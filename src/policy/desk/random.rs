@@ -97,12 +97,12 @@ fn live(life: &mut Life, events: &[Event]) -> Story {
                 for name in 0..100 {
                     life.quiet(&format!("n{name}-{number}"), QuietKind::Silence, second, until);
                 }
-                life.with(second, |desk, rules, now| desk.reconsider(rules, now));
+                life.with(second, super::Desk::reconsider);
             }
             Event::Expire => {
                 story.quiet.iter_mut().for_each(|(_, _, until)| *until = (*until).min(second));
                 life.quiets.clear();
-                life.with(second, |desk, rules, now| desk.reconsider(rules, now));
+                life.with(second, super::Desk::reconsider);
             }
             Event::Ack(number) => {
                 if let Some(name) = story.open.get(number) {

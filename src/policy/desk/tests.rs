@@ -69,14 +69,14 @@ fn one_that_was_told_before_a_silence_is_told_again_where_states_are_not_kept() 
     life.fire("x", 0);
     assert_eq!(life.news(), "a:x/1 am:x/1");
     life.quiet("*", QuietKind::Silence, 100, 700);
-    life.with(100, |desk, rules, now| desk.reconsider(rules, now));
+    life.with(100, super::Desk::reconsider);
     assert_eq!(life.news_until(900), "a:x/1/s1");
     // A second one that a person ends early.
     life.quiet("*", QuietKind::Silence, 1_000, 5_000);
-    life.with(1_000, |desk, rules, now| desk.reconsider(rules, now));
+    life.with(1_000, super::Desk::reconsider);
     assert_eq!(life.news_until(1_200), "");
     life.quiets.clear();
-    life.with(1_210, |desk, rules, now| desk.reconsider(rules, now));
+    life.with(1_210, super::Desk::reconsider);
     assert_eq!(life.news(), "a:x/1/s2");
 }
 
@@ -85,7 +85,7 @@ fn an_end_is_never_quiet_and_what_nobody_heard_of_ends_in_silence() {
     let mut life = Life::new(vec![to(&["a"])]);
     life.fire("x", 0);
     life.quiet("*", QuietKind::Silence, 10, 5_000);
-    life.with(10, |desk, rules, now| desk.reconsider(rules, now));
+    life.with(10, super::Desk::reconsider);
     life.fire("y", 20);
     life.end("x", 30);
     life.end("y", 40);
@@ -143,7 +143,7 @@ fn nothing_is_repeated_while_it_is_quiet() {
     let mut life = Life::new(vec![Route { repeat: Some(seconds(600)), ..to(&["a"]) }]);
     life.fire("x", 0);
     life.quiet("*", QuietKind::Silence, 300, 3_000);
-    life.with(300, |desk, rules, now| desk.reconsider(rules, now));
+    life.with(300, super::Desk::reconsider);
     assert_eq!(life.news_until(2_999), "a:x/1");
     assert_eq!(life.news_until(3_599), "a:x/1/s1");
     assert_eq!(life.news_until(3_601), "a:x/1/r1", "ten minutes after it was last told");
@@ -178,7 +178,7 @@ fn while_it_is_quiet_nobody_can_be_late() {
     let mut life = Life::new(vec![Route { escalate: vec![after(900, &["b"])], ..to(&["a"]) }]);
     life.fire("x", 0);
     life.quiet("*", QuietKind::Silence, 600, 2_000);
-    life.with(600, |desk, rules, now| desk.reconsider(rules, now));
+    life.with(600, super::Desk::reconsider);
     assert_eq!(life.news_until(2_001), "a:x/1 a:x/1/s1");
     assert_eq!(life.news_until(2_899), "");
     assert_eq!(life.news_until(2_901), "b:x/1");

@@ -101,7 +101,7 @@ mod tests {
 
     fn told(severity: AlertSeverity, state: AlertState) -> Notification {
         let (_, sample) = samples().remove(0);
-        Notification { severity, state, ..sample }
+        Notification { state, severity, ..sample }
     }
 
     #[test]
