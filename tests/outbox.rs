@@ -562,7 +562,7 @@ fn webhook(url: &str) -> Sink {
     let bounds = Bounds { total: Duration::from_millis(300), body: Duration::from_millis(50), ..Bounds::default() };
     let secrets = Arc::new(Secrets::new(|_| None));
     let url = WebhookUrl::Plain(url.to_owned());
-    Sink::event(Webhook::new(Client::new(bounds).unwrap(), url, None, secrets).unwrap())
+    Sink::event(Webhook::new(Client::new(bounds).unwrap(), url, None, &secrets).unwrap())
 }
 
 async fn durable(folder: &Path, url: &str) -> House {

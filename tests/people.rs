@@ -1,6 +1,6 @@
 //! What people do with real pages of a real service: acknowledge, close, judge, drill; by API, command line and link; and
 //! a restart keeps all of it.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test reads its own server")]
 
 mod service;
@@ -24,7 +24,7 @@ async fn open() -> Shop {
 }
 
 fn encoded(id: &str) -> String {
-    id.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    id.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}"))
 }
 
 async fn post(shop: &Shop, path: &str, body: Value) -> (u16, Value) {

@@ -1,6 +1,6 @@
 //! Quiet on a whole service: silences, exclusions, holds after a deploy; what is told, what is not, and what is told when
 //! they end. With a real Alertmanager for the mirror; without it that test prints one line and passes.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "answers of our own server, on loopback, are read whole")]
 
 mod kit;
@@ -152,9 +152,9 @@ async fn silences_are_taken_changed_and_ended_and_a_kill_loses_none() {
     ] {
         let mut body = of_shop(3_600);
         change.as_object().unwrap().iter().for_each(|(key, value)| body[key] = value.clone());
-        let (status, answer) = post(&shop, "/api/v1/silences", &body).await;
+        let (code, answer) = post(&shop, "/api/v1/silences", &body).await;
         let message = answer["error"]["message"].as_str().unwrap();
-        assert!(status == 400 && message.contains(problem), "{answer}, expected {problem}");
+        assert!(code == 400 && message.contains(problem), "{answer}, expected {problem}");
     }
     let mut unknown = of_shop(3_600);
     unknown["id"] = json!("ffffffffffff");

@@ -421,6 +421,7 @@ fn gauges_probes_and_ratios_mean_what_they_say() {
 
 /// Whole documents with what is wrong in them.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn wrong_documents_are_found_at_their_line_and_column() {
     let cases: Vec<(&str, Places)> = vec![
         ("a: [1\nb: 2\n", vec![(codes::SYNTAX, 2, 2)]),

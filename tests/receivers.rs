@@ -1,7 +1,7 @@
 //! Sinks against receivers that are true to the wire: each keeps the state that its vendor keeps, checks bodies against
 //! the documented shape, and answers with programmed faults.
 //! A receiver that is a file in `tests/receivers/` names the source of each behaviour it copies.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 #[path = "receivers/exec.rs"]
 mod exec;
@@ -18,7 +18,6 @@ mod opsgenie;
 #[path = "receivers/pagerduty.rs"]
 mod pagerduty;
 #[path = "outbox_kit/server.rs"]
-#[expect(dead_code, reason = "faults that other tests use")]
 mod recorder;
 #[path = "outbox_kit/sample.rs"]
 mod sample;

@@ -6,7 +6,6 @@
 #[path = "outbox_kit/sample.rs"]
 mod sample;
 #[path = "outbox_kit/server.rs"]
-#[expect(dead_code, reason = "shared with other tests, which need more of it")]
 mod server;
 
 use std::collections::BTreeMap;
@@ -51,7 +50,7 @@ fn secrets() -> Arc<Secrets> {
 
 fn hook(url: &str) -> Webhook {
     let key = Some(SecretRef::Env("HOOK_SECRET".into()));
-    Webhook::new(quick(), WebhookUrl::Plain(url.into()), key, secrets()).unwrap()
+    Webhook::new(quick(), WebhookUrl::Plain(url.into()), key, &secrets()).unwrap()
 }
 
 fn shape() -> Shape {
@@ -229,7 +228,7 @@ async fn a_refused_key_is_read_again_once_where_it_comes_from_a_file() {
     fs::write(&path, "old").unwrap();
     let server = Server::start(vec![Reply::status(401), Reply::status(200), Reply::status(403)]).await;
     let key = Some(SecretRef::File(path.clone()));
-    let sink = Webhook::new(quick(), WebhookUrl::Plain(server.url.clone()), key, secrets()).unwrap();
+    let sink = Webhook::new(quick(), WebhookUrl::Plain(server.url.clone()), key, &secrets()).unwrap();
     assert_eq!(tell(&sink).await.verdict, DeliveryVerdict::Done);
     assert_eq!(server.seen().len(), 2);
     assert_eq!(tell(&sink).await.verdict, DeliveryVerdict::Misconfigured);
@@ -245,7 +244,7 @@ async fn an_address_that_is_a_secret_is_in_no_message() {
     let server = Server::start(vec![Reply::status(404), Reply::CloseRead]).await;
     let url = format!("{}/canary", server.url);
     let resolver = Arc::new(Secrets::new(move |_| Some(url.clone())));
-    let sink = Webhook::new(quick(), WebhookUrl::Secret(SecretRef::Env("URL".into())), None, resolver).unwrap();
+    let sink = Webhook::new(quick(), WebhookUrl::Secret(SecretRef::Env("URL".into())), None, &resolver).unwrap();
     for _ in 0..2 {
         let message = tell(&sink).await.message;
         assert!(!message.contains("canary") && !message.contains("hello"), "{message}");

@@ -7,7 +7,6 @@ mod kit;
 #[path = "outbox_kit/sample.rs"]
 mod sample;
 #[path = "outbox_kit/server.rs"]
-#[expect(dead_code, reason = "shared with other tests, which need more of it")]
 mod server;
 
 use std::collections::BTreeMap;
@@ -295,10 +294,10 @@ fn silence(id: &str, now: Timestamp, matchers: &[(&str, &str)]) -> Silence {
 /// Id, end and comment of the silences that a peer has and that are not over, by their comment.
 async fn silenced(real: &Real) -> Vec<(String, Timestamp, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let read = |found: Value| {
+    let silence = |found: Value| {
         (text(&found["id"]), text(&found["endsAt"]).parse::<Timestamp>().unwrap(), text(&found["comment"]))
     };
-    let mut all: Vec<_> = real.silences().await.into_iter().map(read).collect();
+    let mut all: Vec<_> = real.silences().await.into_iter().map(silence).collect();
     all.sort_by(|one, other| one.2.cmp(&other.2));
     all
 }

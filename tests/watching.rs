@@ -1,11 +1,6 @@
 //! Who watches the watcher: heartbeats through the real service, to a webhook and to a real Alertmanager; and `slo`'s SLOs
 //! about itself, over its own metrics as a real Prometheus scrapes them.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    reason = "helpers of tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test may look at the time, and reads its own server")]
 
 #[path = "service/disk.rs"]

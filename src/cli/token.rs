@@ -87,7 +87,11 @@ fn append(path: &Path, name: &str, line: &str) -> anyhow::Result<()> {
         Err(error) => return Err(error).with_context(doing),
     };
     let is_of_name = |line: &&str| !read_tokens(line).0.iter().any(|token| token.name == *name);
-    let mut text: String = old.lines().filter(is_of_name).map(|line| format!("{line}\n")).collect();
+    let kept: Vec<&str> = old.lines().filter(is_of_name).collect();
+    let mut text = kept.join("\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
     text.push_str(line);
     text.push('\n');
     // Beside it, because a rename does not go over file systems; a link is followed to what it names.

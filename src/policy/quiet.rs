@@ -98,7 +98,9 @@ impl Quiets {
         for deploy in deploys {
             by_service.entry(deploy.service.clone()).or_default().push(deploy);
         }
-        by_service.values_mut().for_each(|deploys| deploys.sort_by_key(|deploy| deploy.at));
+        for deploys in by_service.values_mut() {
+            deploys.sort_by_key(|deploy| deploy.at);
+        }
         Self {
             silences: silences.into_iter().filter_map(compiled).collect(),
             exclusions: written.exclusions.clone(),

@@ -146,7 +146,7 @@ impl Access {
             return;
         }
         if let Some((name, role)) = right {
-            drop(known.right.insert(seal, (name.clone(), role)))
+            drop(known.right.insert(seal, (name.clone(), role)));
         } else {
             known.wrong.push_back(seal);
             if known.wrong.len() > WRONG_KEPT {

@@ -107,8 +107,10 @@ pub(super) mod tests {
     /// The signature of a body as hexadecimal digits.
     pub(super) fn hex(secret: &[u8], parts: &[&[u8]]) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret).unwrap();
-        parts.iter().for_each(|part| mac.update(part));
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
     }
 
     #[test]

@@ -128,6 +128,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the client gives it")]
     fn answer(status: u16) -> Result<Answer, NoAnswer> {
         Ok(Answer { status, ..Answer::default() })
     }

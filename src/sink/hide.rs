@@ -10,7 +10,6 @@ const HIDDEN: &str = "[hidden]";
 const SHORTEST: usize = 9;
 
 /// The exchange without these secrets; of addresses without their parts too.
-#[must_use]
 pub fn hide(exchange: Result<Answer, NoAnswer>, secrets: &[SecretString]) -> Result<Answer, NoAnswer> {
     let clean = |text: String| secrets.iter().fold(text, |text, secret| without(text, secret.expose_secret()));
     match exchange {

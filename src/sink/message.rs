@@ -41,20 +41,20 @@ impl Message {
         let (told, alarm) = text.render(notification);
         let templated = text.is_templated() && alarm.is_none();
         let mut lines: Vec<String> = told.lines().map(str::to_owned).collect();
-        let links = if templated { links_of(&card::render(notification)) } else { links_of(&told) };
+        let actions = if templated { links_of(&card::render(notification)) } else { links_of(&told) };
         if !templated {
             lines.retain(|line| !line.starts_with(WHAT_TO_DO));
         }
         let headline = if lines.is_empty() { String::new() } else { lines.remove(0) };
-        let message = Self { headline: marked(notification.mark, headline), lines, links, templated };
+        let message = Self { headline: marked(notification.mark, headline), lines, links: actions, templated };
         (message, alarm)
     }
 
     /// All of it, as the card says it.
     #[must_use]
     pub fn text(&self) -> String {
-        let links: Vec<String> = self.links.iter().map(|link| format!("{} {}", link.name, link.address)).collect();
-        let what_to_do = (!self.templated && !links.is_empty()).then(|| format!("do     {}", links.join(" | ")));
+        let told: Vec<String> = self.links.iter().map(|link| format!("{} {}", link.name, link.address)).collect();
+        let what_to_do = (!self.templated && !told.is_empty()).then(|| format!("do     {}", told.join(" | ")));
         let lines = [&self.headline].into_iter().chain(&self.lines).chain(&what_to_do);
         lines.map(String::as_str).collect::<Vec<_>>().join("\n")
     }

@@ -313,8 +313,8 @@ pub fn build(config: &SinkConfig, parts: &Parts<'_>) -> Result<Sink, SinkError> 
         }
         SinkConfig::Webhook { url, secret, shape } => {
             let tls = !matches!(url, WebhookUrl::Plain(url) if url.starts_with("http:"));
-            let secrets = Arc::clone(parts.secrets);
-            let sink = parts.client(tls).and_then(|client| Webhook::new(client, url.clone(), secret.clone(), secrets));
+            let sink =
+                parts.client(tls).and_then(|client| Webhook::new(client, url.clone(), secret.clone(), parts.secrets));
             sink.map(|sink| Sink::event(sink.shaped(Body::of(shape, parts))))
         }
         SinkConfig::Stdout => Ok(Sink::event(Stdout::of_process())),

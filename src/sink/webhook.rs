@@ -176,10 +176,15 @@ fn destination(address: &str) -> String {
 
 impl Webhook {
     /// Fails where a secret is missing, the key is not what its prefix says, or the address is none.
-    pub fn new(client: Client, url: WebhookUrl, key: Option<SecretRef>, secrets: Arc<Secrets>) -> Result<Self, String> {
+    pub fn new(
+        client: Client,
+        url: WebhookUrl,
+        key: Option<SecretRef>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Self, String> {
         let secret_url = if let WebhookUrl::Secret(reference) = &url { Some(reference.clone()) } else { None };
         let is_signed = key.is_some();
-        let credentials = Credentials::new(secret_url.into_iter().chain(key), &secrets)?;
+        let credentials = Credentials::new(secret_url.into_iter().chain(key), secrets)?;
         let mut sink = Self { client, url, is_signed, credentials, body: Body::Own, destination: String::new() };
         let values = sink.credentials.values().map_err(|none| none.message)?;
         sink.key(&values)?;

@@ -166,7 +166,7 @@ fn read_patterns(reader: &mut Reader<'_>, node: NodeId) -> Vec<SloPattern> {
         }
         let text = document.text(*item).unwrap_or_default();
         if let Some(pattern) = SloPattern::new(text) {
-            patterns.push(pattern)
+            patterns.push(pattern);
         } else {
             let message = format!("`{text}` cannot be the id of an SLO");
             let help = "service and name with a slash between, `*` for any letters, such as checkout/*";

@@ -31,7 +31,7 @@ fn bounds() -> Bounds {
 
 fn webhook_by(client: Client, url: WebhookUrl) -> Sink {
     let secrets = Arc::new(Secrets::new(|_| None));
-    Sink::event(Webhook::new(client, url, None, secrets).unwrap())
+    Sink::event(Webhook::new(client, url, None, &secrets).unwrap())
 }
 
 pub fn webhook_to(url: WebhookUrl) -> Sink {

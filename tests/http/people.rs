@@ -205,7 +205,7 @@ fn event(name: &str, alert: &str) -> (String, Vec<u8>) {
     .into_bytes();
     let mut mac = Hmac::<Sha256>::new_from_slice(HOOK_SECRET).unwrap();
     mac.update(&body);
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = mac.finalize().into_bytes().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     (format!("v1={hex}"), body)
 }
 
@@ -213,11 +213,11 @@ fn event(name: &str, alert: &str) -> (String, Vec<u8>) {
 async fn an_acknowledgement_in_pagerduty_is_one_here_and_only_a_signed_one() {
     for listen in ["127.0.0.1:0", "0.0.0.0:0"] {
         let server = Server::of(Fake::default(), listen).await;
-        let (signature, sent) = event("incident.acknowledged", PAGE);
-        let send = |signature: &'static str, real: String| {
+        let (good, sent) = event("incident.acknowledged", PAGE);
+        let send = |forged: &'static str, real: String| {
             let (server, sent) = (&server, sent.clone());
             async move {
-                let headers = [("x-pagerduty-signature", if signature.is_empty() { real } else { signature.into() })];
+                let headers = [("x-pagerduty-signature", if forged.is_empty() { real } else { forged.into() })];
                 let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 server.post("/api/v1/hooks/oncall", &headers, sent).await
             }
@@ -227,7 +227,7 @@ async fn an_acknowledgement_in_pagerduty_is_one_here_and_only_a_signed_one() {
         let answer = send("v1=00", String::new()).await;
         assert_eq!((answer.status, answer.code().as_str()), (401, "unsigned"));
         assert_eq!(server.fake.people.take(), []);
-        let answer = send("", signature).await;
+        let answer = send("", good).await;
         assert_eq!((answer.status, answer.json()["done"].clone()), (200, json!(true)), "{}", answer.text);
         let (act, by) = server.fake.people.take().pop().unwrap();
         assert_eq!(act, Act::Ack { alert: PAGE.to_owned(), note: None });

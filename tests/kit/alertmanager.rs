@@ -22,7 +22,6 @@ impl Alertmanager {
     }
 
     /// Starts two that know each other.
-    #[expect(dead_code, reason = "each test binary uses its part")]
     pub async fn start_peers(configuration: &str) -> Option<(Self, Self)> {
         let (one, other) = (free_port(), free_port());
         let first = Self::start_in(configuration, Some((one, other))).await?;
@@ -81,7 +80,6 @@ impl Alertmanager {
     }
 
     /// The silences that it knows and that are not over, as its API v2 gives them.
-    #[expect(dead_code, reason = "each test binary uses its part")]
     pub async fn silences(&self) -> Vec<serde_json::Value> {
         let (status, text) = get(&format!("{}/api/v2/silences", self.url())).await.unwrap();
         assert_eq!(status, 200, "{text}");

@@ -39,10 +39,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    #[expect(clippy::needless_pass_by_value, reason = "whatever can be text, at hand")]
     pub fn new(status: u16, body: impl ToString) -> Self {
         Self { status, headers: Vec::new(), body: body.to_string() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "whatever can be text, at hand")]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.headers.push((name, value.to_string()));
         self
@@ -123,19 +125,19 @@ impl<R: Receiver> Server<R> {
         look(&mut self.inner.lock().unwrap().receiver)
     }
 
-    fn exchange(&self, request: Request) -> Option<Answer> {
+    fn exchange(&self, request: &Request) -> Option<Answer> {
         let mut inner = self.inner.lock().unwrap();
         inner.seen.push(request.clone());
         match inner.faults.pop_front().flatten() {
-            None => Some(inner.receiver.answer(&request)),
+            None => Some(inner.receiver.answer(request)),
             Some(Fault::Instead(answer)) => Some(answer),
             Some(Fault::After(answer)) => {
-                inner.receiver.answer(&request);
+                inner.receiver.answer(request);
                 Some(answer)
             }
             Some(Fault::LostRequest) => None,
             Some(Fault::LostAnswer) => {
-                inner.receiver.answer(&request);
+                inner.receiver.answer(request);
                 None
             }
         }
@@ -143,8 +145,9 @@ impl<R: Receiver> Server<R> {
 
     async fn serve(self, mut stream: TcpStream) {
         let Some(request) = read(&mut stream).await else { return };
-        let Some(answer) = self.exchange(request) else { return };
-        let headers: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let Some(answer) = self.exchange(&request) else { return };
+        let headers =
+            answer.headers.iter().fold(String::new(), |all, (name, value)| format!("{all}{name}: {value}\r\n"));
         let head = format!(
             "HTTP/1.1 {} X\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n",
             answer.status,

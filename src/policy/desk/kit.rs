@@ -36,6 +36,7 @@ pub fn after(length: i64, sinks: &[&str]) -> Escalation {
     Escalation { after: seconds(length), to: names(sinks) }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as a route has it")]
 pub fn by(labels: &[&str], wait: i64, interval: i64) -> Option<Grouping> {
     Some(Grouping { by: names(labels), wait: seconds(wait), interval: seconds(interval) })
 }

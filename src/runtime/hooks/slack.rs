@@ -95,7 +95,7 @@ mod tests {
     const NOW: i64 = 1_795_230_000;
 
     fn request(payload: &str, at: i64) -> HookRequest {
-        let encoded: String = payload.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = payload.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}"));
         let body = format!("payload={encoded}").into_bytes();
         let signature = hex(b"secret", &[format!("v0:{at}:").as_bytes(), &body]);
         HookRequest { signature: Some(format!("v0={signature}")), timestamp: Some(at.to_string()), body }

@@ -93,7 +93,7 @@ impl Live {
             Act::Judge { alert, verdict } => judge::prepare(self, alert, *verdict, by, now).await,
             Act::Silence(draft) => silence::add(self, draft, by, now).await,
             Act::Expire { silence } => silence::expire(self, silence, by, now).await,
-            Act::Mark { service, version, at } => mark::prepare(self, service, version, at.unwrap_or(now), now).await,
+            Act::Mark { service, version, at } => mark::prepare(self, service, version, at.unwrap_or(now), now),
             Act::Drill { instance, severity } => drill::prepare(self, instance, *severity, by, now).await,
             Act::Resend { delivery } => resend::prepare(self, delivery, now).await,
             Act::Test { sink, severity, ends } => {

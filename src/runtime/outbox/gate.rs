@@ -317,8 +317,8 @@ mod tests {
         Timestamp::from_millis(START.millis() + seconds * 1_000)
     }
 
-    fn ask(sink: &str, page: bool, pace: i64, now: Timestamp) -> Ask<'_> {
-        Ask { sink, page, last: false, pace: Length::from_seconds(pace), now }
+    fn ask(sink: &str, page: bool, every: i64, now: Timestamp) -> Ask<'_> {
+        Ask { sink, page, last: false, pace: Length::from_seconds(every), now }
     }
 
     fn end(gate: &mut Gate, verdict: DeliveryVerdict, now: Timestamp) -> bool {

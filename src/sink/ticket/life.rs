@@ -418,6 +418,7 @@ mod tests {
     }
 
     /// Steps taken where the tracker answers each with success, and the outcome.
+    #[expect(clippy::needless_pass_by_value, reason = "made where it is handed in")]
     fn walk(task: &Task, now: Timestamp, found: Option<Found>, open: bool) -> (Vec<Step>, Outcome) {
         let mut life = Life::of(task, SETTLES, now);
         let mut steps = Vec::new();

@@ -16,7 +16,7 @@ const LONGEST: usize = 256;
 const AHEAD: Length = Length::from_minutes(5);
 
 /// What saying so changes.
-pub(super) async fn prepare(
+pub(super) fn prepare(
     live: &Live,
     service: &str,
     version: &str,
