@@ -1,6 +1,6 @@
 //! What people do with real pages of a real service: acknowledge, close, judge, drill; by API, command line and link; and
 //! a restart keeps all of it.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test reads its own server")]
 
 mod service;

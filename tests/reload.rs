@@ -1,6 +1,6 @@
 //! Reload of the running service: by file change, ConfigMap swap, SIGHUP and `POST /-/reload`; what a broken file does,
 //! what becomes of alerts when their SLO, tier or alerting leaves, and what stays as it was.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "answers of our own server, on loopback, are read whole")]
 
 mod service;

@@ -135,8 +135,6 @@ pub const UNSAID_VERSION: &str = "SLO066";
 pub const LONE_FORECAST: &str = "SLO070";
 /// A gate that does nothing for the tier it stands on.
 pub const IDLE_GATE: &str = "SLO071";
-/// A report to a sink that takes none.
-pub const LOUD_REPORT: &str = "SLO095";
 /// A route behind one that takes everything it would.
 pub const UNREACHABLE_ROUTE: &str = "SLO072";
 /// A route that does what its receiver does by itself.
@@ -147,6 +145,8 @@ pub const NO_REASON: &str = "SLO080";
 pub const PAST_EXCLUSION: &str = "SLO081";
 /// A pattern of an exclusion that no SLO fits.
 pub const EMPTY_EXCLUSION: &str = "SLO082";
+/// A report to a sink that takes none.
+pub const LOUD_REPORT: &str = "SLO095";
 /// Alerts go to Opsgenie's own API, which will be switched off.
 pub const OPSGENIE_ENDS: &str = "SLO100";
 /// An address of Office connectors, which are no more.
@@ -219,12 +219,12 @@ pub const LIST: &[Code] = &[
     Code { id: UNSAID_VERSION, title: "document does not say what it is" },
     Code { id: LONE_FORECAST, title: "forecast is the only page" },
     Code { id: IDLE_GATE, title: "gate does nothing" },
-    Code { id: LOUD_REPORT, title: "report to a sink that takes none" },
     Code { id: UNREACHABLE_ROUTE, title: "route is never reached" },
     Code { id: RECEIVER_DOES_IT, title: "receiver does this by itself" },
     Code { id: NO_REASON, title: "exclusion without a reason" },
     Code { id: PAST_EXCLUSION, title: "exclusion is past" },
     Code { id: EMPTY_EXCLUSION, title: "exclusion of SLOs that there are not" },
+    Code { id: LOUD_REPORT, title: "report to a sink that takes none" },
     Code { id: OPSGENIE_ENDS, title: "Opsgenie's own API ends" },
     Code { id: RETIRED_CONNECTOR, title: "connector of Office is retired" },
     Code { id: FIXED_CHANNEL, title: "incoming webhook has its own channel" },

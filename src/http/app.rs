@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::http::error::ApiError;
-use crate::runtime::service::Service;
+use crate::policy::act::{Act, Acted, Actor};
+use crate::runtime::service::{ActError, Service};
 use crate::telemetry::Telemetry;
 use crate::units::{InstanceId, Labels, SloId, Timestamp, is_name};
 
@@ -36,6 +37,19 @@ pub enum Reach {
 }
 
 impl App {
+    /// Does what a person asks for, to its end: also where whoever asked has gone, or an answer takes too long. Half of an
+    /// act, or of a reload, is worse than either end of it.
+    pub async fn act(&self, act: Act, by: &Actor) -> Result<Acted, ActError> {
+        let (service, by) = (Arc::clone(&self.service), by.clone());
+        let done = tokio::spawn(async move { service.act(act, &by).await });
+        match done.await {
+            Ok(done) => done,
+            // A panic goes on where it would have gone without the task: the guard answers for it.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(ActError::Conflict("the service is being stopped".to_owned())),
+        }
+    }
+
     /// Runs something that takes a while for very many instances away from the threads that serve connections.
     pub async fn compute<T: Send + 'static>(
         &self,

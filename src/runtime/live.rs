@@ -2,6 +2,7 @@
 
 mod acts;
 mod answers;
+mod pending;
 mod reload;
 mod silences;
 mod sinks;
@@ -19,7 +20,7 @@ use crate::config::meant::Compat;
 use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
-use crate::policy::alert::{Alert, AlertState};
+use crate::policy::alert::Alert;
 use crate::policy::evidence::Deploy;
 use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::access::{Access, Admission, Presented};
@@ -40,7 +41,7 @@ use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
 use crate::runtime::{desk, reports, watch, watchdog};
 use crate::spec::policy::AlertSeverity;
-use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError, is_of_slo};
+use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event;
 use crate::units::{InstanceId, Labels, Length, SloId, Timestamp};
@@ -289,26 +290,6 @@ impl Live {
     #[must_use]
     pub fn telemetry(&self) -> &Telemetry {
         &self.core.telemetry
-    }
-
-    /// Alerts that wait for their `for` or `after`, newest first.
-    fn pending(&self, filter: &AlertFilter) -> Vec<Alert> {
-        let wanted = |alert: &Alert| {
-            alert.state == AlertState::Pending
-                && filter.state.as_ref().is_none_or(|state| state == "pending")
-                && filter.severity.as_ref().is_none_or(|severity| severity == alert.severity.name())
-                && filter.slo.as_ref().is_none_or(|slo| is_of_slo(&alert.slo, slo))
-        };
-        let loaded = self.loaded();
-        let mut pending: Vec<Alert> = loaded
-            .entries
-            .values()
-            .flat_map(|entry| {
-                entry.with(|inner| inner.book.alerts().filter(|a| wanted(a)).cloned().collect::<Vec<_>>())
-            })
-            .collect();
-        pending.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| a.id.cmp(&b.id)));
-        pending
     }
 
     fn views_of(entry: &Entry) -> Vec<InstanceView> {

@@ -522,9 +522,14 @@ impl Service for Fake {
             let refused = || ActError::Refused(Refusal { findings: findings.clone() });
             return if findings.is_empty() { Ok(Acted::default()) } else { Err(refused()) };
         }
+        let slow = self.people.slow.lock().unwrap().clone();
+        if let Some((begun, may_end)) = slow {
+            begun.notify_one();
+            may_end.notified().await;
+        }
         let done = match &act {
             Act::Silence(_) | Act::Expire { .. } | Act::Mark { .. } => quieted(act.clone()),
-            act => self.people.judged(&self.alerts, act),
+            act => FakePeople::judged(&self.alerts, act),
         };
         if done.is_ok() {
             self.people.acts.lock().unwrap().push((act, by.clone()));
@@ -533,11 +538,11 @@ impl Service for Fake {
     }
 
     async fn link(&self, token: &str) -> Result<LinkView, LinkError> {
-        self.people.link(&self.alerts, token, self.now())
+        FakePeople::link(&self.alerts, token, self.now())
     }
 
     async fn hook(&self, sink: &str, request: &HookRequest) -> Result<Option<(Actor, HookAck)>, HookError> {
-        self.people.hook(sink, request, self.now())
+        FakePeople::hook(sink, request, self.now())
     }
 
     async fn silences(&self) -> Result<Vec<SilenceView>, StoreError> {

@@ -1,7 +1,7 @@
 //! What people do to the fake service: acts are kept, cases are as written, links and hooks have keys that tests know.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use slo::policy::act::{Act, Acted, Actor};
 use slo::policy::alert::{Alert, AlertState};
@@ -10,6 +10,7 @@ use slo::runtime::links::{LinkError, LinkKey};
 use slo::runtime::service::{ActError, LinkView};
 use slo::store::{Record, RecordKind};
 use slo::units::Timestamp;
+use tokio::sync::Notify;
 
 /// Secret of the sink `oncall`, a PagerDuty.
 pub const HOOK_SECRET: &[u8] = b"hook secret";
@@ -19,6 +20,8 @@ pub const HOOK_SECRET: &[u8] = b"hook secret";
 pub struct FakePeople {
     pub acts: Mutex<Vec<(Act, Actor)>>,
     pub cases: Mutex<BTreeMap<String, String>>,
+    /// Told when an act has begun, and waited for before it ends.
+    pub slow: Mutex<Option<(Arc<Notify>, Arc<Notify>)>>,
 }
 
 /// The key of links.
@@ -28,7 +31,7 @@ pub fn key() -> LinkKey {
 
 impl FakePeople {
     /// Whether an act can be done, by the states of the alerts.
-    pub fn judged(&self, alerts: &[Alert], act: &Act) -> Result<Acted, ActError> {
+    pub fn judged(alerts: &[Alert], act: &Act) -> Result<Acted, ActError> {
         let id = match act {
             Act::Ack { alert, .. } | Act::Close { alert, .. } | Act::Judge { alert, .. } => alert.clone(),
             Act::Drill { .. } => crate::fake::PAGE.to_owned(),
@@ -49,18 +52,13 @@ impl FakePeople {
         text.filter(|_| kind == RecordKind::Case).map(|text| Record { kind, id: id.into(), at, text: Some(text) })
     }
 
-    pub fn link(&self, alerts: &[Alert], token: &str, now: Timestamp) -> Result<LinkView, LinkError> {
+    pub fn link(alerts: &[Alert], token: &str, now: Timestamp) -> Result<LinkView, LinkError> {
         let link = key().read_token(token, now)?;
         let alert = alerts.iter().find(|alert| link.is_about(&alert.id)).cloned().ok_or(LinkError::Gone)?;
         Ok(LinkView { action: link.action, expires_at: link.expires_at, alert })
     }
 
-    pub fn hook(
-        &self,
-        sink: &str,
-        request: &HookRequest,
-        now: Timestamp,
-    ) -> Result<Option<(Actor, HookAck)>, HookError> {
+    pub fn hook(sink: &str, request: &HookRequest, now: Timestamp) -> Result<Option<(Actor, HookAck)>, HookError> {
         match sink {
             "oncall" => {
                 let ack = HookKind::Pagerduty.read(HOOK_SECRET, request, now)?;

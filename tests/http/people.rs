@@ -1,5 +1,8 @@
 //! What people do over HTTP: acknowledging, closing, judging, drills, signed links, and what receivers tell us.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -7,6 +10,7 @@ use slo::policy::act::{Act, AlertVerdict};
 use slo::runtime::links::LinkAction;
 use slo::spec::policy::AlertSeverity;
 use slo::units::{Length, Timestamp};
+use tokio::sync::Notify;
 
 use crate::fake::{Fake, PAGE, time};
 use crate::fake_people::{HOOK_SECRET, key};
@@ -22,6 +26,30 @@ fn body(json: &Value) -> Vec<u8> {
 /// The clock of the fake service.
 fn now() -> Timestamp {
     time("2026-11-21T03:00:20Z")
+}
+
+/// Half of an act is worse than either end of it: who hangs up meanwhile changes nothing.
+#[tokio::test]
+async fn an_act_goes_to_its_end_although_whoever_asked_has_gone() {
+    let fake = Fake::default();
+    let (begun, may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    *fake.people.slow.lock().unwrap() = Some((Arc::clone(&begun), Arc::clone(&may_end)));
+    let server = Server::of(fake, "127.0.0.1:0").await;
+    let path = format!("/api/v1/alerts/{}/ack", encoded(PAGE));
+    let word = body(&json!({"by": "anna"}));
+    tokio::select! {
+        answer = server.post(&path, &[], word) => panic!("answered before it was done: {}", answer.text),
+        () = begun.notified() => {}
+    }
+    // The connection is gone with the request; another one proves that the server has seen it go.
+    assert_eq!(server.get("/-/healthy").await.status, 200);
+    may_end.notify_one();
+    let waits = async {
+        while server.fake.people.acts.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waits).await.expect("the act came to its end");
 }
 
 #[tokio::test]
@@ -214,7 +242,7 @@ async fn an_acknowledgement_in_pagerduty_is_one_here_and_only_a_signed_one() {
     for listen in ["127.0.0.1:0", "0.0.0.0:0"] {
         let server = Server::of(Fake::default(), listen).await;
         let (good, sent) = event("incident.acknowledged", PAGE);
-        let send = |forged: &'static str, real: String| {
+        let push = |forged: &'static str, real: String| {
             let (server, sent) = (&server, sent.clone());
             async move {
                 let headers = [("x-pagerduty-signature", if forged.is_empty() { real } else { forged.into() })];
@@ -224,10 +252,10 @@ async fn an_acknowledgement_in_pagerduty_is_one_here_and_only_a_signed_one() {
         };
         let answer = server.post("/api/v1/hooks/oncall", &[], sent.clone()).await;
         assert_eq!((answer.status, answer.code().as_str()), (401, "unsigned"));
-        let answer = send("v1=00", String::new()).await;
+        let answer = push("v1=00", String::new()).await;
         assert_eq!((answer.status, answer.code().as_str()), (401, "unsigned"));
         assert_eq!(server.fake.people.take(), []);
-        let answer = send("", good).await;
+        let answer = push("", good).await;
         assert_eq!((answer.status, answer.json()["done"].clone()), (200, json!(true)), "{}", answer.text);
         let (act, by) = server.fake.people.take().pop().unwrap();
         assert_eq!(act, Act::Ack { alert: PAGE.to_owned(), note: None });

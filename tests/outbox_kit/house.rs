@@ -107,7 +107,7 @@ impl House {
         let reached = tokio::time::timeout(self.clock.in_life(Length::from_days(4)), reached).await;
         match reached {
             Ok(rows) => rows,
-            Err(_) => panic!("never {what}: {:#?}", shown(&self.rows().await)),
+            Err(late) => panic!("never {what}: {late}, {:#?}", shown(&self.rows().await)),
         }
     }
 

@@ -178,7 +178,7 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
                 return Some(Request { method, path, headers, body });
             }
         }
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = vec![0; 4_096];
         match stream.read(&mut chunk).await {
             Ok(count) if count > 0 => bytes.extend_from_slice(&chunk[..count]),
             _ => return None,

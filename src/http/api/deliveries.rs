@@ -89,7 +89,7 @@ pub async fn resend(
         ApiError::not_found("not_found", "what is done to a delivery is `POST /api/v1/deliveries/{id}/resend`")
     })?;
     let by: Option<String> = serde_json::from_slice::<By>(&body).ok().and_then(|body| body.by);
-    let acted = app.service.act(Act::Resend { delivery: id.to_owned() }, &caller.actor(by.as_deref())).await?;
+    let acted = app.act(Act::Resend { delivery: id.to_owned() }, &caller.actor(by.as_deref())).await?;
     let found = app.service.delivery(&acted.id).await?.ok_or_else(|| unknown(&acted.id))?;
     Ok(Json(Delivery::from(&found)))
 }

@@ -59,7 +59,7 @@ pub async fn hook(
     let hooked = |done: bool, message: &str| Ok(Json(Hooked { done, message: message.to_owned() }));
     let asked = app.service.hook(&sink, &request).await.map_err(|error| refused(&error))?;
     let Some((by, ack)) = asked else { return hooked(false, "nothing that we follow, or no such alert fires") };
-    match app.service.act(Act::Ack { alert: ack.key, note: ack.note }, &by).await {
+    match app.act(Act::Ack { alert: ack.key, note: ack.note }, &by).await {
         Ok(acted) => hooked(true, &acted.message),
         Err(error @ (ActError::NotFound(_) | ActError::Conflict(_))) => hooked(false, &error.to_string()),
         Err(error) => Err(error.into()),

@@ -65,7 +65,7 @@ pub async fn reload(
 ) -> Result<Json<Config>, ApiError> {
     // No body is needed, but one that is too large or broken off is still said to be.
     body.map_err(|rejection| ApiError::new(rejection.status(), "bad_body", rejection.body_text().to_lowercase()))?;
-    match app.service.act(Act::Reload, &caller.actor(None)).await {
+    match app.act(Act::Reload, &caller.actor(None)).await {
         Ok(_) => Ok(Json(Config::from(app.service.config()))),
         Err(ActError::Refused(refusal)) => {
             let findings: Vec<Finding<'_>> = refusal.findings.iter().map(Finding::from).collect();

@@ -149,7 +149,7 @@ pub async fn drill(State(app): State<App>, caller: Caller, uri: Uri, body: Body)
     })?;
     let group = word.group.or_else(|| (!id.group.is_empty()).then(|| id.group.to_string()));
     let instance = app.resolve(&id.slo.service, &id.slo.name, group.as_deref())?;
-    let acted = app.service.act(Act::Drill { instance, severity }, &caller.actor(word.by.as_deref())).await?;
+    let acted = app.act(Act::Drill { instance, severity }, &caller.actor(word.by.as_deref())).await?;
     Ok(Json(Done { message: acted.message, alert: shown(&app, &acted.id).await? }))
 }
 
@@ -196,7 +196,7 @@ pub async fn audited(app: &App, alert: &str) -> Result<Vec<Audited>, ApiError> {
 }
 
 async fn done(app: &App, act: Act, alert: &str, by: &Actor) -> Result<Json<Done>, ApiError> {
-    let acted = app.service.act(act, by).await.map_err(|error| match error {
+    let acted = app.act(act, by).await.map_err(|error| match error {
         ActError::NotFound(message) => {
             ApiError::not_found("unknown_alert", message).with_detail(json!({"alert": alert}))
         }

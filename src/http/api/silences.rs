@@ -65,7 +65,7 @@ pub async fn add(State(app): State<App>, caller: Caller, uri: Uri, body: Body) -
     Parameters::strict(&uri, &[])?;
     let draft = SilenceDraft::from(read::<NewSilence>(body)?);
     let by = caller.actor(Some(&draft.created_by));
-    let acted = app.service.act(Act::Silence(draft), &by).await?;
+    let acted = app.act(Act::Silence(draft), &by).await?;
     Ok(Json(SilenceId { id: acted.id.clone(), silence_id: acted.id }))
 }
 
@@ -92,7 +92,7 @@ pub async fn expire(
 ) -> Result<Json<SilenceId>, ApiError> {
     let parameters = Parameters::strict(&uri, &["by"])?;
     let by = caller.actor(parameters.one("by")?);
-    let acted = app.service.act(Act::Expire { silence: id }, &by).await?;
+    let acted = app.act(Act::Expire { silence: id }, &by).await?;
     Ok(Json(SilenceId { id: acted.id.clone(), silence_id: acted.id }))
 }
 
@@ -139,7 +139,7 @@ pub async fn mark(State(app): State<App>, caller: Caller, uri: Uri, body: Body) 
     Parameters::strict(&uri, &[])?;
     let NewMarker { service, version, at, by } = read(body)?;
     let by = caller.actor(by.as_deref());
-    let acted = app.service.act(Act::Mark { service, version, at }, &by).await?;
+    let acted = app.act(Act::Mark { service, version, at }, &by).await?;
     Ok(Json(Marked { id: acted.id, message: acted.message }))
 }
 

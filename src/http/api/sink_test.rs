@@ -54,7 +54,7 @@ pub async fn send(
     let severity = SEVERITIES.iter().find(|(known, _)| *known == name).map(|(_, severity)| *severity);
     let severity = severity.ok_or_else(|| wrong(format!("`{name}` is no severity: page, ticket or notice")))?;
     let act = Act::Test { sink, severity, ends: asked.ends };
-    let acted = app.service.act(act, &caller.actor(asked.by.as_deref())).await?;
+    let acted = app.act(act, &caller.actor(asked.by.as_deref())).await?;
     let missing = || ApiError::not_found("not_found", format!("the delivery `{}` is gone", acted.id));
     let found = app.service.delivery(&acted.id).await?.ok_or_else(missing)?;
     Ok(Json(Delivery::from(&found)))

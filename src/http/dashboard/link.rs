@@ -83,7 +83,7 @@ async fn done(app: &App, token: &str, uri: &Uri, form: &Bytes) -> Result<Respons
         LinkAction::Ack => Act::Ack { alert: link.alert.id.clone(), note: None },
         LinkAction::Mute => Act::Silence(silence(app, &link, &by).await?),
     };
-    let acted = app.service.act(act, &by).await?;
+    let acted = app.act(act, &by).await?;
     let content = html! {
         section.card {
             h1 { "Done" }
