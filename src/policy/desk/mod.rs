@@ -220,9 +220,12 @@ impl Desk {
     /// # Errors
     /// Where it is not known, or has ended.
     pub fn ack(&mut self, alert_id: &str, ack: &Ack, fires: bool) -> Result<Before, NotDone> {
+        // Groups of one key at several sinks share the id, and need not have the same members.
         let of_digest = || {
-            let digest = self.digests.values().find(|digest| digest.alert_id().as_deref() == Some(alert_id))?;
-            Some(digest.members.iter().cloned().collect::<Vec<_>>())
+            let mut digests = self.digests.values().filter(|digest| digest.alert_id().as_deref() == Some(alert_id));
+            let mut members = digests.next()?.members.clone();
+            members.extend(digests.flat_map(|digest| digest.members.iter().cloned()));
+            Some(members.into_iter().collect::<Vec<_>>())
         };
         let wanted = match self.cases.get(alert_id) {
             Some(_) => vec![alert_id.to_owned()],
