@@ -119,7 +119,8 @@ fn outside_its_hours_a_route_waits_for_them() {
     assert_eq!(life.news_until(HOUR + 2), "a:x/1");
     let mut life = Life::new(vec![Route { outside: Outside::Skip, ..waits }, to(&["b"])]);
     life.fire("x", 0);
-    assert_eq!(life.news_until(2 * HOUR), "b:x/1", "as if the route were not there");
+    assert_eq!(life.news_until(HOUR - 1), "b:x/1", "as if the route were not there");
+    assert_eq!(life.news_until(2 * HOUR), "a:x/1", "nobody took it on, and the day has begun");
 }
 
 /// It is 12:00 on a Friday; the hours end at 12:05.
