@@ -262,6 +262,9 @@ fn window(notification: &Notification) -> Option<&WindowView> {
 
 /// The objective, from a tier's threshold: `k*B` over `k`. The digits that a float cannot know are cut.
 fn objective(notification: &Notification) -> Option<String> {
+    if notification.kind == AlertKind::Digest {
+        return None;
+    }
     let bound = |tier: &TierView| Some((tier.factor.filter(|factor| *factor > 0.0)?, tier.threshold_ratio?));
     let (factor, threshold) = notification.tiers.iter().find_map(bound)?;
     Some(format!("{}%", significant((1.0 - threshold / factor) * 100.0, 12)))
