@@ -49,7 +49,7 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
         @if !given_up.is_empty() {
             section.card {
                 h2 { "Given up" }
-                p.quiet { "Sent again by " code { "POST /api/v1/deliveries/ID/resend" } ", once the receiver is mended." }
+                p.quiet { "Sent again by " code { "POST /api/v1/deliveries/ID/resend" } ", once the receiver is mended; ids are in " a href=(frame.path("/api/v1/deliveries?state=failed")) { "the list" } "." }
                 (delivery_table(&given_up))
             }
         }
