@@ -234,10 +234,23 @@ impl Links {
             if action == LinkAction::Mute && notification.mark.is_some() {
                 continue;
             }
-            let token = key.token(&notification.alert_id, action, now + HOLDS);
-            notification.links.insert(action.name().to_owned(), format!("{base}/a/{token}"));
+            let link = address(key, base, (&notification.alert_id, action), now);
+            notification.links.insert(action.name().to_owned(), link);
         }
         notification.links.insert("why".to_owned(), format!("{base}{}", page_of(notification)));
+    }
+
+    /// Adds `ack` and `why` to what tells of several firing alerts as one: `ack` takes all of them on. One of a single alert
+    /// has that alert's `mute` and `why`.
+    pub fn add_to_digest(&self, digest: &mut Notification, now: Timestamp) {
+        let firing = digest.kind == AlertKind::Digest && digest.state == AlertState::Firing;
+        if !firing || digest.mark == Some(Mark::Test) {
+            return;
+        }
+        let Some((key, base)) = self.made.get() else { return };
+        let ack = address(key, base, (&digest.alert_id, LinkAction::Ack), now);
+        digest.links.insert(LinkAction::Ack.name().to_owned(), ack);
+        digest.links.entry("why".to_owned()).or_insert_with(|| format!("{base}/alerts"));
     }
 
     /// What a token says.
@@ -247,6 +260,11 @@ impl Links {
     pub fn read(&self, token: &str, now: Timestamp) -> Result<Link, LinkError> {
         self.made.get().ok_or(LinkError::Forged)?.0.read_token(token, now)
     }
+}
+
+/// Where an action on an alert is done, from now on.
+fn address(key: &LinkKey, base: &str, (alert, action): (&str, LinkAction), now: Timestamp) -> String {
+    format!("{base}/a/{}", key.token(alert, action, now + HOLDS))
 }
 
 /// The page of what an alert is about.

@@ -325,6 +325,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         forecast: None,
         evidence: None,
         members: Vec::new(),
+        notes: Vec::new(),
         mark: None,
         report: None,
         context: vec![],

@@ -62,16 +62,22 @@ pub fn in_place(backing: &Backing, row: &Delivery, why: &str, now: Timestamp) ->
     deliveries_for(&told, &others, now)
 }
 
-/// The rows of an end for those who were told of its begin in place of another, where they have none yet. `rows` are all
-/// of the alert.
+/// The rows of an end for those who were told of its begin in place of another, where they have none since. `rows` are
+/// all of the alert; a digest that ended may have begun anew under its id, so only begins before this end count.
 #[must_use]
-pub fn ends(end: &Notification, rows: &[Delivery], now: Timestamp) -> Vec<NewDelivery> {
-    let told = |row: &&Delivery| row.notification.state == AlertState::Firing && is_in_place(&row.notification);
-    let ended: BTreeSet<&str> =
-        rows.iter().filter(|row| row.notification.state == AlertState::Resolved).map(|row| row.sink.as_str()).collect();
-    let sinks: Vec<String> =
-        rows.iter().filter(told).map(|row| row.sink.clone()).filter(|sink| !ended.contains(sink.as_str())).collect();
-    deliveries_for(end, &sinks, now)
+pub fn ends(end: &Delivery, rows: &[Delivery], now: Timestamp) -> Vec<NewDelivery> {
+    let of = |state| rows.iter().filter(move |row| row.notification.state == state);
+    let begun: BTreeSet<&str> = of(AlertState::Firing)
+        .filter(|row| row.sink == end.sink && row.sequence < end.sequence)
+        .map(|row| row.notification.id.as_str())
+        .collect();
+    let has_ended =
+        |told: &Delivery| of(AlertState::Resolved).any(|row| row.sink == told.sink && row.sequence > told.sequence);
+    let told = of(AlertState::Firing).filter(|row| {
+        is_in_place(&row.notification) && begun.contains(row.notification.id.as_str()) && !has_ended(row)
+    });
+    let sinks: Vec<String> = told.map(|row| row.sink.clone()).collect();
+    deliveries_for(&end.notification, &sinks, now)
 }
 
 /// The rows that tell of what a person has to mend at a sink: once an hour for each text,
