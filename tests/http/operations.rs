@@ -67,7 +67,8 @@ async fn pages_of_other_sites_cannot_write() {
 
 #[tokio::test]
 async fn a_page_whose_name_was_led_to_loopback_cannot_write() {
-    let fake = Fake { external_url: "https://SLO.example/x".into(), ..Fake::default() };
+    let mut fake = Fake::default();
+    fake.external_url = "https://SLO.example/x".into();
     let server = Server::of(fake, "127.0.0.1:0").await;
     for host in ["evil.example:9777", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", ""] {
         // For the browser it is of one origin.
