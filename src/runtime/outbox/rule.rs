@@ -79,6 +79,7 @@ fn end(head: &Delivery, others: &[Delivery]) -> Decision {
         Decision::Send(Box::new(notification))
     } else if firings.any(perhaps_told) {
         notification.reason = format!("{}; {UNSURE}", notification.reason);
+        notification.notes.push(UNSURE.to_owned());
         Decision::Send(Box::new(notification))
     } else {
         Decision::Supersede
@@ -111,6 +112,7 @@ fn late(head: &Delivery, now: Timestamp) -> Notification {
         let minutes = age.count_of(Length::from_minutes(1));
         let age = if minutes < 60 { format!("{minutes}m") } else { format!("{}h{}m", minutes / 60, minutes % 60) };
         notification.reason = format!("[delayed {age}] {}", notification.reason);
+        notification.notes.push(format!("delayed {age}"));
     }
     notification
 }
