@@ -11,6 +11,7 @@
 mod fallback;
 pub mod gate;
 mod orphans;
+mod relief;
 mod rule;
 mod shared;
 mod worker;

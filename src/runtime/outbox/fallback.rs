@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::policy::alert::{AlertKind, AlertState};
+use crate::policy::alert::{AlertKind, AlertState, EndedBy};
 use crate::policy::heartbeat::heartbeat;
 use crate::policy::notification::{Mark, Notification};
 use crate::policy::subject::{SEVERITY_LABEL, Subject};
@@ -81,9 +81,21 @@ pub fn ends(end: &Delivery, rows: &[Delivery], now: Timestamp) -> Vec<NewDeliver
     deliveries_for(&end.notification, &sinks, now)
 }
 
-/// The rows that tell of what a person has to mend at a sink: once an hour for each text,
-/// whatever figures are in it. Not about what was said of
-/// sinks itself.
+/// The key of the alarms of a sink.
+fn alarm_key(backing: &Backing, sink: &str) -> String {
+    let mut subject = Subject::source(sink, &backing.external_labels);
+    subject.id = SloId::new(SINK_SERVICE, sink);
+    subject.dedup_key(&Labels::new(), AlertSeverity::Ticket, AlertKind::Source)
+}
+
+/// The alert id of the alarms of a sink on the day (of UTC) of `at`: one episode a day, thus one ticket or incident.
+#[must_use]
+pub fn alarm_id(backing: &Backing, sink: &str, at: Timestamp) -> String {
+    format!("{}/{}", alarm_key(backing, sink), at.floor_to(Length::from_days(1)))
+}
+
+/// The rows that tell of what a person has to mend at a sink: once an hour for each text, whatever figures are in it. Not
+/// about what was said of sinks itself.
 #[must_use]
 pub fn alarm(backing: &Backing, row: &Delivery, text: &str, now: Timestamp) -> Vec<NewDelivery> {
     if is_alarm(&row.notification) {
@@ -94,9 +106,10 @@ pub fn alarm(backing: &Backing, row: &Delivery, text: &str, now: Timestamp) -> V
     subject.id = SloId::new(SINK_SERVICE, &row.sink);
     let (severity, kind) = (AlertSeverity::Ticket, AlertKind::Source);
     let mut notification = heartbeat(&backing.external_labels, hour);
-    notification.dedup_key = subject.dedup_key(&Labels::new(), severity, kind);
+    notification.dedup_key = alarm_key(backing, &row.sink);
     notification.id = format!("{}/{hour}/{}", notification.dedup_key, mark_of(text));
-    notification.alert_id = notification.id.clone();
+    notification.alert_id = alarm_id(backing, &row.sink, now);
+    notification.episode = now.floor_to(Length::from_days(1));
     (notification.severity, notification.kind) = (severity, kind);
     notification.slo = subject.instance(&Labels::new());
     notification.labels.remove("severity");
@@ -111,6 +124,25 @@ pub fn alarm(backing: &Backing, row: &Delivery, text: &str, now: Timestamp) -> V
     (notification.service, notification.name) = (subject.id.service, subject.id.name);
     notification.reason = format!("sink `{}` needs attention: {text}", row.sink);
     deliveries_for(&notification, &backing.sinks, now)
+}
+
+/// The rows that end the alarms of a day, for those who were told; none where they have ended already. `rows` are those of
+/// [`alarm_id`]. The id follows from the last alarm's, so one that comes and goes ends at most once an hour for each text.
+#[must_use]
+pub fn end_of_alarm(rows: &[Delivery], now: Timestamp) -> Vec<NewDelivery> {
+    let of = |state| rows.iter().filter(move |row| row.notification.state == state);
+    let Some(last) = of(AlertState::Firing).max_by_key(|row| row.sequence) else { return Vec::new() };
+    if of(AlertState::Resolved).any(|row| row.sequence > last.sequence) {
+        return Vec::new();
+    }
+    let mut end = last.notification.clone();
+    end.id = format!("{}/end", end.id);
+    end.transition += 1;
+    (end.state, end.ended_by) = (AlertState::Resolved, Some(EndedBy::KnownFalse));
+    (end.resolved_at, end.as_of) = (Some(now), now);
+    end.reason = format!("sink `{}` takes what it is sent again", end.name);
+    let sinks: Vec<String> = of(AlertState::Firing).map(|row| row.sink.clone()).collect();
+    deliveries_for(&end, &sinks, now)
 }
 
 /// Tells texts apart in ids, whatever figures are in them: how long ago a certificate expired is no news.

@@ -75,19 +75,17 @@ impl Orphans {
         Ok(())
     }
 
-    /// `rows` are newest first, as the store lists them.
-    async fn see_to(
-        &mut self,
-        shared: &Shared,
-        rows: impl DoubleEndedIterator<Item = Delivery>,
-    ) -> Result<(), StoreError> {
+    /// `rows` are newest first, as the store lists them. An end says something of what waits before it, too.
+    async fn see_to(&mut self, shared: &Shared, rows: impl Iterator<Item = Delivery>) -> Result<(), StoreError> {
         let now = shared.clock.now();
-        for row in rows.rev() {
+        let mut rows: Vec<Delivery> = rows.collect();
+        rows.reverse();
+        let is_new = |row: &&Delivery| !self.seen.contains(&row.id);
+        let moved: BTreeSet<&str> = rows.iter().filter(is_new).map(|row| row.notification.alert_id.as_str()).collect();
+        for row in rows.iter().filter(|row| moved.contains(row.notification.alert_id.as_str())) {
             self.gone.insert(row.sink.clone());
-            if !self.seen.contains(&row.id) {
-                step_in(shared, &row, now).await?;
-                self.seen.insert(row.id);
-            }
+            step_in(shared, row, now).await?;
+            self.seen.insert(row.id.clone());
         }
         Ok(())
     }

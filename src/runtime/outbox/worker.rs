@@ -18,6 +18,7 @@ use crate::policy::alert::AlertState;
 use crate::policy::notification::Notification;
 use crate::runtime::outbox::fallback;
 use crate::runtime::outbox::gate::{Admission, Ask, End};
+use crate::runtime::outbox::relief::Relief;
 use crate::runtime::outbox::rule::{Written, follow, is_held, last_try, perhaps_told};
 use crate::runtime::outbox::shared::Shared;
 use crate::sink::{DeliveryVerdict, Outcome, Sink, Task};
@@ -70,6 +71,7 @@ pub(super) struct Worker {
     /// The gate was not simply open when it was last asked: when it opens, all may go, whatever they wait for.
     was_shut: bool,
     refreshed_at: Option<Timestamp>,
+    relief: Relief,
 }
 
 impl Worker {
@@ -85,6 +87,7 @@ impl Worker {
             look: Look::default(),
             was_shut: false,
             refreshed_at: None,
+            relief: Relief::default(),
         }
     }
 
@@ -137,6 +140,11 @@ impl Worker {
         let mut gate = None;
         if !refresh_is_due {
             gate = self.start_due(now, stopping).await?;
+        }
+        if !stopping {
+            let busy = self.under_way.values().map(|delivery| &delivery.id);
+            let busy = busy.chain(self.unwritten.iter().map(|(_, written)| &written.delivery)).cloned().collect();
+            self.relief.relieve(&self.shared, &self.name, &busy, now).await?;
         }
         let again = self.look.moved.then(|| self.look.at.unwrap_or(now) + LOOK_AGAIN);
         let times = [self.look.next, gate, again, next_refresh.filter(|_| !refresh_is_due)];
@@ -343,6 +351,13 @@ impl Worker {
         self.unwritten.push((rows, written));
         self.look.moved = true;
         if let Err(error) = self.write_kept().await {
+            self.shared.failed(&error);
+        }
+        if alarm.is_some() {
+            self.relief.alarmed();
+        } else if verdict == DeliveryVerdict::Done
+            && let Err(error) = self.relief.fine(&self.shared, &self.name, now).await
+        {
             self.shared.failed(&error);
         }
     }
