@@ -125,7 +125,8 @@ fn without_tokens(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap) ->
         if is_asked_by_our_name(app, uri, headers) {
             return Ok(());
         }
-        let message = "writes under a foreign host name are refused; use the address, `localhost` or `server.external_url`";
+        let message =
+            "writes under a foreign host name are refused; use the address, `localhost` or `server.external_url`";
         return Err(refusal("cross_site", StatusCode::FORBIDDEN, "cross_site", message));
     }
     let message =
@@ -144,8 +145,10 @@ fn is_asked_by_our_name(app: &App, uri: &Uri, headers: &HeaderMap) -> bool {
         },
     };
     let name = host_name(host);
-    let is_external = || app.service.external_url().parse::<Uri>().is_ok_and(|url| url.host().is_some_and(|own| host_name(own).eq_ignore_ascii_case(name)));
-    name.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost") || is_external()
+    let external = app.service.external_url().parse::<Uri>().ok();
+    let own = external.as_ref().and_then(Uri::host).map(host_name);
+    let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(name));
+    name.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost") || is_own
 }
 
 /// Without a port, and without the brackets of an IPv6 address.

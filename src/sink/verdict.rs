@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn without_an_answer_it_counts_whether_anything_was_sent() {
-        let none = |perhaps_read, unusable| Err(NoAnswer { perhaps_read, unusable, keyless: false, message: "reset".into() });
+        let none =
+            |perhaps_read, unusable| Err(NoAnswer { perhaps_read, unusable, keyless: false, message: "reset".into() });
         assert_eq!(judge(&none(false, false), NOW).verdict, DeliveryVerdict::Retry(None));
         assert_eq!(judge(&none(true, false), NOW).verdict, DeliveryVerdict::Ambiguous);
         assert_eq!(judge(&none(false, true), NOW).verdict, DeliveryVerdict::Misconfigured);
