@@ -145,10 +145,13 @@ fn is_asked_by_our_name(app: &App, uri: &Uri, headers: &HeaderMap) -> bool {
         },
     };
     let name = host_name(host);
-    let external = app.service.external_url().parse::<Uri>().ok();
-    let own = external.as_ref().and_then(Uri::host).map(host_name);
-    let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(name));
-    name.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost") || is_own
+    let is_external = || {
+        app.service
+            .external_url()
+            .parse::<Uri>()
+            .is_ok_and(|url| url.host().is_some_and(|own| host_name(own).eq_ignore_ascii_case(name)))
+    };
+    name.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost") || is_external()
 }
 
 /// Without a port, and without the brackets of an IPv6 address.

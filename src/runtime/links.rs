@@ -292,7 +292,10 @@ fn encoded(group: &Labels) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::policy::heartbeat::heartbeat;
     use crate::store::memory::MemoryStore;
 
     const ALERT: &str = "checkout/availability/page/burn/2026-11-21T02:54:00Z/alert-1";
@@ -335,6 +338,34 @@ mod tests {
         for text in ["", "a", "!", token.get(..43).unwrap(), &format!("{token}AAAA")] {
             assert_eq!(key().read_token(text, now), Err(LinkError::Forged), "{text}");
         }
+    }
+
+    #[test]
+    fn a_digest_is_taken_on_as_a_whole_and_one_of_a_single_alert_keeps_its_mute() {
+        let now = at("2026-11-21T03:00:00Z");
+        let links = Links::default();
+        links.open(key(), "https://slo.example/");
+        let mut digest = heartbeat(&BTreeMap::new(), now);
+        (digest.kind, digest.state) = (AlertKind::Digest, AlertState::Firing);
+        digest.alert_id = "group{}/page/digest/2026-11-21T02:54:00Z/alert-1".to_owned();
+        digest.links = BTreeMap::from([("ack".to_owned(), "of a member".to_owned())]);
+        let mut single = digest.clone();
+        single.links.insert("mute".to_owned(), "of the member".to_owned());
+        single.links.insert("why".to_owned(), "/slo/a/b".to_owned());
+        let mut over = digest.clone();
+        over.state = AlertState::Resolved;
+        for told in [&mut digest, &mut single, &mut over] {
+            links.add_to_digest(told, now);
+        }
+        assert_eq!(digest.links.keys().collect::<Vec<_>>(), ["ack", "why"]);
+        assert_eq!(digest.links["why"], "https://slo.example/alerts");
+        assert_eq!((single.links["mute"].as_str(), single.links["why"].as_str()), ("of the member", "/slo/a/b"));
+        for told in [&digest, &single] {
+            let token = told.links["ack"].strip_prefix("https://slo.example/a/").unwrap();
+            let link = links.read(token, now).unwrap();
+            assert!(link.action == LinkAction::Ack && link.is_about(&digest.alert_id));
+        }
+        assert_eq!(over.links["ack"], "of a member", "what is over is left as it is");
     }
 
     #[tokio::test]

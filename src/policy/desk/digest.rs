@@ -64,11 +64,21 @@ impl Form {
         Self { key, labels, storm: false, wait, interval, repeat: None, note: None }
     }
 
-    /// Of a flood of pages to one sink.
-    pub fn storm(about: &Notification, sink: &str, external: &BTreeMap<String, String>) -> Self {
+    /// Of a flood of pages to one sink, told again after the `repeat` of the member's route.
+    pub fn storm(
+        about: &Notification,
+        sink: &str,
+        repeat: Option<Length>,
+        external: &BTreeMap<String, String>,
+    ) -> Self {
         let labels = Labels::from([("sink", sink)]);
         let key = key("storm", &labels, about, external);
-        Self { key, labels, storm: true, wait: Length::ZERO, interval: STORM_INTERVAL, repeat: None, note: None }
+        Self { key, labels, storm: true, wait: Length::ZERO, interval: STORM_INTERVAL, repeat, note: None }
+    }
+
+    /// An escalation, which alone has a note; its route says nothing of those that it leads to.
+    const fn is_escalation(&self) -> bool {
+        self.note.is_some()
     }
 }
 
@@ -96,7 +106,7 @@ pub(super) struct Digest {
     pub labels: Labels,
     wait: Length,
     interval: Length,
-    repeat: Option<Length>,
+    pub repeat: Option<Length>,
     note: Option<String>,
     /// When its first member came (wall clock).
     pub since: Timestamp,
@@ -160,14 +170,20 @@ impl Digest {
         self.episode.map(|episode| alert_id(&self.key, episode, 1))
     }
 
-    /// One more that fires; one that had ended begins anew. The terms are those of the newest member's route.
+    /// One more that fires; one that had ended begins anew. The terms are those of the newest member's route, but for
+    /// escalations into what is there; a storm is of many routes, and repeated after the shortest time.
     pub fn join(&mut self, alert: &str, form: &Form, now: Timestamp) {
+        let is_empty = self.members.is_empty();
         if self.ended_at.take().is_some() {
             self.since = now;
             self.told_at = None;
         }
-        (self.wait, self.interval, self.repeat) = (form.wait, form.interval, form.repeat);
-        self.note.clone_from(&form.note);
+        if is_empty || !(self.storm || form.is_escalation()) {
+            (self.wait, self.interval, self.repeat) = (form.wait, form.interval, form.repeat);
+            self.note.clone_from(&form.note);
+        } else if self.storm {
+            self.repeat = self.repeat.into_iter().chain(form.repeat).min();
+        }
         self.changed = true;
         if self.members.insert(alert.to_owned()) {
             self.firing += 1;
