@@ -19,15 +19,12 @@ const ALERTS: usize = 100_000;
 /// What a link is about whose signature is ours.
 pub(super) async fn link(live: &Live, token: &str) -> Result<LinkView, LinkError> {
     let link = live.core.links.read(token, live.core.clock.now())?;
-    let about = match find(live, |alert| link.is_about(&alert.id)).await? {
-        Some(alert) => {
-            let labels = live.core.labels_told(&alert.id).await;
-            LinkAbout::Alert(Box::new(alert), labels)
-        }
-        None => {
-            let digest = live.core.digest_of(None, |_, id| link.is_about(id)).await;
-            LinkAbout::Digest(digest.ok_or(LinkError::Gone)?)
-        }
+    let about = if let Some(alert) = find(live, |alert| link.is_about(&alert.id)).await? {
+        let labels = live.core.labels_told(&alert.id).await;
+        LinkAbout::Alert(Box::new(alert), labels)
+    } else {
+        let digest = live.core.digest_of(None, |_, id| link.is_about(id)).await;
+        LinkAbout::Digest(digest.ok_or(LinkError::Gone)?)
     };
     Ok(LinkView { action: link.action, expires_at: link.expires_at, about })
 }
