@@ -2,7 +2,8 @@
 //!
 //! `sockets` goes over real ones with the durable store, on a clock that runs 600 times faster than life; `times` runs on
 //! tokio's paused time with a receiver in memory; `model` holds any plan of faults against receivers that keep state;
-//! `kills` kills a process that has nothing but an outbox, again and again. `docs/reliability.md` names them all.
+//! `stand_in` is about who hears of it instead; `kills` kills a process that has nothing but an outbox, again and again.
+//! `docs/reliability.md` names them all.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests fail by panicking")]
 
 #[path = "outbox_kit/house.rs"]
@@ -19,6 +20,8 @@ mod sample;
 mod server;
 #[path = "faults/sockets.rs"]
 mod sockets;
+#[path = "faults/stand_in.rs"]
+mod stand_in;
 #[path = "faults/times.rs"]
 mod times;
 #[path = "faults/tls.rs"]

@@ -139,6 +139,8 @@ pub const IDLE_GATE: &str = "SLO071";
 pub const UNREACHABLE_ROUTE: &str = "SLO072";
 /// A route that does what its receiver does by itself.
 pub const RECEIVER_DOES_IT: &str = "SLO073";
+/// Pages that only one sink gets, and no fallback.
+pub const LONE_RECEIVER: &str = "SLO074";
 /// An exclusion that says no reason.
 pub const NO_REASON: &str = "SLO080";
 /// An exclusion that is over, and will not come back.
@@ -221,6 +223,7 @@ pub const LIST: &[Code] = &[
     Code { id: IDLE_GATE, title: "gate does nothing" },
     Code { id: UNREACHABLE_ROUTE, title: "route is never reached" },
     Code { id: RECEIVER_DOES_IT, title: "receiver does this by itself" },
+    Code { id: LONE_RECEIVER, title: "pages go to one sink and have no fallback" },
     Code { id: NO_REASON, title: "exclusion without a reason" },
     Code { id: PAST_EXCLUSION, title: "exclusion is past" },
     Code { id: EMPTY_EXCLUSION, title: "exclusion of SLOs that there are not" },

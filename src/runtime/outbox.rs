@@ -10,7 +10,10 @@
 
 mod fallback;
 pub mod gate;
+mod orphans;
+mod relief;
 mod rule;
+mod shared;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,13 +30,12 @@ use crate::policy::alert::AlertState;
 use crate::policy::notification::Notification;
 use crate::runtime::outbox::fallback::Backing;
 use crate::runtime::outbox::gate::Gates;
-use crate::runtime::outbox::rule::last_try;
-use crate::runtime::outbox::worker::{Shared, Worker};
+use crate::runtime::outbox::shared::Shared;
+use crate::runtime::outbox::worker::Worker;
 use crate::sink::Sink;
-use crate::store::{Commit, DeliveryFilter, DeliveryState, NewDelivery, Store, StoreError};
+use crate::store::{DeliveryFilter, NewDelivery, Store, StoreError};
 use crate::telemetry::Telemetry;
-use crate::telemetry::event::{DeliveryAttempt, StoreFailure};
-use crate::units::{Length, Timestamp};
+use crate::units::Timestamp;
 
 /// Rows of one alert that are looked at; more sinks than that nobody has.
 const ROWS_OF_AN_ALERT: usize = 10_000;
@@ -84,9 +86,6 @@ impl Receivers {
     }
 }
 
-/// How often rows of sinks that are gone are looked for.
-const SWEEP_EVERY: Length = Length::from_hours(1);
-
 /// The running workers.
 pub struct Outbox {
     shared: Shared,
@@ -125,7 +124,7 @@ impl Outbox {
         let (backing, seen) = watch::channel(receivers.backing());
         let shared = Shared { store, clock, telemetry, wake, gates: Gates::new(), backing: seen };
         let (names, present) = watch::channel(receivers.sinks.keys().cloned().collect());
-        let sweeper = Some(tokio::spawn(sweep(shared.clone(), present)));
+        let sweeper = Some(tokio::spawn(orphans::sweep(shared.clone(), present)));
         let mut outbox = Self { shared, backing, names, sweeper, workers: BTreeMap::new(), leaving: Vec::new() };
         outbox.take(receivers);
         outbox
@@ -193,37 +192,4 @@ impl Outbox {
         }
         clean
     }
-}
-
-/// Ends rows to sinks that are no longer configured once they are older than the horizon; until then the sink may come
-/// back with a reload.
-async fn sweep(shared: Shared, mut names: watch::Receiver<BTreeSet<String>>) {
-    loop {
-        let present = names.borrow_and_update().clone();
-        if let Err(error) = expire_orphans(&shared, &present).await {
-            shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
-        }
-        tokio::select! {
-            () = shared.clock.sleep(SWEEP_EVERY) => {}
-            changed = names.changed() => if changed.is_err() { return },
-        }
-    }
-}
-
-async fn expire_orphans(shared: &Shared, sinks: &BTreeSet<String>) -> Result<(), StoreError> {
-    let now = shared.clock.now();
-    let filter = DeliveryFilter { state: Some(DeliveryState::Pending), ..DeliveryFilter::default() };
-    for row in shared.store.deliveries(&filter, usize::MAX).await? {
-        if !sinks.contains(&row.sink) && last_try(&row) <= now {
-            let why = "there is no such sink any more";
-            let deliveries = fallback::in_place(&shared.backing.borrow().clone(), &row, why, now);
-            shared.store.commit(Commit { deliveries, ..Commit::default() }).await?;
-            shared.wake.notify_waiters();
-            shared.store.settled(&row.id, DeliveryState::Expired).await?;
-            let (sink, delivery) = (row.sink.as_str(), row.id.as_str());
-            let message = "no sink of this name has been configured for a day";
-            shared.telemetry.tell(&DeliveryAttempt { sink, delivery, outcome: "expired", message });
-        }
-    }
-    Ok(())
 }

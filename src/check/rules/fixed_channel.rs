@@ -19,8 +19,8 @@ Use a bot (`token` and `channel`, scope `chat:write`) where you want one message
         text: r##"version: config/v1
 owners: {web: {page: [chat], ticket: [chat], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
-sinks: {chat: {type: slack, url: {env: SLACK_URL}, channel: "#web"}}
-routes: [{match: {}, to: [chat]}]
+sinks: {chat: {type: slack, url: {env: SLACK_URL}, channel: "#web"}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+routes: [{match: {}, to: [chat, am]}]
 ---
 version: slo/v1
 service: shop
@@ -39,8 +39,8 @@ slos:
         r##"version: config/v1
 owners: {web: {page: [chat], ticket: [chat], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
-sinks: {chat: {type: slack, token: {env: SLACK_TOKEN}, channel: "#web"}}
-routes: [{match: {}, to: [chat]}]
+sinks: {chat: {type: slack, token: {env: SLACK_TOKEN}, channel: "#web"}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+routes: [{match: {}, to: [chat, am]}]
 ---
 version: slo/v1
 service: shop

@@ -30,6 +30,7 @@ mod inverted_tiers;
 mod limit;
 mod literal_secret;
 mod lone_forecast;
+mod lone_receiver;
 mod loud_report;
 mod low_factor;
 mod missing_key;
@@ -137,12 +138,13 @@ pub const ALL: &[Rule] = &[
     unsaid_version::RULE,
     lone_forecast::RULE,
     idle_gate::RULE,
-    loud_report::RULE,
     unreachable_route::RULE,
     receiver_does_it::RULE,
+    lone_receiver::RULE,
     no_reason::RULE,
     past_exclusion::RULE,
     empty_exclusion::RULE,
+    loud_report::RULE,
     opsgenie_ends::RULE,
     retired_connector::RULE,
     fixed_channel::RULE,

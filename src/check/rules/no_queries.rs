@@ -20,8 +20,8 @@ Name such a source with `source`, or write plain selectors.",
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {app: {type: scrape, targets: [http://127.0.0.1:8080/metrics]}}
-sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
-routes: [{match: {}, to: [hook]}]
+sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+routes: [{match: {}, to: [hook, am]}]
 ---
 version: slo/v1
 service: shop
@@ -37,8 +37,8 @@ slos:
         r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
-sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
-routes: [{match: {}, to: [hook]}]
+sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+routes: [{match: {}, to: [hook, am]}]
 ---
 version: slo/v1
 service: shop

@@ -22,8 +22,8 @@ Jira Service Management takes the same requests: make an integration of type API
         text: r##"version: config/v1
 owners: {web: {page: [oncall], ticket: [oncall], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
-sinks: {oncall: {type: opsgenie, api_key: {env: OPSGENIE_KEY}}}
-routes: [{match: {}, to: [oncall]}]
+sinks: {oncall: {type: opsgenie, api_key: {env: OPSGENIE_KEY}}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+routes: [{match: {}, to: [oncall, am]}]
 ---
 version: slo/v1
 service: shop
@@ -44,7 +44,8 @@ owners: {web: {page: [oncall], ticket: [oncall], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks:
   oncall: {type: opsgenie, url: https://api.atlassian.com/jsm/ops/integration, api_key: {env: JSM_KEY}}
-routes: [{match: {}, to: [oncall]}]
+  am: {type: alertmanager, urls: [http://127.0.0.1:9093]}
+routes: [{match: {}, to: [oncall, am]}]
 ---
 version: slo/v1
 service: shop

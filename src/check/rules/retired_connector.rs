@@ -23,8 +23,8 @@ raises an alarm when it meets such a one.",
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
-sinks: {hook: {type: webhook, url: https://shop.webhook.office.com/webhookb2/1/IncomingWebhook/2/3}}
-routes: [{match: {}, to: [hook]}]
+sinks: {hook: {type: webhook, url: https://shop.webhook.office.com/webhookb2/1/IncomingWebhook/2/3}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+routes: [{match: {}, to: [hook, am]}]
 ---
 version: slo/v1
 service: shop
@@ -43,8 +43,8 @@ slos:
         r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
-sinks: {hook: {type: teams, url: {env: TEAMS_URL}}}
-routes: [{match: {}, to: [hook]}]
+sinks: {hook: {type: teams, url: {env: TEAMS_URL}}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+routes: [{match: {}, to: [hook, am]}]
 ---
 version: slo/v1
 service: shop

@@ -19,8 +19,8 @@ Without a configuration among the files sources are not looked up.",
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
-sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
-routes: [{match: {}, to: [hook]}]
+sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+routes: [{match: {}, to: [hook, am]}]
 ---
 version: slo/v1
 service: shop
@@ -40,8 +40,8 @@ slos:
         r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
-sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
-routes: [{match: {}, to: [hook]}]
+sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+routes: [{match: {}, to: [hook, am]}]
 ---
 version: slo/v1
 service: shop

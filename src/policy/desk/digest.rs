@@ -283,6 +283,7 @@ impl Digest {
             as_of: all().map(|other| other.as_of).max()?,
             ended_by: is_over.then_some(base.ended_by.unwrap_or(EndedBy::KnownFalse)),
             reason: self.sentence(firing, ended),
+            notes: self.notes(!firing.is_empty()),
             members: all().take(NAMED).map(member).collect(),
             ..told
         })
@@ -295,6 +296,12 @@ impl Digest {
         labels.insert("alertname".to_owned(), AlertKind::Digest.alert_name().to_owned());
         labels.insert(SEVERITY_LABEL.to_owned(), self.severity.name().to_owned());
         labels
+    }
+
+    /// Why it is told, while something fires.
+    fn notes(&self, fires: bool) -> Vec<String> {
+        let flood = self.storm.then(|| FLOOD.to_owned());
+        flood.into_iter().chain(self.note.clone()).filter(|_| fires).collect()
     }
 
     /// `3 alerts fire, 1 has ended: checkout/availability, ..`
@@ -318,10 +325,13 @@ impl Digest {
             (count, 0) => format!("{}: {}", fire(count), names(firing)),
             (count, over) => format!("{}: {}; {}: {}", fire(count), names(firing), end(over), names(ended)),
         };
-        let flood = (self.storm && !firing.is_empty()).then_some("told as one because there are very many");
+        let flood = (self.storm && !firing.is_empty()).then_some(FLOOD);
         with_note(&with_note(&text, flood), self.note.as_deref().filter(|_| !firing.is_empty()))
     }
 }
+
+/// Said of a storm.
+const FLOOD: &str = "told as one because there are very many";
 
 /// A sentence with something more at its end.
 pub(super) fn with_note(reason: &str, note: Option<&str>) -> String {

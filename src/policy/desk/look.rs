@@ -130,7 +130,7 @@ impl Desk {
         let mut told = about.clone();
         if let Some(quiet) = ended {
             told.id = format!("{}/s{}", about.id, case.quiets_ended);
-            told.reason = with_note(&about.reason, Some(quiet.ended()));
+            note(&mut told, quiet.ended());
         }
         self.tell_alone(case, told, alone, moment.now);
     }
@@ -212,7 +212,7 @@ impl Desk {
         for ((number, repeat), sinks) in again {
             let mut told = about.clone();
             told.id = format!("{}/r{number}", about.id);
-            told.reason = with_note(&about.reason, Some(&format!("still firing, told again after {repeat}")));
+            note(&mut told, &format!("still firing, told again after {repeat}"));
             self.tell_alone(case, told, sinks, now);
         }
         next
@@ -254,7 +254,7 @@ impl Desk {
                 }
                 case.escalated_at = Some(now);
                 let mut told = about.clone();
-                told.reason = with_note(&about.reason, Some(&note));
+                self::note(&mut told, &note);
                 self.touched.insert(case.alert_id.clone());
                 self.tell_alone(case, told, alone, now);
             }
@@ -293,4 +293,10 @@ fn everybody(rules: &Rules<'_>) -> Vec<String> {
     let all = || rules.config.sinks.keys().cloned();
     let events: Vec<String> = all().filter(|sink| rules.is_event(sink)).collect();
     if events.is_empty() { all().collect() } else { events }
+}
+
+/// Says why it is told now.
+fn note(told: &mut Notification, note: &str) {
+    told.reason = with_note(&told.reason, Some(note));
+    told.notes.push(note.to_owned());
 }

@@ -346,6 +346,32 @@ fn a_group_is_repeated_while_one_of_it_is_taken_on_by_nobody_and_escalated_as_on
 }
 
 #[test]
+fn a_digest_is_found_by_its_messages_and_taken_on_at_all_sinks_at_once() {
+    let mut life = Life::new(vec![Route { grouping: by(&[], 0, 60), ..to(&["a", "b"]) }]);
+    life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+    let (key, id) = ("group{}/page/digest", format!("group{{}}/page/digest/{}/alert-1", at(0)));
+    let found = |life: &Life| life.desk.digest_of(Some("b"), |named, _| named == key).unwrap();
+    assert_eq!(found(&life).alert_id, id);
+    assert_eq!(life.desk.digest_of(None, |_, named| named == "x"), None, "an alert is none");
+    life.ack("x", 10);
+    assert_eq!(found(&life).acked(), None, "y is left");
+    let later = Ack { by: "ben".to_owned(), at: at(20), note: None };
+    life.with(20, |desk, _, _| drop(desk.ack(&id, &later, false).unwrap()));
+    assert_eq!(life.case("x")["acked"]["by"], "mara");
+    assert_eq!(life.case("y")["acked"]["by"], "ben");
+    assert_eq!(found(&life).acked().map(|ack| ack.by.as_str()), Some("mara"), "the first one stands");
+    life.restart();
+    let members: Vec<(String, bool)> =
+        found(&life).members.into_iter().map(|member| (member.alert_id, member.fires)).collect();
+    assert_eq!(members, [("x".to_owned(), true), ("y".to_owned(), true)]);
+    life.end("x", 30);
+    life.end("y", 30);
+    life.until(200);
+    let over = found(&life);
+    assert!(!over.fires() && over.ended_at.is_some() && over.acked().is_none(), "{over:?}");
+}
+
+#[test]
 fn an_escalation_leaves_the_terms_of_a_group_and_an_ack_is_of_all_groups_of_an_id() {
     let grouping = by(&[], 0, 60);
     let of_x = Route { slo: Some("shop/x".to_owned()), grouping, escalate: vec![after(600, &["b"])], ..to(&["a"]) };

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::policy::alert::{AlertKind, AlertState};
+use crate::policy::alert::{AlertKind, AlertState, EndedBy};
 use crate::policy::heartbeat::heartbeat;
 use crate::policy::notification::{Mark, Notification};
 use crate::policy::subject::{SEVERITY_LABEL, Subject};
@@ -57,26 +57,45 @@ pub fn in_place(backing: &Backing, row: &Delivery, why: &str, now: Timestamp) ->
     }
     let why = status_of(why).map_or_else(|| why.chars().take(EXCERPT).collect(), |status| format!("status {status}"));
     let mut told = notification.clone();
+    told.notes.push(format!("{IN_PLACE}{}` failed ({why})", row.sink));
     told.reason = format!("{IN_PLACE}{}` failed ({why}): {}", row.sink, told.reason);
     let others: Vec<String> = backing.sinks.iter().filter(|sink| **sink != row.sink).cloned().collect();
     deliveries_for(&told, &others, now)
 }
 
-/// The rows of an end for those who were told of its begin in place of another, where they have none yet. `rows` are all
-/// of the alert.
+/// The rows of an end for those who were told of its begin in place of another, where they have none since. `rows` are
+/// all of the alert; a digest that ended may have begun anew under its id, so only begins before this end count.
 #[must_use]
-pub fn ends(end: &Notification, rows: &[Delivery], now: Timestamp) -> Vec<NewDelivery> {
-    let told = |row: &&Delivery| row.notification.state == AlertState::Firing && is_in_place(&row.notification);
-    let ended: BTreeSet<&str> =
-        rows.iter().filter(|row| row.notification.state == AlertState::Resolved).map(|row| row.sink.as_str()).collect();
-    let sinks: Vec<String> =
-        rows.iter().filter(told).map(|row| row.sink.clone()).filter(|sink| !ended.contains(sink.as_str())).collect();
-    deliveries_for(end, &sinks, now)
+pub fn ends(end: &Delivery, rows: &[Delivery], now: Timestamp) -> Vec<NewDelivery> {
+    let of = |state| rows.iter().filter(move |row| row.notification.state == state);
+    let begun: BTreeSet<&str> = of(AlertState::Firing)
+        .filter(|row| row.sink == end.sink && row.sequence < end.sequence)
+        .map(|row| row.notification.id.as_str())
+        .collect();
+    let has_ended =
+        |told: &Delivery| of(AlertState::Resolved).any(|row| row.sink == told.sink && row.sequence > told.sequence);
+    let told = of(AlertState::Firing).filter(|row| {
+        is_in_place(&row.notification) && begun.contains(row.notification.id.as_str()) && !has_ended(row)
+    });
+    let sinks: Vec<String> = told.map(|row| row.sink.clone()).collect();
+    deliveries_for(&end.notification, &sinks, now)
 }
 
-/// The rows that tell of what a person has to mend at a sink: once an hour for each text,
-/// whatever figures are in it. Not about what was said of
-/// sinks itself.
+/// The key of the alarms of a sink.
+fn alarm_key(backing: &Backing, sink: &str) -> String {
+    let mut subject = Subject::source(sink, &backing.external_labels);
+    subject.id = SloId::new(SINK_SERVICE, sink);
+    subject.dedup_key(&Labels::new(), AlertSeverity::Ticket, AlertKind::Source)
+}
+
+/// The alert id of the alarms of a sink on the day (of UTC) of `at`: one episode a day, thus one ticket or incident.
+#[must_use]
+pub fn alarm_id(backing: &Backing, sink: &str, at: Timestamp) -> String {
+    format!("{}/{}", alarm_key(backing, sink), at.floor_to(Length::from_days(1)))
+}
+
+/// The rows that tell of what a person has to mend at a sink: once an hour for each text, whatever figures are in it. Not
+/// about what was said of sinks itself.
 #[must_use]
 pub fn alarm(backing: &Backing, row: &Delivery, text: &str, now: Timestamp) -> Vec<NewDelivery> {
     if is_alarm(&row.notification) {
@@ -87,9 +106,10 @@ pub fn alarm(backing: &Backing, row: &Delivery, text: &str, now: Timestamp) -> V
     subject.id = SloId::new(SINK_SERVICE, &row.sink);
     let (severity, kind) = (AlertSeverity::Ticket, AlertKind::Source);
     let mut notification = heartbeat(&backing.external_labels, hour);
-    notification.dedup_key = subject.dedup_key(&Labels::new(), severity, kind);
+    notification.dedup_key = alarm_key(backing, &row.sink);
     notification.id = format!("{}/{hour}/{}", notification.dedup_key, mark_of(text));
-    notification.alert_id = notification.id.clone();
+    notification.alert_id = alarm_id(backing, &row.sink, now);
+    notification.episode = now.floor_to(Length::from_days(1));
     (notification.severity, notification.kind) = (severity, kind);
     notification.slo = subject.instance(&Labels::new());
     notification.labels.remove("severity");
@@ -104,6 +124,25 @@ pub fn alarm(backing: &Backing, row: &Delivery, text: &str, now: Timestamp) -> V
     (notification.service, notification.name) = (subject.id.service, subject.id.name);
     notification.reason = format!("sink `{}` needs attention: {text}", row.sink);
     deliveries_for(&notification, &backing.sinks, now)
+}
+
+/// The rows that end the alarms of a day, for those who were told; none where they have ended already. `rows` are those of
+/// [`alarm_id`]. The id follows from the last alarm's, so one that comes and goes ends at most once an hour for each text.
+#[must_use]
+pub fn end_of_alarm(rows: &[Delivery], now: Timestamp) -> Vec<NewDelivery> {
+    let of = |state| rows.iter().filter(move |row| row.notification.state == state);
+    let Some(last) = of(AlertState::Firing).max_by_key(|row| row.sequence) else { return Vec::new() };
+    if of(AlertState::Resolved).any(|row| row.sequence > last.sequence) {
+        return Vec::new();
+    }
+    let mut end = last.notification.clone();
+    end.id = format!("{}/end", end.id);
+    end.transition += 1;
+    (end.state, end.ended_by) = (AlertState::Resolved, Some(EndedBy::KnownFalse));
+    (end.resolved_at, end.as_of) = (Some(now), now);
+    end.reason = format!("sink `{}` takes what it is sent again", end.name);
+    let sinks: Vec<String> = of(AlertState::Firing).map(|row| row.sink.clone()).collect();
+    deliveries_for(&end, &sinks, now)
 }
 
 /// Tells texts apart in ids, whatever figures are in them: how long ago a certificate expired is no news.

@@ -9,23 +9,22 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, jitter};
+use crate::clock::jitter;
 use crate::policy::alert::AlertState;
 use crate::policy::notification::Notification;
-use crate::runtime::outbox::fallback::{self, Backing};
-use crate::runtime::outbox::gate::{Admission, Ask, End, Gates};
-use crate::runtime::outbox::rule::{Decision, Written, decide, follow, is_held, last_try, perhaps_told};
+use crate::runtime::outbox::fallback;
+use crate::runtime::outbox::gate::{Admission, Ask, End};
+use crate::runtime::outbox::relief::Relief;
+use crate::runtime::outbox::rule::{Written, follow, is_held, last_try, perhaps_told};
+use crate::runtime::outbox::shared::Shared;
 use crate::sink::{DeliveryVerdict, Outcome, Sink, Task};
 use crate::spec::policy::AlertSeverity;
-use crate::store::{
-    Commit, Delivery, DeliveryFilter, DeliveryState, LONGEST_WAIT, NewDelivery, Order, Store, StoreError, ThreadState,
-};
-use crate::telemetry::Telemetry;
-use crate::telemetry::event::{DeliveryAttempt, DeliverySuperseded, OutboxState, RefreshFailed, StoreFailure};
+use crate::store::{Delivery, DeliveryState, LONGEST_WAIT, NewDelivery, Order, StoreError, ThreadState};
+use crate::telemetry::event::{DeliveryAttempt, OutboxState, RefreshFailed};
 use crate::telemetry::sinks::{DeliveryAlarm, SinkGate};
 use crate::units::{Length, Timestamp};
 
@@ -43,20 +42,6 @@ const END_TOLD_FOR: Length = Length::from_minutes(15);
 const AT_LEAST_EVERY: Length = Length::from_minutes(1);
 /// Pause after the store failed.
 const STORE_PAUSE: Length = Length::from_seconds(5);
-/// Rows of one alert; a longer history says nothing new.
-const HISTORY: usize = 1_000;
-
-/// What all workers share.
-#[derive(Clone)]
-pub(super) struct Shared {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Clock,
-    pub(super) telemetry: Telemetry,
-    pub(super) wake: Arc<Notify>,
-    pub(super) gates: Arc<Gates>,
-    pub(super) backing: watch::Receiver<Backing>,
-}
-
 /// What the store was seen to hold.
 #[derive(Default)]
 struct Look {
@@ -86,6 +71,7 @@ pub(super) struct Worker {
     /// The gate was not simply open when it was last asked: when it opens, all may go, whatever they wait for.
     was_shut: bool,
     refreshed_at: Option<Timestamp>,
+    relief: Relief,
 }
 
 impl Worker {
@@ -101,6 +87,7 @@ impl Worker {
             look: Look::default(),
             was_shut: false,
             refreshed_at: None,
+            relief: Relief::default(),
         }
     }
 
@@ -139,15 +126,11 @@ impl Worker {
         match self.work(now, stopping).await {
             Ok(next) => next.min(now + AT_LEAST_EVERY),
             Err(error) => {
-                self.failed(&error);
+                self.shared.failed(&error);
                 self.look.at = None;
                 now + STORE_PAUSE
             }
         }
-    }
-
-    fn failed(&self, error: &StoreError) {
-        self.shared.telemetry.tell(&StoreFailure { doing: &error.doing, problem: &error.problem });
     }
 
     async fn work(&mut self, now: Timestamp, stopping: bool) -> Result<Timestamp, StoreError> {
@@ -157,6 +140,11 @@ impl Worker {
         let mut gate = None;
         if !refresh_is_due {
             gate = self.start_due(now, stopping).await?;
+        }
+        if !stopping {
+            let busy = self.under_way.values().map(|delivery| &delivery.id);
+            let busy = busy.chain(self.unwritten.iter().map(|(_, written)| &written.delivery)).cloned().collect();
+            self.relief.relieve(&self.shared, &self.name, &busy, now).await?;
         }
         let again = self.look.moved.then(|| self.look.at.unwrap_or(now) + LOOK_AGAIN);
         let times = [self.look.next, gate, again, next_refresh.filter(|_| !refresh_is_due)];
@@ -223,7 +211,7 @@ impl Worker {
         let (mut superseded, mut gate, mut waiting) = (false, None, Vec::new());
         while self.tries.len() < AT_ONCE {
             let Some(head) = self.look.heads.pop_front() else { break };
-            let Some(notification) = self.judge(&head, now).await? else {
+            let Some(notification) = self.shared.judge(&head, now).await? else {
                 superseded = true;
                 continue;
             };
@@ -269,41 +257,6 @@ impl Worker {
         last_try(head) <= now && !self.sink.borrow().is_refreshed()
     }
 
-    /// What is to be sent of a head; `None`: it was superseded.
-    async fn judge(&self, head: &Delivery, now: Timestamp) -> Result<Option<Notification>, StoreError> {
-        let alert_id = head.notification.alert_id.clone();
-        let ends = head.notification.state == AlertState::Resolved;
-        let over = if ends {
-            false
-        } else {
-            let alert = self.shared.store.alert(&alert_id).await?;
-            alert.is_some_and(|alert| alert.state == AlertState::Resolved)
-        };
-        let filter = DeliveryFilter { alert_id: Some(alert_id), ..DeliveryFilter::default() };
-        let mut rows = self.shared.store.deliveries(&filter, HISTORY).await?;
-        if ends {
-            self.commit(fallback::ends(&head.notification, &rows, now)).await?;
-        }
-        rows.retain(|row| row.sink == self.name);
-        match decide(head, &rows, over, now) {
-            Decision::Send(notification) => Ok(Some(*notification)),
-            Decision::Supersede => {
-                self.shared.store.settled(&head.id, DeliveryState::Superseded).await?;
-                self.shared.telemetry.tell(&DeliverySuperseded { sink: &self.name, delivery: &head.id });
-                Ok(None)
-            }
-        }
-    }
-
-    /// More rows, woken for.
-    async fn commit(&self, deliveries: Vec<NewDelivery>) -> Result<(), StoreError> {
-        if !deliveries.is_empty() {
-            self.shared.store.commit(Commit { deliveries, ..Commit::default() }).await?;
-            self.shared.wake.notify_waiters();
-        }
-        Ok(())
-    }
-
     /// A row that waits behind a gate: where somebody has to mend something, fallback sinks are told at once; past the
     /// horizon it expires. Says whether it did.
     async fn give_up_waiting(&self, head: &Delivery, now: Timestamp) -> Result<bool, StoreError> {
@@ -314,8 +267,7 @@ impl Worker {
             return Ok(false);
         }
         let why = if too_old { "not accepted within 24 h" } else { "its address or key has to be mended" };
-        let rows = fallback::in_place(&self.shared.backing.borrow().clone(), head, why, now);
-        self.commit(rows).await?;
+        self.shared.tell_in_place(head, why, now).await?;
         if too_old {
             self.shared.store.settled(&head.id, DeliveryState::Expired).await?;
             let told = DeliveryAttempt { sink: &self.name, delivery: &head.id, outcome: "expired", message: why };
@@ -354,7 +306,7 @@ impl Worker {
         let thread = match self.shared.store.thread(&self.name, &notification.thread()).await {
             Ok(thread) => thread,
             Err(error) => {
-                self.failed(&error);
+                self.shared.failed(&error);
                 // Without what is known of the thread it might open a second ticket.
                 if sink.keeps_threads() {
                     return false;
@@ -363,7 +315,7 @@ impl Worker {
             }
         };
         if let Err(error) = self.shared.store.attempting(&head.id, now).await {
-            self.failed(&error);
+            self.shared.failed(&error);
         }
         let perhaps_told = perhaps_told(head) || sink.keeps_threads() && thread.perhaps_told;
         let task = Task { notification, handle: thread.handle, perhaps_told };
@@ -399,7 +351,14 @@ impl Worker {
         self.unwritten.push((rows, written));
         self.look.moved = true;
         if let Err(error) = self.write_kept().await {
-            self.failed(&error);
+            self.shared.failed(&error);
+        }
+        if alarm.is_some() {
+            self.relief.alarmed();
+        } else if verdict == DeliveryVerdict::Done
+            && let Err(error) = self.relief.fine(&self.shared, &self.name, now).await
+        {
+            self.shared.failed(&error);
         }
     }
 
@@ -431,7 +390,7 @@ impl Worker {
     async fn write_kept(&mut self) -> Result<(), StoreError> {
         while let Some((rows, written)) = self.unwritten.first() {
             let (rows, written) = (rows.clone(), written.clone());
-            self.commit(rows).await?;
+            self.shared.commit(rows).await?;
             let Written { delivery, attempt, state, next_attempt_at, handle } = written;
             self.shared.store.attempted(&delivery, attempt, state, next_attempt_at, handle).await?;
             self.look.next = self.look.next.into_iter().chain(next_attempt_at).min();
