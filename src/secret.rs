@@ -2,7 +2,8 @@
 //!
 //! Why here: sources and sinks both need them and may not use each other. A file is read again when its time or size
 //! changes, and on demand after a 401 or 403 ([`Secrets::reread`]), so that a rotated token needs no restart; an
-//! environment variable never changes. Values are wrapped in [`SecretString`], which prints nothing and is wiped when it
+//! environment variable never changes. A file that cannot be read, or is empty, once it was good gives its last good
+//! value: whoever writes it may empty it first, and a page must not be lost by that. It is told once, by whoever listens. Values are wrapped in [`SecretString`], which prints nothing and is wiped when it
 //! goes. Invariants: no error and no `Debug` of this module contains a value; a file larger than 64 KiB, a folder or a
 //! pipe is refused, never read without a bound.
 
@@ -46,6 +47,8 @@ pub enum SecretError {
 struct Known {
     stamp: Stamp,
     value: SecretString,
+    /// It cannot be read any more, which was told.
+    stale: bool,
 }
 
 /// By what a change of a file is noticed.
@@ -55,11 +58,13 @@ struct Stamp {
     bytes: u64,
 }
 
+type Listener = Box<dyn Fn(&SecretError) + Send + Sync>;
 type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Resolves references; one for the whole process, shared behind an `Arc`.
 pub struct Secrets {
     environment: Environment,
+    listener: Option<Listener>,
     files: Mutex<HashMap<PathBuf, Known>>,
 }
 
@@ -80,11 +85,24 @@ impl Secrets {
     /// With another environment (tests, `slo demo`).
     #[must_use]
     pub fn new(environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self { environment: Box::new(environment), files: Mutex::new(HashMap::new()) }
+        Self { environment: Box::new(environment), listener: None, files: Mutex::new(HashMap::new()) }
     }
 
-    /// The value. A file that did not change since the last time is not read again; one line end at its end is dropped.
+    /// With somebody who is told, once each time, that the last good value of a file stands in for it.
+    #[must_use]
+    pub fn telling(mut self, listener: impl Fn(&SecretError) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(listener));
+        self
+    }
+
+    /// The value, to log in with: of a file that cannot be read just now the last good one.
     pub fn resolve(&self, reference: &SecretRef) -> Result<SecretString, SecretError> {
+        self.present(reference).or_else(|error| self.last_good(reference, error))
+    }
+
+    /// The value as it is now, without a stand-in: to judge what is configured, and for what ends when its file goes. A file
+    /// that did not change since the last time is not read again; one line end at its end is dropped.
+    pub fn present(&self, reference: &SecretRef) -> Result<SecretString, SecretError> {
         match reference {
             SecretRef::Env(name) => self.variable(name),
             SecretRef::File(path) => self.file(path, false),
@@ -113,6 +131,19 @@ impl Secrets {
         if value.is_empty() { Err(error("is empty")) } else { Ok(SecretString::from(value)) }
     }
 
+    fn last_good(&self, reference: &SecretRef, error: SecretError) -> Result<SecretString, SecretError> {
+        let SecretRef::File(path) = reference else { return Err(error) };
+        let (value, told) = {
+            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(known) = files.get_mut(path) else { return Err(error) };
+            (known.value.clone(), std::mem::replace(&mut known.stale, true))
+        };
+        if let Some(listener) = self.listener.as_ref().filter(|_| !told) {
+            listener(&error);
+        }
+        Ok(value)
+    }
+
     fn file(&self, path: &Path, again: bool) -> Result<SecretString, SecretError> {
         let error = |problem: String| SecretError::File { path: path.display().to_string(), problem };
         let about = fs::metadata(path).map_err(|why| error(format!("cannot be read: {why}")))?;
@@ -122,11 +153,12 @@ impl Secrets {
         let stamp = Stamp { modified: about.modified().ok(), bytes: about.len() };
         // A panic elsewhere leaves the map whole: entries are only inserted.
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if !again && let Some(known) = files.get(path).filter(|known| known.stamp == stamp) {
+        if !again && let Some(known) = files.get_mut(path).filter(|known| known.stamp == stamp) {
+            known.stale = false;
             return Ok(known.value.clone());
         }
         let value = read(path).map_err(error)?;
-        files.insert(path.to_owned(), Known { stamp, value: value.clone() });
+        files.insert(path.to_owned(), Known { stamp, value: value.clone(), stale: false });
         Ok(value)
     }
 }
@@ -147,6 +179,8 @@ fn read(path: &Path) -> Result<SecretString, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn file(text: &str) -> (tempfile::TempDir, SecretRef) {
@@ -198,6 +232,29 @@ mod tests {
         assert_eq!(secrets.resolve(&reference).unwrap().expose_secret(), "first");
         assert_eq!(secrets.reread(&reference).unwrap().unwrap().expose_secret(), "other");
         assert_eq!(secrets.resolve(&reference).unwrap().expose_secret(), "other");
+    }
+
+    #[test]
+    fn the_last_good_value_stands_in_for_a_file_that_is_gone_or_empty_and_is_told_once() {
+        let (_folder, reference) = file("good");
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let secrets = Secrets::new(|_| None).telling(move |error| heard.lock().unwrap().push(error.to_string()));
+        let value = || secrets.resolve(&reference).unwrap().expose_secret().to_owned();
+        assert_eq!(value(), "good");
+        fs::write(path(&reference), "").unwrap();
+        assert_eq!([value(), value()], ["good", "good"]);
+        fs::remove_file(path(&reference)).unwrap();
+        assert_eq!(value(), "good");
+        assert!(secrets.present(&reference).is_err(), "what is configured is judged by what is there");
+        assert!(secrets.reread(&reference).is_err(), "a refused value is not tried again");
+        fs::write(path(&reference), "better").unwrap();
+        assert_eq!(value(), "better");
+        fs::remove_file(path(&reference)).unwrap();
+        assert_eq!(value(), "better");
+        let told = told.lock().unwrap().clone();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].ends_with("is empty") && told[1].contains("cannot be read"), "{told:?}");
     }
 
     #[test]

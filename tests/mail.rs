@@ -151,7 +151,7 @@ async fn a_refused_password_is_read_again_once_where_it_comes_from_a_file() {
     };
     let sink = sink(&config, BOUNDS, None).unwrap();
     let outcome = sink.deliver(&task(AlertState::Firing, None), NIGHT).await;
-    assert_eq!(outcome.verdict, DeliveryVerdict::Misconfigured);
+    assert_eq!(outcome.verdict, DeliveryVerdict::Unauthorized);
     assert!(outcome.message.contains("535") && !outcome.message.contains("canary"), "{}", outcome.message);
     // A file may have changed, so it was tried twice.
     wait_for("two logins", || async { (server.of("right").len() == 2).then_some(()) }).await;

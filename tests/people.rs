@@ -7,9 +7,11 @@ mod service;
 #[path = "service/shop.rs"]
 mod shop;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use service::{client, eventually};
-use shop::{RULES, Shop};
+use sha2::Sha256;
+use shop::{RULES, Shop, slo as slo_of, slos};
 use tokio::process::Command;
 
 /// A ticket beside the page, held back under it.
@@ -206,4 +208,115 @@ async fn a_drill_goes_the_real_way_is_marked_and_ends_when_it_is_taken_on() {
     assert_eq!(code, 0, "{out}{talk}");
     assert!(out.contains("acked by bob") && out.contains("ended: acknowledged by `bob`"), "{out}");
     assert!(talk.contains("acknowledged by bob"), "{talk}");
+}
+
+/// Two services, each a group of its own, and two who hear of it where nobody takes it on.
+async fn open_with_groups() -> Shop {
+    let mut shop = Shop::closed().await;
+    let hook = format!("http://127.0.0.1:{}/hook", shop.ports.hook);
+    let others = format!(
+        "  lead: {{type: webhook, url: '{hook}'}}
+  boss: {{type: webhook, url: '{hook}'}}
+  pd: {{type: pagerduty, routing_key: {{file: key}}, url: '{hook}', hook_secret: {{file: secret}}}}
+"
+    );
+    let route = "routes:
+  - match: {}
+    to: [hook]
+    group_by: [service]
+    group_wait: 0s
+    escalate: [{after: 10s, to: [lead]}, {after: 15s, to: [boss]}]
+";
+    let config =
+        shop.ports.config("slo.db").replace("routes: [{match: {}, to: [hook]}]\n", &format!("{others}{route}"));
+    shop.write("key", "k");
+    shop.write("secret", HOOK_SECRET);
+    shop.write("slo.yaml", &config);
+    let search = slos(&[slo_of("availability", "90%")]).replace("service: checkout", "service: search");
+    shop.write("slos/search.yaml", &search);
+    shop.start().await;
+    shop
+}
+
+/// What PagerDuty signs with.
+const HOOK_SECRET: &str = "of the test";
+
+/// Somebody acknowledges it in PagerDuty: what comes of it here.
+async fn acknowledged_in_pagerduty(shop: &Shop, key: &str) -> Value {
+    let event = json!({"event": {
+        "event_type": "incident.acknowledged", "agent": {"summary": "Carla", "type": "user_reference"},
+        "data": {"type": "incident", "incident_key": key},
+    }});
+    let body = event.to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(HOOK_SECRET.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    let hex = mac.finalize().into_bytes().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let url = format!("http://{}/api/v1/hooks/pd", shop.slo.address);
+    let request = client().post(url).header("x-pagerduty-signature", format!("v1={hex}")).body(body);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    answer.json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_comes_in_a_group_is_taken_on_by_its_message_and_not_escalated() {
+    let shop = open_with_groups().await;
+    shop.traffic.set_broken(true);
+    let of = |service: &'static str| {
+        move |body: &Value| {
+            let key = body["dedup_key"].as_str().unwrap();
+            body["state"] == "firing" && key == format!("group{{service=\"{service}\"}}/page/digest")
+        }
+    };
+    let page = shop.hook.wait_for("the page of checkout", 60, of("checkout")).await;
+    let (kind, id) = (&page["kind"], page["alert_id"].as_str().unwrap());
+    assert_eq!((kind, page["members"].as_array().unwrap().len()), (&json!("digest"), 1));
+    let member = page["members"][0]["alert_id"].as_str().unwrap();
+    let (ack, mute) = (path(&page, "ack"), path(&page, "mute"));
+
+    let (status, shown) = shop.slo.get(&ack).await.unwrap();
+    let shown = shown.as_str().unwrap();
+    assert!(status == 200 && shown.contains("<button") && shown.contains("1 alert told as one"), "{shown}");
+    assert_eq!(alert(&shop, member).await["acked"], Value::Null, "looking does nothing");
+    let (status, shown) = press(&shop, &ack, "by=anna").await;
+    assert_eq!(status, 200, "{shown}");
+    assert_eq!(alert(&shop, member).await["acked"]["by"], "anna");
+
+    // The first one stands, whichever way the second comes.
+    let (status, again) = act(&shop, id, "ack", json!({"by": "bob"})).await;
+    assert_eq!((status, &again["id"], &again["acked"]["by"]), (200, &json!(id), &json!("anna")), "{again}");
+    assert_eq!((&again["members"][0]["alert_id"], &again["members"][1]), (&json!(member), &Value::Null), "{again}");
+    assert!(again["message"].as_str().unwrap().contains("`anna` acknowledged it already"), "{again}");
+    let (code, _, talk) = slo(&shop, &["alerts", "ack", id]).await;
+    assert!(code == 0 && talk.contains("`anna` acknowledged it already"), "{code} {talk}");
+    let (code, _, talk) = slo(&shop, &["alerts", "close", id]).await;
+    assert!(code == 1 && talk.contains("is a digest") && talk.contains(member), "{code} {talk}");
+
+    // The other service's page nobody takes on: when it is escalated for the second time, after 15 s, the first time of
+    // the one that was taken on, after 10 s, has passed.
+    let escalated = |body: &Value| body["reason"].as_str().unwrap().contains("nobody acknowledged within");
+    let later =
+        |body: &Value| of("search")(body) && body["reason"].as_str().unwrap().contains("acknowledged within 15s");
+    let left = shop.hook.wait_for("the second escalation of search", 60, later).await;
+    let all = shop.hook.all();
+    assert!(all.iter().any(|received| of("search")(&received.body) && escalated(&received.body)));
+    let of_checkout: Vec<&Value> =
+        all.iter().map(|received| &received.body).filter(|body| of("checkout")(body)).collect();
+    assert!(!of_checkout.iter().any(|body| escalated(body)), "{of_checkout:?}");
+
+    // By its key, as PagerDuty knows it.
+    let done = acknowledged_in_pagerduty(&shop, left["dedup_key"].as_str().unwrap()).await;
+    assert_eq!(done["done"], true, "{done}");
+    let left = left["members"][0]["alert_id"].as_str().unwrap();
+    assert_eq!(alert(&shop, left).await["acked"]["by"], "Carla");
+    assert_eq!(acknowledged_in_pagerduty(&shop, "group{}/page/digest").await["done"], false);
+
+    // A message of one alert mutes that alert.
+    let (status, shown) = press(&shop, &mute, "by=anna").await;
+    assert_eq!(status, 200, "{shown}");
+    let silences = shop.slo.json("/api/v1/silences").await.unwrap();
+    let matchers = silences["items"][0]["matchers"].as_array().unwrap();
+    let named = |name: &str| matchers.iter().find(|matcher| matcher["name"] == name).map(|found| &found["value"]);
+    assert_eq!(named("slo_service"), Some(&json!("checkout")), "{silences}");
+    assert_eq!(named("slo_name"), Some(&json!("availability")), "{silences}");
 }

@@ -215,7 +215,7 @@ fn run_show(arguments: &Show, printer: &Printer) -> anyhow::Result<ExitCode> {
     Client::block_on(async {
         let alert = match find::find(&client, &arguments.id).await? {
             find::Found::One(alert) => alert,
-            find::Found::None(why) => {
+            find::Found::None(why) | find::Found::Unknown(why) => {
                 printer.say(&why);
                 return Ok(ExitCode::from(FINDINGS));
             }

@@ -14,8 +14,9 @@ use crate::diag::{Counts, Report, concise};
 use crate::runtime::blueprint::{Blueprint, Launch, Overrides};
 use crate::runtime::files::Request;
 use crate::runtime::service::Refusal;
-use crate::secret::Secrets;
+use crate::secret::{SecretError, Secrets};
 use crate::telemetry::Telemetry;
+use crate::telemetry::event::SecretStale;
 use crate::telemetry::log::{self, LogFormat};
 
 /// Evaluate the SLOs, alert, and serve API, metrics and page until stopped
@@ -68,6 +69,8 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
     }
     log::init(arguments.log_format(), arguments.log.as_deref(), printer.err.has_colour())?;
     let telemetry = Telemetry::default();
+    let heard = telemetry.clone();
+    let tell = move |error: &SecretError| heard.tell(&SecretStale { problem: &error.to_string() });
     let launch = Launch {
         request: Request { paths: arguments.paths.clone(), config: arguments.config.clone() },
         overrides: Overrides {
@@ -76,7 +79,7 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
             shadow: arguments.shadow,
             ..Overrides::default()
         },
-        secrets: Arc::new(Secrets::of_process()),
+        secrets: Arc::new(Secrets::of_process().telling(tell)),
         telemetry,
     };
     let blueprint = match launch.blueprint() {

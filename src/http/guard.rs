@@ -3,11 +3,12 @@
 //! Without tokens reading is open, and writing where only people on the machine reach us. With tokens every request needs
 //! one, but for what has a check of its own (signed links, hooks) or tells nothing of the SLOs (health, own metrics).
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -51,7 +52,7 @@ struct Refusal {
 pub async fn watch(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let mut response = match may(&app, &method, &path, request.headers()).await {
+    let mut response = match may(&app, &method, request.uri(), request.headers()).await {
         Ok(token) => {
             if let Some(token) = token {
                 request.extensions_mut().insert(token);
@@ -74,17 +75,17 @@ pub async fn watch(State(app): State<App>, mut request: Request, next: Next) -> 
 }
 
 /// Gives the token that was checked, where there is one.
-async fn may(app: &App, method: &Method, path: &str, headers: &HeaderMap) -> Result<Option<CheckedToken>, Refusal> {
+async fn may(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Option<CheckedToken>, Refusal> {
     if app.reach == Reach::Here {
         return Ok(None);
     }
-    let needs = needs(method, path);
+    let needs = needs(method, uri.path());
     let presented = presented(headers).filter(|_| needs != Needs::Nothing);
     let checked = match (needs, app.service.admit(presented.as_ref()).await) {
         // A signature of its own is the permission, on every address.
         (Needs::Nothing, _) => None,
         (_, Admission::Open) => {
-            without_tokens(app, method)?;
+            without_tokens(app, method, uri, headers)?;
             None
         }
         (Needs::Role(role), Admission::Known { name, role: has }) if has >= role => Some(CheckedToken(name)),
@@ -115,14 +116,50 @@ fn refusal(reason: &'static str, status: StatusCode, code: &str, message: impl I
     Refusal { reason, error: ApiError::new(status, code, message) }
 }
 
-/// Reading is open. Writing is open on loopback, where only people on the machine reach us.
-fn without_tokens(app: &App, method: &Method) -> Result<(), Refusal> {
-    if method.is_safe() || app.reach == Reach::Loopback {
+/// Reading is open. Writing is open on loopback, where only people on the machine reach us, under a name of ours.
+fn without_tokens(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    if method.is_safe() {
         return Ok(());
+    }
+    if app.reach == Reach::Loopback {
+        if is_asked_by_our_name(app, uri, headers) {
+            return Ok(());
+        }
+        let message =
+            "writes under a foreign host name are refused; use the address, `localhost` or `server.external_url`";
+        return Err(refusal("cross_site", StatusCode::FORBIDDEN, "cross_site", message));
     }
     let message =
         "writes are refused: the service listens on an address that is not loopback, and no `auth` is configured";
     Err(refusal("forbidden", StatusCode::FORBIDDEN, "forbidden", message))
+}
+
+/// Whether the host that is asked is an address, `localhost`, or that of the address for people. A page of any other site
+/// may have its own name lead to loopback, and is then of one origin with us (DNS rebinding). Browsers always name it.
+fn is_asked_by_our_name(app: &App, uri: &Uri, headers: &HeaderMap) -> bool {
+    let host = match headers.get(header::HOST) {
+        Some(host) => host.to_str().unwrap_or_default(),
+        None => match uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => return true,
+        },
+    };
+    let name = host_name(host);
+    let is_external = || {
+        app.service
+            .external_url()
+            .parse::<Uri>()
+            .is_ok_and(|url| url.host().is_some_and(|own| host_name(own).eq_ignore_ascii_case(name)))
+    };
+    name.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost") || is_external()
+}
+
+/// Without a port, and without the brackets of an IPv6 address.
+fn host_name(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    }
 }
 
 /// Whether a write comes from a program, or from a page of ours: a browser sends along what it knows of the user, and

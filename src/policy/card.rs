@@ -7,6 +7,7 @@
 //! change checkout v41 at 02:49 | held back: checkout/availability/ticket/burn | owner payments #payments
 //! do     runbook https://wiki.example/checkout | ack URL | mute 1h URL | why URL
 //! ```
+//! Why it is told now, where that is not the alert itself, stands in a third line: `note   silence ended`.
 //! A digest lists its alerts in place of the second and third line. What is no life says so first: `[DRILL] [PAGE] ..`.
 //! Pure. What is not known is left out, with its separator; nothing is made up. Up to the first colon that is followed
 //! by a space, the first line is the subject of an e-mail. Control characters of names and links are taken out, so that
@@ -35,8 +36,10 @@ pub fn render(notification: &Notification) -> String {
     let mut lines = vec![headline(notification)];
     if notification.members.is_empty() {
         lines.push(figures(notification));
+        lines.extend(notes(notification));
         lines.extend(differs(notification));
     } else {
+        lines.extend(notes(notification));
         lines.extend(members(&notification.members));
     }
     lines.extend(around(notification));
@@ -93,8 +96,9 @@ fn figures(notification: &Notification) -> String {
         parts.push(format!("{} of {}{unit} in {}", count(window.bad), count(window.total), window.length));
     }
     if let Some(budget) = &notification.budget {
-        let ahead =
-            notification.forecast.as_ref().map_or_else(String::new, |forecast| ahead(forecast, notification.as_of));
+        // Of what is over nobody asks when the budget would be gone.
+        let asked = notification.forecast.as_ref().filter(|_| notification.resolved_at.is_none());
+        let ahead = asked.map_or_else(String::new, |forecast| ahead(forecast, notification.as_of));
         parts.push(format!("{} of budget left{ahead}", rough_percent(budget.remaining_ratio)));
     }
     if !matches!(notification.kind, AlertKind::Source | AlertKind::Watchdog) {
@@ -133,6 +137,11 @@ fn ahead(forecast: &ForecastView, now: Timestamp) -> String {
         (None, None) => return String::new(),
     };
     format!(", {word} in {}", minutes(at.since(now)))
+}
+
+/// `note   silence ended | nobody acknowledged within 15m`: why it is told now, where that is not the alert itself.
+fn notes(notification: &Notification) -> Option<String> {
+    (!notification.notes.is_empty()).then(|| format!("note   {}", notification.notes.join(" | ")))
 }
 
 /// `where  code=503 97% of bad, 0.1% of good`.
@@ -240,13 +249,22 @@ fn minutes(length: Length) -> String {
     }
 }
 
-/// The window that the headline speaks of: the confirm window of the first tier, or its long one.
+/// The window that the headline speaks of: the confirm window of the first tier, or its long one; of an end the window
+/// that showed it.
 fn window(notification: &Notification) -> Option<&WindowView> {
-    notification.tiers.iter().find_map(|tier| tier.confirm.as_ref().or(tier.over.as_ref()))
+    let ended = notification.resolved_at.is_some();
+    let shown = |tier: &TierView| tier.resolve.is_some() && ended;
+    notification
+        .tiers
+        .iter()
+        .find_map(|tier| if shown(tier) { tier.resolve.as_ref() } else { tier.confirm.as_ref().or(tier.over.as_ref()) })
 }
 
 /// The objective, from a tier's threshold: `k*B` over `k`. The digits that a float cannot know are cut.
 fn objective(notification: &Notification) -> Option<String> {
+    if notification.kind == AlertKind::Digest {
+        return None;
+    }
     let bound = |tier: &TierView| Some((tier.factor.filter(|factor| *factor > 0.0)?, tier.threshold_ratio?));
     let (factor, threshold) = notification.tiers.iter().find_map(bound)?;
     Some(format!("{}%", significant((1.0 - threshold / factor) * 100.0, 12)))
@@ -338,6 +356,7 @@ mod tests {
             }),
             evidence: None,
             members: Vec::new(),
+            notes: Vec::new(),
             mark: None,
             report: None,
             context: vec!["search/availability/ticket/burn/2026-11-21T02:54:00Z/alert-1".to_owned()],

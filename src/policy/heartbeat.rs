@@ -66,6 +66,7 @@ pub fn heartbeat(external_labels: &BTreeMap<String, String>, slot: Timestamp) ->
         forecast: None,
         evidence: None,
         members: Vec::new(),
+        notes: Vec::new(),
         mark: None,
         report: None,
         context: Vec::new(),

@@ -85,6 +85,10 @@ pub struct Notification {
     /// The alerts that are told as one, where a route groups them, or a storm does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
+    /// Why it is told now, or in this way, where that is not the alert itself: `silence ended`, `nobody acknowledged within
+    /// 15m`, `delayed 2h10m`. Said in the reason too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Not life: a drill, or a test of a sink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<Mark>,
@@ -218,6 +222,7 @@ impl Notification {
             forecast: facts.forecast(),
             evidence: alert.evidence.clone(),
             members: Vec::new(),
+            notes: Vec::new(),
             mark: None,
             report: None,
             context,

@@ -93,6 +93,7 @@ pub fn page(at: Timestamp) -> Notification {
         }),
         evidence: Some(evidence(begun)),
         members: Vec::new(),
+        notes: Vec::new(),
         mark: None,
         report: None,
         context: Vec::new(),

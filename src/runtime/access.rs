@@ -157,7 +157,7 @@ impl Access {
 
     /// What the file says now. What is wrong with it is logged when it changes.
     fn read(&self, file: &Path) -> MutexGuard<'_, Known> {
-        let text = self.secrets.resolve(&SecretRef::File(file.to_owned()));
+        let text = self.secrets.present(&SecretRef::File(file.to_owned()));
         let mut known = held(&self.known);
         let (seal, text) = match &text {
             Ok(text) => {

@@ -126,7 +126,7 @@ impl Launch {
         let config = Arc::new(self.overrides.apply(written));
         let mut findings: Vec<Diagnostic> = secrets(&config)
             .into_iter()
-            .filter_map(|secret| self.secrets.resolve(secret).err())
+            .filter_map(|secret| self.secrets.present(secret).err())
             .map(|error| Diagnostic::error(codes::BAD_ADDRESS, format!("a secret is missing: {error}")))
             .collect();
         if !self.overrides.without_sinks {
@@ -172,7 +172,7 @@ impl Launch {
             let message = format!("the file of tokens `{}` cannot be used: {problem}", path.display());
             Diagnostic::error(codes::BAD_ADDRESS, message).with_help("`slo token NAME --role ROLE` makes a line of it")
         };
-        match self.secrets.resolve(&SecretRef::File(path.clone())) {
+        match self.secrets.present(&SecretRef::File(path.clone())) {
             Ok(text) => problems(text.expose_secret()).into_iter().map(finding).collect(),
             Err(error) => vec![finding(error.to_string())],
         }

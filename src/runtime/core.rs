@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::config::meant::Config;
@@ -22,10 +23,12 @@ use crate::runtime::service::SourceView;
 use crate::store::{Commit, Store, StoreError, state_name};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::{AlertChanged, StoreFailure};
-use crate::units::Timestamp;
+use crate::units::{Length, Timestamp};
 
 /// Alerts whose last logged transition is remembered; beyond it a line may come twice.
 const LOGGED: usize = 100_000;
+/// Longest wait of an act for what is being decided.
+const LONGEST_DECIDING: Length = Length::from_seconds(5);
 
 /// Shared by pollers, backfills, reload and the service's handle.
 pub struct Core {
@@ -111,6 +114,12 @@ impl Core {
         lock.lock_owned().await
     }
 
+    /// The same for an act of a person; `None` where nothing is recorded for [`LONGEST_DECIDING`], as while a source is caught
+    /// up with: other acts wait for this one.
+    pub async fn deciding_soon(&self, source: &str) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        timeout(LONGEST_DECIDING.to_std(), self.deciding(source)).await.ok()
+    }
+
     /// Commits effects and whatever else `commit` holds, and tells the log. What is told of them is for the desk to say;
     /// its tellings and records are in the same commit. A failure is told and kept for later.
     pub async fn record(&self, effects: Vec<Effect>, mut commit: Commit) {
@@ -173,5 +182,26 @@ impl Core {
             logged.clear();
         }
         logged.insert(alert.to_owned(), transition.to_owned()).is_none_or(|before| before != transition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_act_waits_5_s_for_what_is_being_decided_and_no_longer() {
+        let config = Arc::new(Config::empty(Path::new("")));
+        let core = Core::new(Clock::system(), Telemetry::new("test"), Arc::new(MemoryStore::default()), config);
+        let busy = core.deciding("prometheus").await;
+        assert!(core.deciding_soon("other").await.is_some(), "each source by itself");
+        let begun = tokio::time::Instant::now();
+        assert!(core.deciding_soon("prometheus").await.is_none());
+        assert_eq!(begun.elapsed().as_secs(), 5);
+        drop(busy);
+        assert!(core.deciding_soon("prometheus").await.is_some());
     }
 }

@@ -4,6 +4,7 @@
 //! are written in the order in which they were decided. Its tellings are committed with its records and with the alerts
 //! they are about; where that fails the recorder keeps all of it. What a person does is written or undone.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::policy::act::{Ack, AlertVerdict};
 use crate::policy::alert::AlertState;
 use crate::policy::desk::case::Case;
+use crate::policy::desk::found::DigestFound;
 use crate::policy::desk::memory::OPEN;
 use crate::policy::desk::{Before, Decided, Desk, Kept, NotDone, REMEMBERED, Rules};
 use crate::policy::notification::Notification;
@@ -151,10 +153,22 @@ impl Core {
             let sinks = self.config().sinks.len();
             tracing::error!(alert, sinks, "no route takes this alert: every sink of events is told instead");
         }
-        for telling in decided.tellings {
+        for mut telling in decided.tellings {
+            self.links.add_to_digest(&mut telling.notification, now);
             commit.deliveries.extend(deliveries_for(&telling.notification, &telling.sinks, now));
         }
         commit.records.extend(decided.kept.into_iter().map(record));
+    }
+
+    /// The digest that is meant by the key (first) or the id (second) of its messages, at `sink` rather than elsewhere.
+    pub async fn digest_of(&self, sink: Option<&str>, is_meant: impl Fn(&str, &str) -> bool) -> Option<DigestFound> {
+        self.counter.desk.lock().await.digest_of(sink, is_meant)
+    }
+
+    /// The labels that are told of an alert that fires.
+    pub(super) async fn labels_told(&self, alert_id: &str) -> Option<BTreeMap<String, String>> {
+        let desk = self.counter.desk.lock().await;
+        Some(desk.case(alert_id)?.notification.as_ref()?.labels.clone())
     }
 
     /// Somebody takes an alert on (or all alerts of a digest), in one commit with `commit` (the audit's entry), or not at

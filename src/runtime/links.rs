@@ -234,10 +234,23 @@ impl Links {
             if action == LinkAction::Mute && notification.mark.is_some() {
                 continue;
             }
-            let token = key.token(&notification.alert_id, action, now + HOLDS);
-            notification.links.insert(action.name().to_owned(), format!("{base}/a/{token}"));
+            let link = address(key, base, (&notification.alert_id, action), now);
+            notification.links.insert(action.name().to_owned(), link);
         }
         notification.links.insert("why".to_owned(), format!("{base}{}", page_of(notification)));
+    }
+
+    /// Adds `ack` and `why` to what tells of several firing alerts as one: `ack` takes all of them on. One of a single alert
+    /// has that alert's `mute` and `why`.
+    pub fn add_to_digest(&self, digest: &mut Notification, now: Timestamp) {
+        let firing = digest.kind == AlertKind::Digest && digest.state == AlertState::Firing;
+        if !firing || digest.mark == Some(Mark::Test) {
+            return;
+        }
+        let Some((key, base)) = self.made.get() else { return };
+        let ack = address(key, base, (&digest.alert_id, LinkAction::Ack), now);
+        digest.links.insert(LinkAction::Ack.name().to_owned(), ack);
+        digest.links.entry("why".to_owned()).or_insert_with(|| format!("{base}/alerts"));
     }
 
     /// What a token says.
@@ -247,6 +260,11 @@ impl Links {
     pub fn read(&self, token: &str, now: Timestamp) -> Result<Link, LinkError> {
         self.made.get().ok_or(LinkError::Forged)?.0.read_token(token, now)
     }
+}
+
+/// Where an action on an alert is done, from now on.
+fn address(key: &LinkKey, base: &str, (alert, action): (&str, LinkAction), now: Timestamp) -> String {
+    format!("{base}/a/{}", key.token(alert, action, now + HOLDS))
 }
 
 /// The page of what an alert is about.
@@ -274,7 +292,10 @@ fn encoded(group: &Labels) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::policy::heartbeat::heartbeat;
     use crate::store::memory::MemoryStore;
 
     const ALERT: &str = "checkout/availability/page/burn/2026-11-21T02:54:00Z/alert-1";
@@ -317,6 +338,34 @@ mod tests {
         for text in ["", "a", "!", token.get(..43).unwrap(), &format!("{token}AAAA")] {
             assert_eq!(key().read_token(text, now), Err(LinkError::Forged), "{text}");
         }
+    }
+
+    #[test]
+    fn a_digest_is_taken_on_as_a_whole_and_one_of_a_single_alert_keeps_its_mute() {
+        let now = at("2026-11-21T03:00:00Z");
+        let links = Links::default();
+        links.open(key(), "https://slo.example/");
+        let mut digest = heartbeat(&BTreeMap::new(), now);
+        (digest.kind, digest.state) = (AlertKind::Digest, AlertState::Firing);
+        digest.alert_id = "group{}/page/digest/2026-11-21T02:54:00Z/alert-1".to_owned();
+        digest.links = BTreeMap::from([("ack".to_owned(), "of a member".to_owned())]);
+        let mut single = digest.clone();
+        single.links.insert("mute".to_owned(), "of the member".to_owned());
+        single.links.insert("why".to_owned(), "/slo/a/b".to_owned());
+        let mut over = digest.clone();
+        over.state = AlertState::Resolved;
+        for told in [&mut digest, &mut single, &mut over] {
+            links.add_to_digest(told, now);
+        }
+        assert_eq!(digest.links.keys().collect::<Vec<_>>(), ["ack", "why"]);
+        assert_eq!(digest.links["why"], "https://slo.example/alerts");
+        assert_eq!((single.links["mute"].as_str(), single.links["why"].as_str()), ("of the member", "/slo/a/b"));
+        for told in [&digest, &single] {
+            let token = told.links["ack"].strip_prefix("https://slo.example/a/").unwrap();
+            let link = links.read(token, now).unwrap();
+            assert!(link.action == LinkAction::Ack && link.is_about(&digest.alert_id));
+        }
+        assert_eq!(over.links["ack"], "of a member", "what is over is left as it is");
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ use crate::engine::verdict::WindowFigures;
 use crate::plan::Plan;
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::Alert;
+use crate::policy::desk::found::DigestFound;
 use crate::policy::evidence::Deploy;
 use crate::policy::source::{SourceAlert, SourceRule};
 use crate::runtime::access::{Access, Admission, Presented};
@@ -385,6 +386,10 @@ impl Service for Live {
             Some(alert) => Ok(Some(alert)),
             None => Ok(self.pending(&AlertFilter::default()).into_iter().find(|alert| alert.id == id)),
         }
+    }
+
+    async fn digest(&self, id: &str) -> Option<DigestFound> {
+        self.core.digest_of(None, |_, digest| digest == id).await
     }
 
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {

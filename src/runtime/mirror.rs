@@ -229,7 +229,10 @@ impl Side {
         match outcome.verdict {
             DeliveryVerdict::Done => {}
             DeliveryVerdict::Refused => tracing::warn!(sink, silence, message, "a silence cannot be mirrored"),
-            DeliveryVerdict::Retry(_) | DeliveryVerdict::Ambiguous | DeliveryVerdict::Misconfigured => {
+            DeliveryVerdict::Retry(_)
+            | DeliveryVerdict::Ambiguous
+            | DeliveryVerdict::Misconfigured
+            | DeliveryVerdict::Unauthorized => {
                 let waits = 1_i64.checked_shl(self.failures).unwrap_or(i64::MAX).min(LONGEST_WAIT.count_of(WAIT));
                 let told = match outcome.verdict {
                     DeliveryVerdict::Retry(told) => told.unwrap_or(Length::ZERO),

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::meant::ReportPlan;
+use crate::policy::alert::Alert;
 use crate::policy::desk::case::Case;
 use crate::policy::heartbeat;
 use crate::policy::notification::Notification;
@@ -64,6 +65,11 @@ pub fn start(
         })
     };
     blueprint.config.reports.iter().map(spawn).collect()
+}
+
+/// Whether it is one of the alerts that people heard of; where the case is gone, what the alert itself knows of that.
+fn counts(alert: &Alert, case: Option<&Case>) -> bool {
+    alert.told && case.is_none_or(|case| !case.drill && case.first_told_at.is_some())
 }
 
 /// One entry at work. Nothing of it is half done when it is cut off: what it makes is one commit.
@@ -162,7 +168,7 @@ impl Reporting {
         self.entries.iter().flat_map(of).collect()
     }
 
-    /// Alerts that fired in this time and were told, without drills.
+    /// Alerts that fired in this time and were told to somebody, without drills: not what was held back or silenced.
     async fn fired(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Fired>, StoreError> {
         let shadow: Vec<SloId> = self
             .entries
@@ -179,7 +185,7 @@ impl Reporting {
             }
             let record = self.core.store.record(RecordKind::Case, &alert.id).await?;
             let case = record.and_then(|record| serde_json::from_str::<Case>(&record.text?).ok());
-            if case.as_ref().is_some_and(|case| case.drill) {
+            if !counts(&alert, case.as_ref()) {
                 continue;
             }
             let told = case.as_ref().and_then(|case| case.first_told_at).unwrap_or(at);
@@ -209,5 +215,47 @@ impl Reporting {
     fn mark(&self, at: Timestamp) -> Record {
         let text = Some("{\"version\":1}".to_owned());
         Record { kind: RecordKind::Setting, id: self.key(), at, text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::alert::{AlertKind, AlertState};
+    use crate::spec::policy::AlertSeverity;
+
+    fn alert(told: bool) -> Alert {
+        Alert {
+            id: "a/1".to_owned(),
+            dedup_key: "a".to_owned(),
+            episode: None,
+            slo: "shop/availability".to_owned(),
+            severity: AlertSeverity::Page,
+            kind: AlertKind::Burn,
+            state: AlertState::Firing,
+            frozen: false,
+            origin: "native".to_owned(),
+            started_at: Timestamp::default(),
+            fired_at: Some(Timestamp::default()),
+            resolved_at: None,
+            ended_by: None,
+            reason: String::new(),
+            tiers: Vec::new(),
+            held_back_by: None,
+            told,
+            evidence: None,
+            transitions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_alerts_that_somebody_heard_of_count() {
+        let case = |first_told_at, drill| Case { first_told_at, drill, ..Case::new("a/1") };
+        let heard = case(Some(Timestamp::default()), false);
+        assert!(counts(&alert(true), Some(&heard)));
+        assert!(counts(&alert(true), None), "the record of its case is gone");
+        assert!(!counts(&alert(true), Some(&case(None, false))), "silenced to its end");
+        assert!(!counts(&alert(false), None), "held back under another");
+        assert!(!counts(&alert(true), Some(&case(Some(Timestamp::default()), true))), "a drill");
     }
 }

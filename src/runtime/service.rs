@@ -10,6 +10,7 @@ use crate::engine::forecast::{Forecast, LikelyEnds};
 use crate::engine::verdict::{Budget, Condition, WindowFigures};
 use crate::policy::act::{Act, Acted, Actor};
 use crate::policy::alert::{Alert, TierView};
+use crate::policy::desk::found::DigestFound;
 use crate::policy::evidence::Deploy;
 use crate::policy::silence::{Silence, SilenceState};
 use crate::runtime::access::{Admission, Presented};
@@ -298,8 +299,17 @@ pub struct LinkView {
     pub action: LinkAction,
     /// Until when it holds (wall clock).
     pub expires_at: Timestamp,
-    /// To which alert.
-    pub alert: Alert,
+    /// To what.
+    pub about: LinkAbout,
+}
+
+/// What a signed link is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LinkAbout {
+    /// An alert, and the labels that are told of it; `None` where nobody was told.
+    Alert(Box<Alert>, Option<BTreeMap<String, String>>),
+    /// Several that are told as one.
+    Digest(DigestFound),
 }
 
 /// A running service.
@@ -323,6 +333,10 @@ pub trait Service: Send + Sync {
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError>;
     /// One alert.
     async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError>;
+    /// Several alerts that are told as one, by the alert's id in their message: it is that of no alert.
+    async fn digest(&self, _id: &str) -> Option<DigestFound> {
+        None
+    }
     /// The outbox, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError>;
     /// One delivery.

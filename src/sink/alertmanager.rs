@@ -213,7 +213,7 @@ fn combine(outcomes: &[(&str, Outcome)]) -> Outcome {
         DeliveryVerdict::Ambiguous => 1,
         DeliveryVerdict::Retry(_) => 2,
         DeliveryVerdict::Refused => 3,
-        DeliveryVerdict::Misconfigured => 4,
+        DeliveryVerdict::Misconfigured | DeliveryVerdict::Unauthorized => 4,
     };
     let mut best = DeliveryVerdict::Misconfigured;
     for (_, outcome) in outcomes {

@@ -113,13 +113,20 @@ pub struct NoAnswer {
     pub perhaps_read: bool,
     /// The address or a header is not usable: trying again is in vain.
     pub unusable: bool,
+    /// A secret cannot be had just now: trying again is in vain until somebody has mended it.
+    pub keyless: bool,
     /// For people; no address in it.
     pub message: String,
 }
 
 impl NoAnswer {
     fn unusable(message: String) -> Self {
-        Self { perhaps_read: false, unusable: true, message }
+        Self { perhaps_read: false, unusable: true, keyless: false, message }
+    }
+
+    /// Nothing was sent for want of a secret.
+    pub(super) const fn keyless(message: String) -> Self {
+        Self { perhaps_read: false, unusable: false, keyless: true, message }
     }
 }
 
@@ -216,7 +223,7 @@ impl Client {
 fn no_answer(error: reqwest::Error) -> NoAnswer {
     let unusable = error.is_builder();
     let perhaps_read = !unusable && !error.is_connect();
-    NoAnswer { perhaps_read, unusable, message: explain(error) }
+    NoAnswer { perhaps_read, unusable, keyless: false, message: explain(error) }
 }
 
 /// The error and its causes in one line, without the address.

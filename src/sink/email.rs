@@ -120,7 +120,7 @@ impl Email {
         };
         match credentials.attempt_unless(is_refused, attempt).await {
             Ok(told) => told,
-            Err(none) => Told { ended: Some(Ended::Misconfigured(none.message)), ..Told::default() },
+            Err(none) => Told { ended: Some(Ended::Password(none.message)), ..Told::default() },
         }
     }
 }
@@ -206,9 +206,8 @@ fn judge(told: &Told, handle: &Handle, all: usize) -> Outcome {
     let again = told.fates.values().find_map(|fate| if let Fate::Again(why) = fate { Some(why) } else { None });
     let (verdict, why) = match (perhaps, &told.ended, again) {
         (Some(why), ..) => (DeliveryVerdict::Ambiguous, why.as_str()),
-        (None, Some(Ended::Misconfigured(why) | Ended::Password(why)), _) => {
-            (DeliveryVerdict::Misconfigured, why.as_str())
-        }
+        (None, Some(Ended::Misconfigured(why)), _) => (DeliveryVerdict::Misconfigured, why.as_str()),
+        (None, Some(Ended::Password(why)), _) => (DeliveryVerdict::Unauthorized, why.as_str()),
         (None, _, Some(why)) | (None, Some(Ended::Early(why)), None) => (DeliveryVerdict::Retry(None), why.as_str()),
         (None, None, None) => (DeliveryVerdict::Retry(None), "not all were told"),
     };

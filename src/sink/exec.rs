@@ -140,7 +140,7 @@ impl EventSink for Exec {
     async fn deliver(&self, task: &Task, _now: Timestamp) -> Outcome {
         let secrets = match self.credentials.values() {
             Ok(secrets) => secrets,
-            Err(none) => return Outcome::new(DeliveryVerdict::Misconfigured, none.message),
+            Err(none) => return Outcome::new(DeliveryVerdict::Unauthorized, none.message),
         };
         let child = match self.start(task, &secrets) {
             Ok(child) => child,

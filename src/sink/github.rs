@@ -39,7 +39,7 @@ pub fn build(config: &Github, parts: &Parts<'_>) -> Result<Sink, String> {
     let headers =
         vec![("accept", "application/vnd.github+json".to_owned()), ("x-github-api-version", VERSION.to_owned())];
     let speaker = Speaker::new(&config.url, Login::Bearer(config.token.clone()), headers, parts)?;
-    Ok(Tickets::sink(Tracked { speaker, config: config.clone() }, parts.server.external_url.clone()))
+    Ok(Tickets::sink(Tracked { speaker, config: config.clone() }, parts))
 }
 
 /// What an answer of GitHub comes to; pure.

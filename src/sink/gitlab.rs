@@ -33,7 +33,7 @@ pub struct Tracked {
 /// Makes one from its configuration; fails where a secret is missing or an address is none.
 pub fn build(config: &Gitlab, parts: &Parts<'_>) -> Result<Sink, String> {
     let speaker = Speaker::new(&config.url, Login::Bearer(config.token.clone()), Vec::new(), parts)?;
-    Ok(Tickets::sink(Tracked { speaker, config: config.clone() }, parts.server.external_url.clone()))
+    Ok(Tickets::sink(Tracked { speaker, config: config.clone() }, parts))
 }
 
 /// What an answer of GitLab comes to; pure.

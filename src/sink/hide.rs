@@ -46,7 +46,7 @@ mod tests {
         let exchange = hide(Ok(Answer { status: 404, body, ..Answer::default() }), &secrets);
         assert_eq!(exchange.unwrap().body, "no [hidden] at /services/T0/[hidden]?sig=[hidden]");
         let message = "canary-key".to_owned();
-        let none = hide(Err(NoAnswer { perhaps_read: true, unusable: false, message }), &secrets);
+        let none = hide(Err(NoAnswer { perhaps_read: true, unusable: false, keyless: false, message }), &secrets);
         assert_eq!(none.unwrap_err().message, "[hidden]");
     }
 }

@@ -111,8 +111,10 @@ pub enum DeliveryVerdict {
     Ambiguous,
     /// Final: the receiver refuses this.
     Refused,
-    /// Final until somebody mends the configuration (401, 403, 404).
+    /// Final until somebody mends the configuration (404). With 401, 402, 403 and 407 it waits, as `Unauthorized`.
     Misconfigured,
+    /// Waits until somebody mends what it logs in with: that cannot be had, or a receiver without a status refused it.
+    Unauthorized,
 }
 
 impl DeliveryVerdict {
@@ -124,7 +126,7 @@ impl DeliveryVerdict {
             Self::Retry(_) => "retry",
             Self::Ambiguous => "ambiguous",
             Self::Refused => "refused",
-            Self::Misconfigured => "misconfigured",
+            Self::Misconfigured | Self::Unauthorized => "misconfigured",
         }
     }
 }

@@ -41,7 +41,7 @@ pub fn build(config: &Servicenow, parts: &Parts<'_>) -> Result<Sink, String> {
     };
     let headers = vec![("accept", "application/json".to_owned())];
     let speaker = Speaker::new(&config.url, login, headers, parts)?;
-    Ok(Tickets::sink(Tracked { speaker, config: config.clone() }, parts.server.external_url.clone()))
+    Ok(Tickets::sink(Tracked { speaker, config: config.clone() }, parts))
 }
 
 /// The `result` of an answer, or what the answer comes to; pure.

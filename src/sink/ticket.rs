@@ -19,10 +19,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::sink::limits;
+use crate::sink::text::Text;
 use crate::sink::ticket::exchange::Failure;
 use crate::sink::ticket::life::{Got, Life, Step};
 use crate::sink::ticket::words::Words;
-use crate::sink::{EventSink, Outcome, Sink, Task};
+use crate::sink::{EventSink, Outcome, Parts, Sink, Task};
 use crate::units::{Length, Timestamp};
 
 /// For all requests of one attempt (the contract of sinks).
@@ -117,41 +118,48 @@ pub struct Tickets<T> {
     tracker: T,
     /// The address for people.
     external_url: Option<String>,
+    text: Text,
 }
 
 impl<T: Tracker + 'static> Tickets<T> {
     /// As a sink.
-    pub fn sink(tracker: T, external_url: Option<String>) -> Sink {
-        Sink::Event(Arc::new(Self { tracker, external_url }))
+    pub fn sink(tracker: T, parts: &Parts<'_>) -> Sink {
+        Sink::Event(Arc::new(Self { tracker, external_url: parts.server.external_url.clone(), text: Text::of(parts) }))
     }
 
-    async fn step(&self, step: &Step, life: &Life<'_>, now: Timestamp) -> Result<Got, Failure> {
+    /// One step; `card` is the text of the notification: the card, or what the operator's template makes.
+    async fn step(&self, step: &Step, life: &Life<'_>, card: &str, now: Timestamp) -> Result<Got, Failure> {
         let (tracker, notification) = (&self.tracker, life.notification());
         let base = self.external_url.as_deref();
+        let with_card = |words: Words| Words { card: card.to_owned(), ..words };
         match step {
             Step::Look => tracker.find(life.label(), now).await.map(Got::Found),
             Step::Create => {
-                tracker.create(&words::draft(notification, life.label(), base), now).await.map(Got::Created)
+                let draft = words::draft(notification, life.label(), base);
+                let draft = Draft { words: with_card(draft.words), ..draft };
+                tracker.create(&draft, now).await.map(Got::Created)
             }
             Step::Read(ticket) => tracker.is_open(&ticket.id, now).await.map(Got::Open),
             Step::Reopen(ticket) => tracker.reopen(&ticket.id, now).await.map(|()| Got::Nothing),
             Step::Comment(ticket, why) => {
-                tracker.comment(&ticket.id, &words::comment(notification, *why, base), now).await.map(|()| Got::Nothing)
+                let words = with_card(words::comment(notification, *why, base));
+                tracker.comment(&ticket.id, &words, now).await.map(|()| Got::Nothing)
             }
             Step::Close(ticket) => {
-                tracker.close(&ticket.id, &words::over(notification, 0), now).await.map(|()| Got::Nothing)
+                let words = with_card(words::over(notification, 0));
+                tracker.close(&ticket.id, &words, now).await.map(|()| Got::Nothing)
             }
         }
     }
 
-    async fn walk(&self, life: &mut Life<'_>, now: Timestamp) -> Outcome {
+    async fn walk(&self, life: &mut Life<'_>, card: &str, now: Timestamp) -> Outcome {
         loop {
             let step = match life.next_step() {
                 Ok(step) => step,
                 Err(outcome) => return outcome,
             };
             life.begin(&step);
-            let result = self.step(&step, life, now).await;
+            let result = self.step(&step, life, card, now).await;
             if let Some(outcome) = life.after(&step, result) {
                 return outcome;
             }
@@ -163,10 +171,13 @@ impl<T: Tracker + 'static> Tickets<T> {
 impl<T: Tracker + 'static> EventSink for Tickets<T> {
     async fn deliver(&self, task: &Task, now: Timestamp) -> Outcome {
         let mut life = Life::of(task, self.tracker.settles(), now);
-        match tokio::time::timeout(ATTEMPT, self.walk(&mut life, now)).await {
+        let (card, failed) = self.text.render(&task.notification);
+        let outcome = match tokio::time::timeout(ATTEMPT, self.walk(&mut life, &card, now)).await {
             Ok(outcome) => outcome,
             Err(_) => life.out_of_time(),
-        }
+        };
+        let alarms: Vec<String> = failed.into_iter().chain(outcome.alarm.clone()).collect();
+        if alarms.is_empty() { outcome } else { outcome.with_alarm(alarms.join("; ")) }
     }
 
     fn keeps_threads(&self) -> bool {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 2xx | done |
 //! | nothing was sent (refused, no such host, no TLS) | retry |
+//! | nothing was sent for want of a secret | unauthorized: held until somebody has mended it |
 //! | sent, and no whole answer (timeout, reset) | ambiguous |
 //! | 408, 425, and 5xx without `Retry-After` | ambiguous: something behind the one that answered may have acted |
 //! | 429, and 5xx with `Retry-After` | retry, not before |
@@ -29,6 +30,7 @@ pub fn judge(exchange: &Result<Answer, NoAnswer>, now: Timestamp) -> Outcome {
         Ok(answer) => Outcome::new(by_status(answer, now), shown(answer)),
         Err(none) => {
             let verdict = match none {
+                NoAnswer { keyless: true, .. } => DeliveryVerdict::Unauthorized,
                 NoAnswer { unusable: true, .. } => DeliveryVerdict::Misconfigured,
                 NoAnswer { perhaps_read: true, .. } => DeliveryVerdict::Ambiguous,
                 NoAnswer { .. } => DeliveryVerdict::Retry(None),
@@ -154,16 +156,19 @@ mod tests {
 
     #[test]
     fn without_an_answer_it_counts_whether_anything_was_sent() {
-        let none = |perhaps_read, unusable| Err(NoAnswer { perhaps_read, unusable, message: "reset".into() });
+        let none =
+            |perhaps_read, unusable| Err(NoAnswer { perhaps_read, unusable, keyless: false, message: "reset".into() });
         assert_eq!(judge(&none(false, false), NOW).verdict, DeliveryVerdict::Retry(None));
         assert_eq!(judge(&none(true, false), NOW).verdict, DeliveryVerdict::Ambiguous);
         assert_eq!(judge(&none(false, true), NOW).verdict, DeliveryVerdict::Misconfigured);
+        let keyless = Err(NoAnswer::keyless("no secret".into()));
+        assert_eq!(judge(&keyless, NOW).verdict, DeliveryVerdict::Unauthorized);
     }
 
     #[test]
     fn a_bad_certificate_is_tried_again_and_needs_a_person() {
         let message = "error sending request: invalid peer certificate: Expired".to_owned();
-        let outcome = judge(&Err(NoAnswer { perhaps_read: false, unusable: false, message }), NOW);
+        let outcome = judge(&Err(NoAnswer { perhaps_read: false, unusable: false, keyless: false, message }), NOW);
         assert_eq!(outcome.verdict, DeliveryVerdict::Retry(None));
         assert!(outcome.alarm.unwrap().contains("Expired"));
     }

@@ -224,8 +224,7 @@ impl Webhook {
         values: Vec<SecretString>,
         now: Timestamp,
     ) -> Result<Answer, NoAnswer> {
-        let unusable = |message| NoAnswer { perhaps_read: false, unusable: true, message };
-        let key = self.key(&values).map_err(unusable)?;
+        let key = self.key(&values).map_err(NoAnswer::keyless)?;
         let mut request = request(&task.notification, body.to_owned(), key.as_deref(), now);
         request.headers.push(("content-type", media_type.to_owned()));
         let address = self.address(&values);

@@ -385,6 +385,19 @@ impl Event for Reload<'_> {
     }
 }
 
+/// A secret's file that was good cannot be read.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretStale<'a> {
+    /// The reference and what is wrong; no value.
+    pub problem: &'a str,
+}
+
+impl Event for SecretStale<'_> {
+    fn tell(&self, _: &Metrics) {
+        tracing::warn!(problem = self.problem, "a secret cannot be read; its last good value is used");
+    }
+}
+
 /// An operation of the store failed.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreFailure<'a> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use slo::clock::Clock;
@@ -14,6 +15,7 @@ use slo::sink::Sink;
 use slo::sink::client::{Bounds, Client};
 use slo::sink::webhook::Webhook;
 use slo::spec::policy::AlertSeverity;
+use slo::store::Delivery;
 use slo::store::DeliveryState::{Done, Failed, Pending};
 use slo::store::sqlite::SqliteStore;
 use slo::units::{Length, Timestamp};
@@ -158,6 +160,38 @@ async fn a_key_that_is_not_good_holds_all_until_the_file_is_rotated() {
     assert!(waits.iter().all(|wait| *wait >= Length::from_minutes(5)), "{waits:?}");
     assert_eq!((new.seen().len(), house.is_open("oncall")), (2, true));
     assert_eq!(mail.told().len(), 2, "not again");
+}
+
+#[tokio::test]
+async fn a_secret_file_that_is_emptied_loses_no_page_and_one_that_cannot_be_had_holds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(vec![Reply::status(200)]).await;
+    let file = folder.path().join("url");
+    std::fs::write(&file, &server.url).unwrap();
+    let emptied = webhook_to(WebhookUrl::Secret(SecretRef::File(file.clone())));
+    std::fs::write(&file, "").unwrap();
+    // Of a secret without a last good value.
+    let (had, url) = (Arc::new(AtomicBool::new(true)), server.url.clone());
+    let known = Arc::clone(&had);
+    let secrets = Arc::new(Secrets::new(move |_| known.load(Ordering::SeqCst).then(|| url.clone())));
+    let address = WebhookUrl::Secret(SecretRef::Env("URL".to_owned()));
+    let gone = Sink::event(Webhook::new(Client::new(bounds()).unwrap(), address, None, &secrets).unwrap());
+    had.store(false, Ordering::SeqCst);
+    let (mail, mail_sink) = Mouth::kind(&Clock::accelerated(SPEED)).sink();
+    let sinks = [("emptied", emptied), ("gone", gone), ("mail", mail_sink)];
+    let house = durable(folder.path(), receivers(&sinks, &["mail"])).await;
+    house.fire(&page(1), &["emptied", "gone"]).await;
+    let is_held = |rows: &[Delivery]| rows.len() == 3 && rows[0].state == Done && rows[2].state == Done;
+    let rows = house.until("held", |rows| is_held(rows) && !rows[1].attempts.is_empty()).await;
+    assert_eq!((outcomes(&rows[0]), rows[1].state), (vec!["done"], Pending), "{:#?}", shown(&rows));
+    assert!(!house.is_open("gone"));
+    assert_eq!(mail.told().len(), 1);
+    had.store(true, Ordering::SeqCst);
+    let rows = house.settled().await;
+    assert!(rows.iter().all(|row| row.state == Done), "{:#?}", shown(&rows));
+    let waits: Vec<Length> = rows[1].attempts.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect();
+    assert!(!waits.is_empty() && waits.iter().all(|wait| *wait >= Length::from_minutes(5)), "{waits:?}");
+    assert_eq!((server.seen().len(), mail.told().len()), (2, 1), "and the fallback is not told again");
 }
 
 #[tokio::test]

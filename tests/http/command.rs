@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::fake::{INSTANCES, PAGE};
+use crate::fake_people::DIGEST;
 use crate::server::Server;
 
 struct Said {
@@ -112,6 +113,13 @@ async fn alerts_are_listed_and_shown() {
     let nothing = slo(&server.address, &["alerts", "show", "nope"]).await;
     assert_eq!((nothing.code, nothing.out.as_str()), (1, ""));
     assert!(nothing.err.contains("there is no alert `nope`"));
+    let digest = slo(&server.address, &["alerts", "show", DIGEST]).await;
+    assert!(digest.code == 1 && digest.err.contains("is a digest") && digest.err.contains(PAGE), "{}", digest.err);
+    let taken = slo(&server.address, &["alerts", "ack", DIGEST, "nope"]).await;
+    assert_eq!(taken.code, 1, "{}", taken.err);
+    for words in [&format!("{DIGEST}: done"), "nope: there is no alert `nope`", "1 of 2 done"] {
+        assert!(taken.err.contains(words), "{words}: {}", taken.err);
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use slo::engine::forecast::{Forecast, LikelyEnds};
 use slo::engine::verdict::{Budget, Condition, WindowFigures};
 use slo::policy::act::{Act, Acted, Actor};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
+use slo::policy::desk::found::DigestFound;
 use slo::policy::evidence::Deploy;
 use slo::policy::notification::Notification;
 use slo::policy::silence::{LabelMatcher, Silence, SilenceState};
@@ -25,7 +26,7 @@ use slo::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, DeliveryState, 
 use slo::telemetry::Telemetry;
 use slo::units::{InstanceId, Labels, Length, SloId, Timestamp};
 
-use crate::fake_people::FakePeople;
+use crate::fake_people::{DIGEST, FakePeople, digest};
 
 /// The watermark.
 pub const AS_OF: &str = "2026-11-21T03:00:00Z";
@@ -325,6 +326,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         forecast: None,
         evidence: None,
         members: Vec::new(),
+        notes: Vec::new(),
         mark: None,
         report: None,
         context: vec![],
@@ -642,6 +644,10 @@ impl Service for Fake {
     async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError> {
         self.store()?;
         Ok(self.alerts.iter().find(|alert| alert.id == id).cloned())
+    }
+
+    async fn digest(&self, id: &str) -> Option<DigestFound> {
+        (id == DIGEST).then(digest)
     }
 
     async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {

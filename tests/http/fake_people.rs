@@ -5,15 +5,33 @@ use std::sync::{Arc, Mutex};
 
 use slo::policy::act::{Act, Acted, Actor};
 use slo::policy::alert::{Alert, AlertState};
+use slo::policy::desk::found::{DigestFound, DigestMember};
 use slo::runtime::hooks::{HookAck, HookError, HookKind, HookRequest};
 use slo::runtime::links::{LinkError, LinkKey};
-use slo::runtime::service::{ActError, LinkView};
+use slo::runtime::service::{ActError, LinkAbout, LinkView};
+use slo::spec::policy::AlertSeverity;
 use slo::store::{Record, RecordKind};
 use slo::units::Timestamp;
 use tokio::sync::Notify;
 
 /// Secret of the sink `oncall`, a PagerDuty.
 pub const HOOK_SECRET: &[u8] = b"hook secret";
+
+/// The id of a group's message, which is that of no alert.
+pub const DIGEST: &str = r#"group{service="checkout"}/page/digest/2026-11-21T02:55:00Z/alert-1"#;
+
+/// A group of two alerts that fire.
+pub fn digest() -> DigestFound {
+    let member = |alert_id: &str| DigestMember {
+        alert_id: alert_id.to_owned(),
+        slo: "checkout/<b>".to_owned(),
+        reason: "it fails".to_owned(),
+        fires: true,
+        acked: None,
+    };
+    let members = vec![member(crate::fake::PAGE), member("checkout/other/page/burn/2026-11-21T02:56:00Z/alert-1")];
+    DigestFound { alert_id: DIGEST.to_owned(), severity: AlertSeverity::Page, ended_at: None, members }
+}
 
 /// Acts that were done, and cases by alert.
 #[derive(Default)]
@@ -38,6 +56,9 @@ impl FakePeople {
             Act::Silence(_) => return Ok(Acted { id: "s1".into(), message: "silenced".into() }),
             _ => return Err(ActError::NotFound(format!("{act:?}"))),
         };
+        if id == DIGEST && matches!(act, Act::Ack { .. }) {
+            return Ok(Acted { id, message: "done".into() });
+        }
         let alert = alerts.iter().find(|alert| alert.id == id);
         match alert.ok_or_else(|| ActError::NotFound(format!("there is no alert `{id}`")))?.state {
             AlertState::Firing => Ok(Acted { id, message: "done".into() }),
@@ -54,8 +75,14 @@ impl FakePeople {
 
     pub fn link(alerts: &[Alert], token: &str, now: Timestamp) -> Result<LinkView, LinkError> {
         let link = key().read_token(token, now)?;
-        let alert = alerts.iter().find(|alert| link.is_about(&alert.id)).cloned().ok_or(LinkError::Gone)?;
-        Ok(LinkView { action: link.action, expires_at: link.expires_at, alert })
+        let alert = alerts.iter().find(|alert| link.is_about(&alert.id)).cloned();
+        let labels = BTreeMap::from([("slo_name".to_owned(), "availability".to_owned())]);
+        let about = match alert {
+            Some(alert) => LinkAbout::Alert(Box::new(alert), Some(labels)),
+            None if link.is_about(DIGEST) => LinkAbout::Digest(digest()),
+            None => return Err(LinkError::Gone),
+        };
+        Ok(LinkView { action: link.action, expires_at: link.expires_at, about })
     }
 
     pub fn hook(sink: &str, request: &HookRequest, now: Timestamp) -> Result<Option<(Actor, HookAck)>, HookError> {

@@ -66,6 +66,22 @@ async fn pages_of_other_sites_cannot_write() {
 }
 
 #[tokio::test]
+async fn a_page_whose_name_was_led_to_loopback_cannot_write() {
+    let mut fake = Fake::default();
+    fake.external_url = "https://SLO.example/x".into();
+    let server = Server::of(fake, "127.0.0.1:0").await;
+    for host in ["evil.example:9777", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", ""] {
+        // For the browser it is of one origin.
+        let headers = [("host", host), ("sec-fetch-site", "same-origin")];
+        let answer = server.post("/-/reload", &headers, vec![]).await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "cross_site"), "{host}");
+    }
+    for host in ["127.0.0.1:9777", "[::1]:9777", "localhost:9777", "LOCALHOST", "slo.example", "slo.example:8443"] {
+        assert_eq!(server.post("/-/reload", &[("host", host)], vec![]).await.status, 200, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn a_fault_is_one_answer_and_the_service_goes_on() {
     let server = Server::start().await;
     *server.fake.panics.lock().unwrap() = true;

@@ -13,7 +13,7 @@ use slo::units::{Length, Timestamp};
 use tokio::sync::Notify;
 
 use crate::fake::{Fake, PAGE, time};
-use crate::fake_people::{HOOK_SECRET, key};
+use crate::fake_people::{DIGEST, HOOK_SECRET, key};
 use crate::server::{Server, encoded, keys};
 
 /// The alert that has ended.
@@ -194,7 +194,45 @@ async fn looking_at_a_link_does_nothing_and_pressing_its_button_acts_on_any_addr
         let (act, _) = server.fake.people.take().pop().unwrap();
         let Act::Silence(draft) = act else { panic!("{act:?}") };
         assert_eq!(draft.ends_at, now() + Length::from_hours(1));
+        let matchers: Vec<(&str, &str)> = draft.matchers.iter().map(|m| (m.name.as_str(), m.value.as_str())).collect();
+        assert_eq!(matchers, [("slo_name", "availability")], "what is told of it");
     }
+}
+
+#[tokio::test]
+async fn several_alerts_that_are_told_as_one_are_taken_on_as_one() {
+    let server = Server::start().await;
+    let path = format!("/api/v1/alerts/{}", encoded(DIGEST));
+    let other = "checkout/other/page/burn/2026-11-21T02:56:00Z/alert-1";
+    let answer = server.post(&format!("{path}/ack"), &[], body(&json!({"by": "anna"}))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let json = answer.json();
+    assert_eq!(keys(&json), ["acked", "id", "members", "message"]);
+    assert_eq!((&json["id"], &json["message"]), (&json!(DIGEST), &json!("done")));
+    let slo = "checkout/<b>";
+    assert_eq!(json["members"][0], json!({"alert_id": PAGE, "slo": slo, "state": "firing", "acked": null}));
+    assert_eq!(json["members"][1]["alert_id"], other);
+    let expected = Act::Ack { alert: DIGEST.to_owned(), note: None };
+    assert_eq!(server.fake.people.take().pop().unwrap().0, expected);
+
+    for path in [path.clone(), format!("{path}/bundle")] {
+        let answer = server.get(&path).await;
+        assert_eq!((answer.status, answer.code().as_str()), (404, "unknown_alert"));
+        assert_eq!(answer.json()["error"]["detail"], json!({"alert": DIGEST, "members": [PAGE, other]}));
+        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("is a digest") && message.contains(&format!("it holds 2: `{PAGE}`, `{other}`")));
+    }
+
+    let link = format!("/a/{}", key().token(DIGEST, LinkAction::Ack, now() + Length::from_hours(1)));
+    let page = server.get(&link).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    for words in ["2 alerts told as one", "checkout/&lt;b&gt;", "it fails", "you take all of these on", "<button"] {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    assert_eq!(server.fake.people.take(), []);
+    assert_eq!(server.post(&link, &[], b"by=ben".to_vec()).await.status, 200);
+    let (act, by) = server.fake.people.take().pop().unwrap();
+    assert_eq!((act, by.name.as_str()), (expected, "ben"));
 }
 
 #[tokio::test]

@@ -121,6 +121,7 @@ impl Sample {
             forecast: None,
             evidence: None,
             members: Vec::new(),
+            notes: Vec::new(),
             mark: None,
             report: None,
             context: vec!["search/availability/ticket/burn/2026-11-21T02:00:00Z/alert-1".into()],

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use slo::config::meant::SinkConfig;
+use slo::config::meant::{Compat, Server, SinkConfig};
 use slo::config::sinks::exec::Exec;
 use slo::policy::alert::AlertState;
-use slo::sink::{DeliveryVerdict, Outcome};
+use slo::secret::Secrets;
+use slo::sink::{DeliveryVerdict, Outcome, Parts, exec};
 use slo::units::Length;
 use tokio::time::{interval, timeout};
 
@@ -26,6 +29,31 @@ fn script(text: &str, timeout: Length) -> SinkConfig {
 async fn run(text: &str) -> Outcome {
     let sink = sink(&script(text, Length::from_seconds(15)), &[("PATH", "/usr/bin:/bin")]);
     deliver(&sink, &task(page(AlertState::Firing), None)).await
+}
+
+#[tokio::test]
+async fn without_its_secret_it_is_held_and_not_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let marker = folder.path().join("started");
+    let had = Arc::new(AtomicBool::new(true));
+    let known = Arc::clone(&had);
+    let secrets = Arc::new(Secrets::new(move |_| known.load(Ordering::SeqCst).then(|| "value".to_owned())));
+    let SinkConfig::Exec(config) = script(&format!("touch {}", marker.display()), Length::from_seconds(15)) else {
+        panic!("a program")
+    };
+    let server = Server {
+        listen: ([127, 0, 0, 1], 9777).into(),
+        external_url: None,
+        external_labels: BTreeMap::new(),
+        compat: Compat::None,
+        tokens: None,
+    };
+    let parts = Parts { name: "it", server: &server, secrets: &secrets, template: None };
+    let sink = exec::build(&config, &parts).unwrap();
+    had.store(false, Ordering::SeqCst);
+    let outcome = deliver(&sink, &task(page(AlertState::Firing), None)).await;
+    assert_eq!(outcome.verdict, DeliveryVerdict::Unauthorized, "{}", outcome.message);
+    assert!(outcome.message.contains("{env: TOKEN}") && !marker.exists(), "{}", outcome.message);
 }
 
 #[tokio::test]

@@ -164,6 +164,11 @@ async fn one_issue_an_episode() {
 }
 
 #[tokio::test]
+async fn a_template_stands_in_place_of_the_card() {
+    tickets::templates_stand_in_place_of_the_card(Github::new, |url| SinkConfig::Github(config(url))).await;
+}
+
+#[tokio::test]
 async fn one_issue_whatever_happens() {
     tickets::told_whatever_happens(Github::new, sink).await;
     tickets::other_stories(Github::new, sink).await;

@@ -158,6 +158,11 @@ async fn one_issue_an_episode() {
 }
 
 #[tokio::test]
+async fn a_template_stands_in_place_of_the_card() {
+    tickets::templates_stand_in_place_of_the_card(Gitlab::new, |url| SinkConfig::Gitlab(config(url))).await;
+}
+
+#[tokio::test]
 async fn one_issue_whatever_happens() {
     tickets::told_whatever_happens(Gitlab::new, sink).await;
     tickets::other_stories(Gitlab::new, sink).await;

@@ -275,6 +275,14 @@ async fn one_issue_an_episode() {
 }
 
 #[tokio::test]
+async fn a_template_stands_in_place_of_the_card() {
+    let cloud = |url: &str| SinkConfig::Jira(config(url, Some("bot@shop.example")));
+    tickets::templates_stand_in_place_of_the_card(Jira::cloud, cloud).await;
+    let data_center = |url: &str| SinkConfig::Jira(config(url, None));
+    tickets::templates_stand_in_place_of_the_card(Jira::data_center, data_center).await;
+}
+
+#[tokio::test]
 async fn one_issue_whatever_happens() {
     tickets::told_whatever_happens(Jira::cloud, cloud).await;
     tickets::told_whatever_happens(Jira::data_center, data_center).await;

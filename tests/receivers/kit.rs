@@ -7,6 +7,7 @@ use std::sync::Arc;
 use slo::config::meant::{Compat, SecretRef, Server, SinkConfig};
 use slo::policy::alert::AlertState;
 use slo::policy::notification::Notification;
+use slo::policy::template::Template;
 use slo::secret::Secrets;
 use slo::sink::{self, Outcome, Parts, Sink, Task};
 use slo::spec::policy::AlertSeverity;
@@ -29,6 +30,11 @@ pub fn value_of(name: &str) -> String {
 
 /// Makes a sink; secrets named in `values` have those values.
 pub fn sink(config: &SinkConfig, values: &[(&str, &str)]) -> Sink {
+    templated_sink(config, values, None)
+}
+
+/// The same with a template.
+pub fn templated_sink(config: &SinkConfig, values: &[(&str, &str)], template: Option<&Template>) -> Sink {
     let values: Vec<(String, String)> =
         values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let secrets = Arc::new(Secrets::new(move |name| {
@@ -42,7 +48,7 @@ pub fn sink(config: &SinkConfig, values: &[(&str, &str)]) -> Sink {
         compat: Compat::None,
         tokens: None,
     };
-    sink::build(config, &Parts { name: "it", server: &server, secrets: &secrets, template: None }).unwrap()
+    sink::build(config, &Parts { name: "it", server: &server, secrets: &secrets, template }).unwrap()
 }
 
 /// The first page of an instance whose labels are hostile.

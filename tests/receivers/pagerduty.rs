@@ -207,7 +207,7 @@ fn every_answer_has_its_verdict() {
         let answer = Said { status: *status, retry_after, body: body(text), ..Said::default() };
         assert_eq!(judge(&Ok(answer), NIGHT).verdict, *verdict, "{status} {text}");
     }
-    let none = |perhaps_read| Err(NoAnswer { perhaps_read, unusable: false, message: String::new() });
+    let none = |perhaps_read| Err(NoAnswer { perhaps_read, unusable: false, keyless: false, message: String::new() });
     assert_eq!(judge(&none(true), NIGHT).verdict, Ambiguous);
     assert_eq!(judge(&none(false), NIGHT).verdict, Retry(None));
 }

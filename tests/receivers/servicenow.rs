@@ -178,6 +178,11 @@ async fn one_incident_an_episode() {
 }
 
 #[tokio::test]
+async fn a_template_stands_in_place_of_the_card() {
+    tickets::templates_stand_in_place_of_the_card(Servicenow::new, |url| SinkConfig::Servicenow(config(url))).await;
+}
+
+#[tokio::test]
 async fn one_incident_whatever_happens() {
     tickets::told_whatever_happens(Servicenow::new, sink).await;
     tickets::other_stories(Servicenow::new, sink).await;

@@ -11,6 +11,7 @@ use slo::config::meant::{SecretRef, SinkConfig};
 use slo::config::read::read_config;
 use slo::policy::alert::AlertState;
 use slo::policy::notification::Notification;
+use slo::policy::template::Template;
 use slo::sink::ticket::life::Why;
 use slo::sink::ticket::words::Words;
 use slo::sink::ticket::{Draft, label, words};
@@ -19,7 +20,7 @@ use slo::spec::policy::AlertSeverity;
 use slo::units::{Length, Timestamp};
 use slo::yaml::{Reader, SourceText, parse};
 
-use crate::kit::CANARY;
+use crate::kit::{CANARY, templated_sink};
 use crate::sample::{NIGHT, Sample};
 use crate::server::{Answer, Fault, Receiver, Request, Server};
 
@@ -311,6 +312,30 @@ async fn comments_are_few<R: Tracker>(make: &impl Fn() -> R, sink: &impl Fn(&str
     server.with(|tracker| assert_eq!(tracker.tickets()[0].comments.len(), 51));
 }
 
+/// The operator's template stands in place of the card, in the ticket and in every comment; one that fails is an alarm, and
+/// the card is told.
+pub async fn templates_stand_in_place_of_the_card<R: Tracker>(
+    make: impl Fn() -> R,
+    config: impl Fn(&str) -> SinkConfig,
+) {
+    for (text, fails) in [("Templated: {{ state }}.", false), ("{{ no_such_key }}", true)] {
+        let server = Server::start(make()).await;
+        let template = Template::parse("t.j2", text).unwrap();
+        let mut outbox = Outbox::new(templated_sink(&config(&server.url), &[], Some(&template)));
+        for (state, word) in [(AlertState::Firing, "firing"), (AlertState::Resolved, "resolved")] {
+            let outcome = outbox.done(&server, &page(1, state)).await;
+            let alarm = outcome.alarm.unwrap_or_default();
+            assert_eq!(alarm.contains("the built-in text was sent"), fails, "{alarm}");
+            let said = server.with(|tracker| {
+                let [ticket] = tracker.tickets().as_slice() else { panic!("one ticket") };
+                if state == AlertState::Firing { ticket.body.clone() } else { ticket.comments.last().unwrap().clone() }
+            });
+            assert_eq!(said.contains(&format!("Templated: {word}.")), !fails, "{said}");
+            assert_eq!(said.contains("requests fail") || said.contains("of the budget"), fails, "{said}");
+        }
+    }
+}
+
 /// What a Markdown renderer would see outside of blocks of code.
 pub fn outside_of_code(text: &str) -> String {
     let mut fence: Option<String> = None;
@@ -412,6 +437,14 @@ fn what_is_written_is_read_with_every_default() {
     let SinkConfig::Servicenow(servicenow) = servicenow else { panic!("{servicenow:?}") };
     assert_eq!((servicenow.table.as_str(), servicenow.close_state), ("incident", 6));
     assert_eq!((servicenow.close_code.as_str(), servicenow.fields["impact"].as_str()), ("Solution provided", "2"));
+    for sink in [
+        "{type: github, repo: a/b, token: {env: T}, template: t.j2}",
+        "{type: gitlab, project: a/b, token: {env: T}, template: t.j2}",
+        "{type: jira, url: \"https://j.example\", project: OPS, token: {env: T}, template: t.j2}",
+        "{type: servicenow, url: \"https://s.example\", token: {env: T}, template: t.j2}",
+    ] {
+        of(sink);
+    }
     let bearer = of("{type: servicenow, url: \"https://s.example\", token: {file: snow}, close_state: 7}");
     assert_eq!(bearer.secrets(), [&SecretRef::File("/etc/slo/snow".into())]);
 }

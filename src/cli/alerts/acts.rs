@@ -10,7 +10,7 @@ use crate::cli::client::{Client, Refused, decoded};
 use crate::cli::printer::Printer;
 use crate::cli::table::printable;
 use crate::cli::{FAILED, FINDINGS, Server};
-use crate::http::dto::bundle::{Bundle, Done};
+use crate::http::dto::bundle::{Answer, Bundle};
 use crate::http::markdown;
 
 /// Options of `slo alerts ack` and `slo alerts close`.
@@ -105,7 +105,7 @@ pub fn run_bundle(everything: &Everything, printer: &Printer) -> anyhow::Result<
         let client = Client::new(&everything.server)?;
         let mut code = ExitCode::SUCCESS;
         for id in &everything.ids {
-            let Some(id) = meant(&client, id, printer).await? else {
+            let Some(id) = meant(&client, id, None, printer).await? else {
                 code = ExitCode::from(FINDINGS);
                 continue;
             };
@@ -130,11 +130,12 @@ async fn post_each(
     let mut done = 0_usize;
     let mut refused_by_service = false;
     for id in ids {
-        let Some(id) = meant(&client, id, printer).await? else { continue };
+        // What is no alert may be a digest: the service knows.
+        let Some(id) = meant(&client, id, Some(id), printer).await? else { continue };
         match client.post(&["api", "v1", "alerts", &id, action], body).await {
             Ok(answer) => {
-                let answer: Done = decoded(answer)?;
-                printer.say(&format!("{}: {}", printable(&id), printable(&answer.message)));
+                let answer: Answer = decoded(answer)?;
+                printer.say(&format!("{}: {}", printable(&id), printable(answer.message())));
                 done += 1;
             }
             Err(error) => {
@@ -153,11 +154,17 @@ async fn post_each(
     })
 }
 
-/// The id that is meant; says why where none is.
-async fn meant(client: &Client, text: &str, printer: &Printer) -> anyhow::Result<Option<String>> {
+/// The id that is meant, `unknown` where it is that of no alert; says why where none is.
+async fn meant(
+    client: &Client,
+    text: &str,
+    unknown: Option<&String>,
+    printer: &Printer,
+) -> anyhow::Result<Option<String>> {
     match find(client, text).await? {
         Found::One(alert) => Ok(Some(alert.id)),
-        Found::None(why) => {
+        Found::Unknown(_) if unknown.is_some() => Ok(unknown.cloned()),
+        Found::None(why) | Found::Unknown(why) => {
             printer.say(&why);
             Ok(None)
         }

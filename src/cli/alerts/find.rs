@@ -15,8 +15,10 @@ const NAMED: usize = 5;
 pub enum Found {
     /// This one.
     One(Box<Alert>),
-    /// Why none is meant.
+    /// Several are meant, or nothing was said.
     None(String),
+    /// No alert; it may be a digest, several that are told as one. Why, as the service or we say it.
+    Unknown(String),
 }
 
 /// Asks for the alert that `text` means. Of those alike the one that fires goes first.
@@ -24,13 +26,17 @@ pub enum Found {
 /// # Errors
 /// Where the service does not answer.
 pub async fn find(client: &Client, text: &str) -> anyhow::Result<Found> {
-    match client.get(&["api", "v1", "alerts", text], &[]).await {
+    let why = match client.get(&["api", "v1", "alerts", text], &[]).await {
         Ok(alert) => return Ok(Found::One(decoded(alert)?)),
-        Err(error) if is_not_found(&error) => {}
+        Err(error) if is_not_found(&error) => error.to_string(),
         Err(error) => return Err(error),
-    }
+    };
     let all: List<Alert> = decoded(client.list(&["api", "v1", "alerts"], &[]).await?)?;
-    Ok(choose(text, all.items))
+    Ok(match choose(text, all.items) {
+        // It says which alerts a digest holds.
+        Found::Unknown(_) if why.contains("is a digest") => Found::Unknown(printable(&why)),
+        found => found,
+    })
 }
 
 /// Whether the service answered that it is not there.
@@ -51,7 +57,8 @@ fn choose(text: &str, alerts: Vec<Alert>) -> Found {
     match (meant.len(), meant.pop()) {
         (1, Some(only)) => Found::One(Box::new(only)),
         (_, None) => {
-            Found::None(format!("there is no alert `{}`; `slo alerts list` lists those there are", printable(text)))
+            let why = format!("there is no alert `{}`; `slo alerts list` lists those there are", printable(text));
+            if text.is_empty() { Found::None(why) } else { Found::Unknown(why) }
         }
         (count, Some(last)) => {
             meant.push(last);
@@ -90,7 +97,7 @@ mod tests {
         ];
         match choose(text, alerts) {
             Found::One(alert) => alert.id,
-            Found::None(why) => why,
+            Found::None(why) | Found::Unknown(why) => why,
         }
     }
 

@@ -43,7 +43,7 @@ struct Item {
 }
 
 impl Written for Item {
-    const NESTED: &'static [&'static str] = &["type", "token"];
+    const NESTED: &'static [&'static str] = &["type", "token", "template"];
 }
 
 /// Reads one; what is wrong is noted.

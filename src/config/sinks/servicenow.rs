@@ -74,7 +74,7 @@ struct Item {
 }
 
 impl Written for Item {
-    const NESTED: &'static [&'static str] = &["type", "password", "token", "fields"];
+    const NESTED: &'static [&'static str] = &["type", "password", "token", "fields", "template"];
 }
 
 /// Reads one; what is wrong is noted.

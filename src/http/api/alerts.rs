@@ -15,6 +15,7 @@ use crate::http::error::{ApiError, ErrorBody};
 use crate::http::listing;
 use crate::http::query::Parameters;
 use crate::policy::alert::Alert as PolicyAlert;
+use crate::policy::desk::found::DigestFound;
 use crate::store::{AlertFilter, DeliveryFilter, RecordKind};
 
 /// Rows read from the store for one answer. Older ones are reached by narrower filters: paging through years of rows
@@ -71,13 +72,25 @@ pub async fn case_of(app: &App, alert: &str) -> Result<Case, ApiError> {
 /// # Errors
 /// 404 where there is none.
 pub async fn shown(app: &App, id: &str) -> Result<Alert, ApiError> {
-    let alert = app.service.alert(id).await?.ok_or_else(|| unknown(id))?;
+    let Some(alert) = app.service.alert(id).await? else {
+        return Err(match app.service.digest(id).await {
+            Some(digest) => several(&digest),
+            None => unknown(id),
+        });
+    };
     with_deliveries(app, &[alert]).await?.pop().ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: &str) -> ApiError {
     ApiError::not_found("unknown_alert", format!("there is no alert `{id}`; `/api/v1/alerts` lists those there are"))
         .with_detail(json!({"alert": id}))
+}
+
+/// Several alerts have one message, and no alert of its id.
+fn several(digest: &DigestFound) -> ApiError {
+    let members: Vec<&str> = digest.members.iter().map(|member| member.alert_id.as_str()).collect();
+    let message = format!("{}; `/ack` takes all of them on", digest.one_by_one());
+    ApiError::not_found("unknown_alert", message).with_detail(json!({"alert": digest.alert_id, "members": members}))
 }
 
 /// Alerts, newest first; at most the newest 10,000 that match.
@@ -122,7 +135,7 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<List<Alert>>,
     params(("id" = String, Path, description = "the alert's id, URL-encoded or with its slashes as they are")),
     responses(
         (status = 200, description = "the alert", body = Alert),
-        (status = 404, description = "no such alert", body = ErrorBody),
+        (status = 404, description = "no such alert; of a digest it names its alerts", body = ErrorBody),
         (status = 500, description = "the store failed", body = ErrorBody),
     )
 )]

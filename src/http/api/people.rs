@@ -1,7 +1,7 @@
 //! What people do with an alert: `/api/v1/alerts/{id}/ack`, `/close`, `/verdict`, `/bundle`, and `/api/v1/drills`.
 //!
 //! Ids hold slashes, so the router gives everything behind `/api/v1/alerts/`; what is asked for stands at its end. Answers
-//! of acts are the alert as it is afterwards, with one sentence of what was done.
+//! of acts are the alert as it is afterwards, or the alerts of a digest, with one sentence of what was done.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -16,7 +16,7 @@ use crate::http::api::alerts::{SEVERITIES, case_of, shown};
 use crate::http::app::App;
 use crate::http::caller::Caller;
 use crate::http::dto::audit::Audited;
-use crate::http::dto::bundle::{Bundle, Done, DrillWord, VerdictWord, Word};
+use crate::http::dto::bundle::{Answer, Bundle, DigestDone, Done, DrillWord, VerdictWord, Word};
 use crate::http::dto::instance::Instance;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::markdown;
@@ -48,7 +48,7 @@ pub async fn act(
     Path(id): Path<String>,
     uri: Uri,
     body: Body,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<Answer>, ApiError> {
     Parameters::strict(&uri, &[])?;
     match id.rsplit_once('/') {
         Some((alert, "ack")) => ack(app, caller, alert, body).await,
@@ -62,13 +62,14 @@ pub async fn act(
     }
 }
 
-/// Takes an alert on: no escalation and no repeat from then on. The first one counts; a later one is told so.
+/// Takes an alert on: no escalation and no repeat from then on. The first one counts; a later one is told so. By the id
+/// of a digest, all of its alerts.
 #[utoipa::path(
     post, path = "/api/v1/alerts/{id}/ack", tag = "alerts",
     params(("id" = String, Path, description = "the alert's id, URL-encoded or with its slashes as they are")),
     request_body = Word,
     responses(
-        (status = 200, description = "the alert, with `message`", body = Done),
+        (status = 200, description = "the alert, or the alerts of a digest, with `message`", body = Answer),
         (status = 400, description = "a body that is none", body = ErrorBody),
         (status = 403, description = "writes are not open", body = ErrorBody),
         (status = 404, description = "no such alert", body = ErrorBody),
@@ -76,7 +77,7 @@ pub async fn act(
         (status = 503, description = "it could not be written, and was not done", body = ErrorBody),
     )
 )]
-async fn ack(app: App, caller: Caller, alert: &str, body: Body) -> Result<Json<Done>, ApiError> {
+async fn ack(app: App, caller: Caller, alert: &str, body: Body) -> Result<Json<Answer>, ApiError> {
     let word: Word = read_or_default(body)?;
     let note = note(word.note)?;
     done(&app, Act::Ack { alert: alert.to_owned(), note }, alert, &caller.actor(word.by.as_deref())).await
@@ -96,7 +97,7 @@ async fn ack(app: App, caller: Caller, alert: &str, body: Body) -> Result<Json<D
         (status = 503, description = "it could not be written, and was not done", body = ErrorBody),
     )
 )]
-async fn close(app: App, caller: Caller, alert: &str, body: Body) -> Result<Json<Done>, ApiError> {
+async fn close(app: App, caller: Caller, alert: &str, body: Body) -> Result<Json<Answer>, ApiError> {
     let word: Word = read_or_default(body)?;
     let note = note(word.note)?;
     done(&app, Act::Close { alert: alert.to_owned(), note }, alert, &caller.actor(word.by.as_deref())).await
@@ -116,7 +117,7 @@ async fn close(app: App, caller: Caller, alert: &str, body: Body) -> Result<Json
         (status = 503, description = "it could not be written, and was not done", body = ErrorBody),
     )
 )]
-async fn verdict(app: App, caller: Caller, alert: &str, body: Body) -> Result<Json<Done>, ApiError> {
+async fn verdict(app: App, caller: Caller, alert: &str, body: Body) -> Result<Json<Answer>, ApiError> {
     let word: VerdictWord = read(&bytes(body)?)?;
     let known = VERDICTS.into_iter().find(|(name, _)| *name == word.verdict);
     let (_, verdict) = known.ok_or_else(|| not_allowed("verdict", &word.verdict, &VERDICTS.map(|(name, _)| name)))?;
@@ -136,7 +137,7 @@ async fn verdict(app: App, caller: Caller, alert: &str, body: Body) -> Result<Js
         (status = 503, description = "it could not be written, and was not done", body = ErrorBody),
     )
 )]
-pub async fn drill(State(app): State<App>, caller: Caller, uri: Uri, body: Body) -> Result<Json<Done>, ApiError> {
+pub async fn drill(State(app): State<App>, caller: Caller, uri: Uri, body: Body) -> Result<Json<Answer>, ApiError> {
     Parameters::strict(&uri, &[])?;
     let word: DrillWord = read(&bytes(body)?)?;
     let named = word.severity.as_deref().unwrap_or(AlertSeverity::Page.name());
@@ -150,7 +151,7 @@ pub async fn drill(State(app): State<App>, caller: Caller, uri: Uri, body: Body)
     let group = word.group.or_else(|| (!id.group.is_empty()).then(|| id.group.to_string()));
     let instance = app.resolve(&id.slo.service, &id.slo.name, group.as_deref())?;
     let acted = app.act(Act::Drill { instance, severity }, &caller.actor(word.by.as_deref())).await?;
-    Ok(Json(Done { message: acted.message, alert: shown(&app, &acted.id).await? }))
+    Ok(Json(Answer::Alert(Box::new(Done { message: acted.message, alert: shown(&app, &acted.id).await? }))))
 }
 
 /// Everything about one alert: itself, its transitions, deliveries with every try, its case, what people did, and the
@@ -195,14 +196,21 @@ pub async fn audited(app: &App, alert: &str) -> Result<Vec<Audited>, ApiError> {
     Ok(about)
 }
 
-async fn done(app: &App, act: Act, alert: &str, by: &Actor) -> Result<Json<Done>, ApiError> {
+/// What was done is never answered as missing: several alerts that are told as one have no alert of their id.
+async fn done(app: &App, act: Act, alert: &str, by: &Actor) -> Result<Json<Answer>, ApiError> {
     let acted = app.act(act, by).await.map_err(|error| match error {
         ActError::NotFound(message) => {
             ApiError::not_found("unknown_alert", message).with_detail(json!({"alert": alert}))
         }
         other => other.into(),
     })?;
-    Ok(Json(Done { message: acted.message, alert: shown(app, alert).await? }))
+    if app.service.alert(alert).await?.is_some() {
+        let done = Done { message: acted.message, alert: shown(app, alert).await? };
+        return Ok(Json(Answer::Alert(Box::new(done))));
+    }
+    let nothing = || DigestDone { message: String::new(), id: alert.to_owned(), acked: None, members: Vec::new() };
+    let members = app.service.digest(alert).await.as_ref().map_or_else(nothing, DigestDone::from);
+    Ok(Json(Answer::Digest(DigestDone { message: acted.message, ..members })))
 }
 
 fn bytes(body: Body) -> Result<Bytes, ApiError> {

@@ -164,7 +164,7 @@ pub fn delivery_table(deliveries: &[Delivery]) -> Markup {
         div.scroll {
             table.deliveries {
                 thead { tr {
-                    th scope="col" { "Sink" } th scope="col" { "Told" } th scope="col" { "State" }
+                    th scope="col" { "Sink" } th scope="col" { "Told" } th scope="col" { "About" } th scope="col" { "State" }
                     th scope="col" { "Tries" } th scope="col" { "Last answer" }
                 } }
                 tbody {
@@ -173,6 +173,7 @@ pub fn delivery_table(deliveries: &[Delivery]) -> Markup {
                         tr {
                             th scope="row" { (delivery.sink) }
                             td data-name="Told" { (words(state_name(delivery.notification.state)).1) }
+                            td data-name="About" title=(delivery.id) { (delivery.notification.severity.name()) " " (delivery.notification.slo) }
                             td data-name="State" { span.sign aria-hidden="true" { (sign) " " } (word) }
                             td data-name="Tries" { (delivery.attempts.len()) }
                             td data-name="Last answer" {

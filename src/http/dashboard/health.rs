@@ -1,4 +1,4 @@
-//! `/health`: sources, files in use, what waits to be delivered or was given up, who did what.
+//! `/health`: sources, sinks, files in use, what waits to be delivered or was given up, who did what.
 
 use axum::extract::State;
 use axum::http::Uri;
@@ -13,7 +13,7 @@ use crate::http::dashboard::layout::{Frame, mark, problem, words};
 use crate::http::dto::audit::Audited;
 use crate::http::error::ApiError;
 use crate::http::query::Parameters;
-use crate::runtime::service::{ConfigView, SourceView};
+use crate::runtime::service::{ConfigView, GateView, SinkView, SourceView};
 use crate::store::{DeliveryFilter, DeliveryState};
 
 /// Deliveries shown.
@@ -35,10 +35,12 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
     given_up.extend(app.service.deliveries(&of(DeliveryState::Expired), DELIVERIES).await?);
     given_up.sort_by_key(|delivery| std::cmp::Reverse(delivery.sequence));
     let acts = newest(app, ACTS).await?;
+    let receivers = app.service.sinks().await?;
     let content = html! {
         h1 { "Health" }
         @if let Err(missing) = app.service.ready() { p.notice-bar role="status" { "Not ready: " (missing) } }
         section.card { h2 { "Sources" } (sources(&frame, &app.service.sources())) }
+        section.card { h2 { "Sinks" } (sinks(&frame, &receivers)) }
         section.card { h2 { "Files" } (files(&frame, &app.service.config())) }
         section.card {
             h2 { "Waiting to be delivered" }
@@ -47,7 +49,7 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
         @if !given_up.is_empty() {
             section.card {
                 h2 { "Given up" }
-                p.quiet { "Sent again by " code { "POST /api/v1/deliveries/ID/resend" } ", once the receiver is mended." }
+                p.quiet { "Sent again by " code { "POST /api/v1/deliveries/ID/resend" } ", once the receiver is mended; ids are in " a href=(frame.path("/api/v1/deliveries?state=failed")) { "the list" } "." }
                 (delivery_table(&given_up))
             }
         }
@@ -78,6 +80,36 @@ fn audit(frame: &Frame, acts: &[Audited]) -> Markup {
             }
         }
         p { a href=(frame.path("/api/v1/audit")) { "All of it" } }
+    }
+}
+
+/// What waits for each sink, and what keeps it.
+fn sinks(frame: &Frame, sinks: &[SinkView]) -> Markup {
+    html! {
+        div.scroll {
+            table.sources {
+                thead { tr {
+                    th scope="col" { "Sink" } th scope="col" { "State" } th scope="col" { "Waiting" }
+                    th scope="col" { "Last try" } th scope="col" { "What came of it" }
+                } }
+                tbody { @for sink in sinks { tr {
+                    @let open = sink.gate == GateView::Open;
+                    th scope="row" { (sink.name) " " span.quiet { (sink.kind) } }
+                    td data-name="State" {
+                        span class={ "pill " (if open { "ok" } else { "down" }) } { (sink.gate.name()) }
+                        @if let GateView::Waiting(until) = sink.gate { span.quiet { " until " (format::moment(until)) } }
+                    }
+                    td data-name="Waiting" {
+                        (sink.pending)
+                        @if let Some(oldest) = sink.oldest { span.quiet { ", oldest " (format::ago(frame.now, frame.now - oldest)) } }
+                    }
+                    td data-name="Last try" { (sink.last.as_ref().map_or_else(|| "never".to_owned(), |last| format::ago(frame.now, last.at))) }
+                    td data-name="What came of it" {
+                        @if let Some(last) = &sink.last { (last.outcome) span.quiet { " " (last.message) } }
+                    }
+                } } }
+            }
+        }
     }
 }
 

@@ -11,20 +11,23 @@ use maud::{Markup, html};
 use crate::http::api::alerts::case_of;
 use crate::http::app::App;
 use crate::http::dashboard::format;
-use crate::http::dashboard::layout::{Frame, mark, pill, problem};
+use crate::http::dashboard::layout::{Frame, counted, mark, pill, problem};
 use crate::http::dashboard::tiers;
 use crate::http::dto::alert::state_name;
+use crate::http::dto::case::Acked;
 use crate::http::error::ApiError;
 use crate::http::query::Parameters;
 use crate::policy::act::{Act, Actor, SilenceDraft};
 use crate::policy::alert::{Alert, AlertState};
+use crate::policy::desk::found::DigestFound;
 use crate::policy::silence::LabelMatcher;
 use crate::runtime::links::{LinkAction, LinkError, MUTE};
-use crate::runtime::service::LinkView;
-use crate::store::DeliveryFilter;
+use crate::runtime::service::{LinkAbout, LinkView};
 
 /// Who acts where no name is typed in, and on what way.
 const VIA: &str = "link";
+/// Alerts of a digest that are named.
+const NAMED: usize = 50;
 /// Longest name that is taken, in characters.
 const NAME_LONGEST: usize = 100;
 
@@ -48,14 +51,17 @@ pub async fn act(
 async fn shown(app: &App, token: &str, uri: &Uri) -> Result<Response, ApiError> {
     let frame = still(app, uri)?;
     let link = app.service.link(token).await.map_err(|error| refused(&error))?;
-    let acked = case_of(app, &link.alert.id).await?.acked;
-    let over = over(&link.alert);
+    let acked = match &link.about {
+        LinkAbout::Alert(alert, _) => case_of(app, &alert.id).await?.acked,
+        LinkAbout::Digest(digest) => digest.acked().map(Acked::from),
+    };
+    let over = over(&link.about);
     let already = acked.filter(|_| link.action == LinkAction::Ack);
     let content = html! {
         section.card {
             h1 { (title(link.action)) }
-            (about(&frame, &link.alert))
-            p { (what(link.action)) }
+            (about(&frame, &link.about))
+            p { (what(&link)) }
             @if let Some(over) = over {
                 p.notice-bar role="status" { (over) }
             } @else if let Some(acked) = already {
@@ -75,26 +81,28 @@ async fn shown(app: &App, token: &str, uri: &Uri) -> Result<Response, ApiError> 
 async fn done(app: &App, token: &str, uri: &Uri, form: &Bytes) -> Result<Response, ApiError> {
     let frame = still(app, uri)?;
     let link = app.service.link(token).await.map_err(|error| refused(&error))?;
-    if let Some(over) = over(&link.alert) {
+    if let Some(over) = over(&link.about) {
         return Err(ApiError::new(StatusCode::CONFLICT, "conflict", over));
     }
     let by = Actor { name: name(form).unwrap_or_else(|| VIA.to_owned()), via: VIA.to_owned() };
     let act = match link.action {
-        LinkAction::Ack => Act::Ack { alert: link.alert.id.clone(), note: None },
-        LinkAction::Mute => Act::Silence(silence(app, &link, &by).await?),
+        LinkAction::Ack => Act::Ack { alert: id(&link.about).to_owned(), note: None },
+        LinkAction::Mute => Act::Silence(silence(app, &link.about, &by)?),
     };
     let acted = app.act(act, &by).await?;
     let content = html! {
         section.card {
             h1 { "Done" }
-            (about(&frame, &link.alert))
+            (about(&frame, &link.about))
             p.notice-bar role="status" {
                 @match link.action {
                     LinkAction::Ack => (acted.message),
                     LinkAction::Mute => { "Muted for " (MUTE) ". " (acted.message) },
                 }
             }
-            p { a href=(frame.subject(&link.alert.slo)) { "Why it fires" } }
+            @if let LinkAbout::Alert(alert, _) = &link.about {
+                p { a href=(frame.subject(&alert.slo)) { "Why it fires" } }
+            }
         }
     };
     Ok(frame.page("Done", "", &content).into_response())
@@ -107,7 +115,39 @@ fn still(app: &App, uri: &Uri) -> Result<Frame, ApiError> {
     Ok(frame)
 }
 
-fn about(frame: &Frame, alert: &Alert) -> Markup {
+fn id(about: &LinkAbout) -> &str {
+    match about {
+        LinkAbout::Alert(alert, _) => &alert.id,
+        LinkAbout::Digest(digest) => &digest.alert_id,
+    }
+}
+
+fn about(frame: &Frame, about: &LinkAbout) -> Markup {
+    match about {
+        LinkAbout::Alert(alert, _) => about_alert(frame, alert),
+        LinkAbout::Digest(digest) => about_digest(frame, digest),
+    }
+}
+
+/// The alerts of one message, each with where it stands.
+fn about_digest(frame: &Frame, digest: &DigestFound) -> Markup {
+    let more = digest.members.len().saturating_sub(NAMED);
+    html! {
+        p { (pill(digest.severity.name())) " " (counted(digest.members.len(), "alert")) " told as one" }
+        ul {
+            @for member in digest.members.iter().take(NAMED) {
+                li {
+                    a.id href=(frame.alert(&member.alert_id)) { (member.slo) } ": " (member.reason)
+                    @if !member.fires { " (has ended)" }
+                    @else if let Some(ack) = &member.acked { " (acknowledged by " (ack.by) ")" }
+                }
+            }
+            @if more > 0 { li { "and " (more) " more" } }
+        }
+    }
+}
+
+fn about_alert(frame: &Frame, alert: &Alert) -> Markup {
     html! {
         div.line {
             (pill(alert.severity.name()))
@@ -126,8 +166,11 @@ const fn title(action: LinkAction) -> &'static str {
     }
 }
 
-const fn what(action: LinkAction) -> &'static str {
-    match action {
+const fn what(link: &LinkView) -> &'static str {
+    match link.action {
+        LinkAction::Ack if matches!(link.about, LinkAbout::Digest(_)) => {
+            "The button says that you take all of these on: they are neither repeated nor escalated any more."
+        }
         LinkAction::Ack => {
             "The button says that you take this alert on: it is neither repeated nor escalated any more."
         }
@@ -136,7 +179,12 @@ const fn what(action: LinkAction) -> &'static str {
 }
 
 /// Why nothing can be done any more.
-fn over(alert: &Alert) -> Option<String> {
+fn over(about: &LinkAbout) -> Option<String> {
+    let alert = match about {
+        LinkAbout::Alert(alert, _) => alert,
+        LinkAbout::Digest(digest) if digest.fires() => return None,
+        LinkAbout::Digest(_) => return Some("All of its alerts have ended: nothing is left to do.".to_owned()),
+    };
     let ended = alert.resolved_at.map_or_else(String::new, |at| format!(", {}", format::moment(at)));
     match alert.state {
         AlertState::Firing => None,
@@ -146,15 +194,15 @@ fn over(alert: &Alert) -> Option<String> {
 }
 
 /// A silence of exactly this alert's labels.
-async fn silence(app: &App, link: &LinkView, by: &Actor) -> Result<SilenceDraft, ApiError> {
-    let filter = DeliveryFilter { alert_id: Some(link.alert.id.clone()), ..DeliveryFilter::default() };
-    let told = app.service.deliveries(&filter, 1).await?.into_iter().next();
-    let missing = || ApiError::new(StatusCode::CONFLICT, "conflict", "nobody was told of this alert: nothing to mute");
-    let labels = told.ok_or_else(missing)?.notification.labels;
+fn silence(app: &App, about: &LinkAbout, by: &Actor) -> Result<SilenceDraft, ApiError> {
+    let LinkAbout::Alert(_, Some(labels)) = about else {
+        let message = "nobody was told of this alert: nothing to mute";
+        return Err(ApiError::new(StatusCode::CONFLICT, "conflict", message));
+    };
     let matcher = |(name, value)| LabelMatcher { name, value, is_regex: false, is_equal: true };
     Ok(SilenceDraft {
         id: None,
-        matchers: labels.into_iter().map(matcher).collect(),
+        matchers: labels.clone().into_iter().map(matcher).collect(),
         created_by: by.name.clone(),
         comment: "muted by the link in a message".to_owned(),
         starts_at: None,

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::dto::alert::Alert;
+use crate::http::dto::alert::{Alert, state_name};
 use crate::http::dto::audit::Audited;
-use crate::http::dto::case::Case;
+use crate::http::dto::case::{Acked, Case};
 use crate::http::dto::instance::Instance;
+use crate::policy::alert::AlertState;
+use crate::policy::desk::found::{self as desk, DigestFound};
 use crate::units::Timestamp;
 
 /// Who says something of an alert, and what. A token's name goes before `by`.
@@ -55,6 +57,71 @@ pub struct Done {
     /// The alert.
     #[serde(flatten)]
     pub alert: Alert,
+}
+
+/// Several alerts that are told as one, after an act on their message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DigestDone {
+    /// What was done, in one sentence.
+    pub message: String,
+    /// The id that the message has as an alert.
+    pub id: String,
+    /// Who took all of them on; `null` where one of them is left.
+    pub acked: Option<Acked>,
+    /// Its alerts: those that fire, and those whose end was not told yet.
+    pub members: Vec<DigestMember>,
+}
+
+/// One alert of several that are told as one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DigestMember {
+    /// Its id.
+    pub alert_id: String,
+    /// Instance id, or `source/NAME`.
+    pub slo: String,
+    /// `firing` or `resolved`.
+    pub state: String,
+    /// Who took it on.
+    pub acked: Option<Acked>,
+}
+
+/// What an act is answered with: the alert, or the alerts of a digest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Answer {
+    /// Of one alert.
+    Alert(Box<Done>),
+    /// Of several that are told as one.
+    Digest(DigestDone),
+}
+
+impl Answer {
+    /// What was done, in one sentence.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Alert(done) => &done.message,
+            Self::Digest(done) => &done.message,
+        }
+    }
+}
+
+impl From<&DigestFound> for DigestDone {
+    /// Without a message.
+    fn from(found: &DigestFound) -> Self {
+        let member = |member: &desk::DigestMember| DigestMember {
+            alert_id: member.alert_id.clone(),
+            slo: member.slo.clone(),
+            state: state_name(if member.fires { AlertState::Firing } else { AlertState::Resolved }).to_owned(),
+            acked: member.acked.as_ref().map(Acked::from),
+        };
+        Self {
+            message: String::new(),
+            id: found.alert_id.clone(),
+            acked: found.acked().map(Acked::from),
+            members: found.members.iter().map(member).collect(),
+        }
+    }
 }
 
 /// Everything about one alert.

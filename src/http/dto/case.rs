@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::policy::act::Ack;
 use crate::units::Timestamp;
 
 /// The case of an alert.
@@ -45,6 +46,12 @@ pub struct Acked {
     /// In their words.
     #[serde(default)]
     pub note: Option<String>,
+}
+
+impl From<&Ack> for Acked {
+    fn from(ack: &Ack) -> Self {
+        Self { by: ack.by.clone(), at: ack.at, note: ack.note.clone() }
+    }
 }
 
 /// Why nobody is told.

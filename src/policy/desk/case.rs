@@ -83,6 +83,20 @@ pub struct Told {
     /// Repeats among `count`.
     #[serde(default)]
     pub repeats: u32,
+    /// When the routes were asked that led there (wall clock); a group tells it later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed_at: Option<Timestamp>,
+    /// The configuration has this sink no longer: it may not have heard. It still is sent the end, which goes to whoever
+    /// stands in for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+}
+
+impl Told {
+    /// When the routes were asked that led there (wall clock).
+    pub(super) fn routed_at(&self) -> Timestamp {
+        self.routed_at.unwrap_or(self.first_at)
+    }
 }
 
 /// Membership in a group or a storm.
@@ -92,6 +106,9 @@ pub struct Place {
     pub group: String,
     /// A message of the group has named it.
     pub listed: bool,
+    /// When it came to it (wall clock).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined_at: Option<Timestamp>,
 }
 
 /// A quiet as recorded.
@@ -171,6 +188,16 @@ impl Case {
         self.ended_at.is_none() && self.notification.is_some()
     }
 
+    /// What a sink that is still there was told.
+    pub(super) fn heard(&self, sink: &str) -> Option<&Told> {
+        self.told.get(sink).filter(|told| !told.gone)
+    }
+
+    /// Whether a sink was told, or will be by a group.
+    pub(super) fn reaches(&self, sink: &str) -> bool {
+        self.heard(sink).is_some() || self.places.contains_key(sink)
+    }
+
     /// The record's text.
     ///
     /// # Errors
@@ -193,8 +220,12 @@ impl Case {
 
     /// Notes that a sink is told at `now`.
     pub(super) fn note(&mut self, sink: &str, now: Timestamp, alone: bool) {
-        let first = Told { at: now, first_at: now, ..Told::default() };
-        let told = self.told.entry(sink.to_owned()).or_insert(first);
+        let routed_at = self.places.get(sink).and_then(|place| place.joined_at).or(Some(now));
+        let first = Told { at: now, first_at: now, routed_at, ..Told::default() };
+        let told = self.told.entry(sink.to_owned()).or_insert_with(|| first.clone());
+        if told.gone {
+            *told = Told { count: told.count, repeats: told.repeats, ..first };
+        }
         told.at = now;
         told.count = told.count.saturating_add(1);
         told.alone |= alone;

@@ -64,11 +64,21 @@ impl Form {
         Self { key, labels, storm: false, wait, interval, repeat: None, note: None }
     }
 
-    /// Of a flood of pages to one sink.
-    pub fn storm(about: &Notification, sink: &str, external: &BTreeMap<String, String>) -> Self {
+    /// Of a flood of pages to one sink, told again after the `repeat` of the member's route.
+    pub fn storm(
+        about: &Notification,
+        sink: &str,
+        repeat: Option<Length>,
+        external: &BTreeMap<String, String>,
+    ) -> Self {
         let labels = Labels::from([("sink", sink)]);
         let key = key("storm", &labels, about, external);
-        Self { key, labels, storm: true, wait: Length::ZERO, interval: STORM_INTERVAL, repeat: None, note: None }
+        Self { key, labels, storm: true, wait: Length::ZERO, interval: STORM_INTERVAL, repeat, note: None }
+    }
+
+    /// An escalation, which alone has a note; its route says nothing of those that it leads to.
+    const fn is_escalation(&self) -> bool {
+        self.note.is_some()
     }
 }
 
@@ -96,7 +106,7 @@ pub(super) struct Digest {
     pub labels: Labels,
     wait: Length,
     interval: Length,
-    repeat: Option<Length>,
+    pub repeat: Option<Length>,
     note: Option<String>,
     /// When its first member came (wall clock).
     pub since: Timestamp,
@@ -160,14 +170,20 @@ impl Digest {
         self.episode.map(|episode| alert_id(&self.key, episode, 1))
     }
 
-    /// One more that fires; one that had ended begins anew. The terms are those of the newest member's route.
+    /// One more that fires; one that had ended begins anew. The terms are those of the newest member's route, but for
+    /// escalations into what is there; a storm is of many routes, and repeated after the shortest time.
     pub fn join(&mut self, alert: &str, form: &Form, now: Timestamp) {
+        let is_empty = self.members.is_empty();
         if self.ended_at.take().is_some() {
             self.since = now;
             self.told_at = None;
         }
-        (self.wait, self.interval, self.repeat) = (form.wait, form.interval, form.repeat);
-        self.note.clone_from(&form.note);
+        if is_empty || !(self.storm || form.is_escalation()) {
+            (self.wait, self.interval, self.repeat) = (form.wait, form.interval, form.repeat);
+            self.note.clone_from(&form.note);
+        } else if self.storm {
+            self.repeat = self.repeat.into_iter().chain(form.repeat).min();
+        }
         self.changed = true;
         if self.members.insert(alert.to_owned()) {
             self.firing += 1;
@@ -267,6 +283,7 @@ impl Digest {
             as_of: all().map(|other| other.as_of).max()?,
             ended_by: is_over.then_some(base.ended_by.unwrap_or(EndedBy::KnownFalse)),
             reason: self.sentence(firing, ended),
+            notes: self.notes(!firing.is_empty()),
             members: all().take(NAMED).map(member).collect(),
             ..told
         })
@@ -279,6 +296,12 @@ impl Digest {
         labels.insert("alertname".to_owned(), AlertKind::Digest.alert_name().to_owned());
         labels.insert(SEVERITY_LABEL.to_owned(), self.severity.name().to_owned());
         labels
+    }
+
+    /// Why it is told, while something fires.
+    fn notes(&self, fires: bool) -> Vec<String> {
+        let flood = self.storm.then(|| FLOOD.to_owned());
+        flood.into_iter().chain(self.note.clone()).filter(|_| fires).collect()
     }
 
     /// `3 alerts fire, 1 has ended: checkout/availability, ..`
@@ -302,10 +325,13 @@ impl Digest {
             (count, 0) => format!("{}: {}", fire(count), names(firing)),
             (count, over) => format!("{}: {}; {}: {}", fire(count), names(firing), end(over), names(ended)),
         };
-        let flood = (self.storm && !firing.is_empty()).then_some("told as one because there are very many");
+        let flood = (self.storm && !firing.is_empty()).then_some(FLOOD);
         with_note(&with_note(&text, flood), self.note.as_deref().filter(|_| !firing.is_empty()))
     }
 }
+
+/// Said of a storm.
+const FLOOD: &str = "told as one because there are very many";
 
 /// A sentence with something more at its end.
 pub(super) fn with_note(reason: &str, note: Option<&str>) -> String {

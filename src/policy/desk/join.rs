@@ -17,7 +17,7 @@ impl Desk {
         let digest = self.digests.entry(id.clone()).or_insert_with(new);
         digest.join(&case.alert_id, form, moment.now);
         let due = digest.due();
-        case.places.insert(sink.to_owned(), Place { group: id.clone(), listed: false });
+        case.places.insert(sink.to_owned(), Place { group: id.clone(), listed: false, joined_at: Some(moment.now) });
         self.touched.insert(case.alert_id.clone());
         self.touched_digests.insert(id.clone());
         self.send(Errand::Digest(id), due);
@@ -105,18 +105,25 @@ impl Desk {
         digest.firing = 0;
         for alert in std::mem::take(&mut digest.members) {
             let Some(mut case) = self.cases.remove(&alert) else { continue };
-            case.places.remove(&digest.sink);
+            let left = case.places.remove(&digest.sink);
             if let Some(about) = case.notification.take() {
-                let form = Form::storm(&about, &digest.sink, &rules.config.server.external_labels);
+                let external = &rules.config.server.external_labels;
+                let form = Form::storm(&about, &digest.sink, digest.repeat, external);
                 self.join(&mut case, &digest.sink, &form, Moment { about: &about, rules, now });
+                if let Some(place) = case.places.get_mut(&digest.sink) {
+                    place.joined_at = left.and_then(|left| left.joined_at);
+                }
                 case.notification = Some(about);
             }
             self.cases.insert(alert, case);
         }
     }
 
-    /// Whether a member fires that nobody took on and that is not quiet.
+    /// Whether a member fires that nobody took on and that is not quiet; a sink that is gone misses nothing.
     fn is_missed(&self, digest: &Digest, rules: &Rules<'_>, now: Timestamp) -> bool {
+        if !rules.config.sinks.contains_key(&digest.sink) {
+            return false;
+        }
         let open = digest.members.iter().filter_map(|alert| self.cases.get(alert)).filter(|case| case.fires());
         open.filter(|case| case.acked.is_none())
             .filter_map(|case| case.notification.as_deref())

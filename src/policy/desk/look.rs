@@ -1,9 +1,9 @@
 //! What is to be told of one case now: for the first time, after a quiet, again, to others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::meant::Grouping;
-use crate::policy::desk::case::{Case, QuietNow};
+use crate::policy::desk::case::{Case, QuietNow, Told};
 use crate::policy::desk::digest::{Form, with_note};
 use crate::policy::desk::{Desk, Errand, JUST_AFTER, Rules};
 use crate::policy::notification::Notification;
@@ -57,24 +57,51 @@ impl Desk {
             case.quiet_ended_at = Some(now);
             self.touched.insert(case.alert_id.clone());
         }
+        self.miss_sinks_gone(case, rules);
         let ways = route::ways(rules.config, Addressee::from(about), now);
-        if case.waits || ended.is_some() {
-            self.tell_first(case, ended.as_ref(), &ways, moment);
-        }
+        self.tell_first(case, ended.as_ref(), &ways, moment);
         if case.acked.is_some() {
             return None;
         }
+        let ways = with_those_that_told(case, ways.open, moment);
         let repeat = self.repeat(case, &ways, moment);
         let escalate = self.escalate(case, &ways, moment);
         repeat.into_iter().chain(escalate).min()
     }
 
-    /// To those who were not told yet; after a quiet to all others too, under an id of its own.
+    /// What was meant for a sink that the configuration has no longer may never have come: others are told for it.
+    fn miss_sinks_gone(&mut self, case: &mut Case, rules: &Rules<'_>) {
+        let is_there = |sink: &String| rules.config.sinks.contains_key(sink);
+        let mut missed = false;
+        for (_, told) in case.told.iter_mut().filter(|(sink, told)| !told.gone && !is_there(sink)) {
+            told.gone = true;
+            missed = true;
+        }
+        case.places.retain(|sink, place| {
+            let stays = place.listed || is_there(sink) || self.member_ended(&case.alert_id, place);
+            missed |= !stays;
+            stays
+        });
+        if missed {
+            case.waits |= case.acked.is_none();
+            self.touched.insert(case.alert_id.clone());
+        }
+    }
+
+    /// To those who were not told yet; after a quiet to all others too, under an id of its own. A page that is out goes to
+    /// routes that open later too, while nobody took it on and none of their sinks knows.
     fn tell_first(&mut self, case: &mut Case, ended: Option<&QuietNow>, ways: &Ways<'_>, moment: Moment<'_>) {
         let Moment { about, rules, .. } = moment;
+        let all = case.waits || ended.is_some();
+        let is_out = about.severity == AlertSeverity::Page && case.acked.is_none();
+        if !all && !is_out {
+            return;
+        }
+        let is_new = |way: &&Way<'_>| !expanded(way, moment).iter().any(|sink| case.reaches(sink));
+        let open: Vec<&Way<'_>> = ways.open.iter().filter(|way| all || is_new(way)).collect();
         let mut alone = Vec::new();
-        for (way, sink) in ways.open.iter().flat_map(|way| way.sinks.iter().map(move |sink| (way, sink))) {
-            let told = case.told.contains_key(sink);
+        for (way, sink) in open.into_iter().flat_map(|way| way.sinks.iter().map(move |sink| (way, sink))) {
+            let told = case.heard(sink).is_some();
             let again = ended.is_some() && rules.is_event(sink);
             if let Some(place) = case.places.get(sink) {
                 if again {
@@ -83,27 +110,27 @@ impl Desk {
             } else if !told || again {
                 let grouping = way.route.grouping.as_ref().filter(|_| !told);
                 let form = grouping.map(|grouping| self.form_of(grouping, way, moment));
-                if self.is_alone(case, sink, form, moment) {
+                if self.is_alone(case, sink, form, way.route.repeat, moment) {
                     alone.push(sink.clone());
                 }
             }
         }
-        if ways.lead_nowhere() && case.told.is_empty() && case.places.is_empty() {
+        if ways.lead_nowhere() && !rules.config.sinks.keys().any(|sink| case.reaches(sink)) {
             self.decided.lost.push(case.alert_id.clone());
             for sink in everybody(rules) {
-                if self.is_alone(case, &sink, None, moment) {
+                if self.is_alone(case, &sink, None, None, moment) {
                     alone.push(sink);
                 }
             }
         }
-        if case.waits != ways.waits {
+        if all && case.waits != ways.waits {
             case.waits = ways.waits;
             self.touched.insert(case.alert_id.clone());
         }
         let mut told = about.clone();
         if let Some(quiet) = ended {
             told.id = format!("{}/s{}", about.id, case.quiets_ended);
-            told.reason = with_note(&about.reason, Some(quiet.ended()));
+            note(&mut told, quiet.ended());
         }
         self.tell_alone(case, told, alone, moment.now);
     }
@@ -114,8 +141,16 @@ impl Desk {
         Form { repeat: way.route.repeat, ..Form::group(moment.about, grouping, external) }
     }
 
-    /// Whether a sink is told by a message of its own; else the case has joined a digest there.
-    pub(super) fn is_alone(&mut self, case: &mut Case, sink: &str, form: Option<Form>, moment: Moment<'_>) -> bool {
+    /// Whether a sink is told by a message of its own; else the case has joined a digest there: of the form, or a storm
+    /// that is told again after `repeat`.
+    fn is_alone(
+        &mut self,
+        case: &mut Case,
+        sink: &str,
+        form: Option<Form>,
+        repeat: Option<Length>,
+        moment: Moment<'_>,
+    ) -> bool {
         let Moment { about, rules, now } = moment;
         if !rules.is_event(sink) {
             return true;
@@ -127,7 +162,7 @@ impl Desk {
         if about.severity != AlertSeverity::Page || !self.is_storm(sink, rules.config.limits.storm, now) {
             return true;
         }
-        let form = Form::storm(about, sink, &rules.config.server.external_labels);
+        let form = Form::storm(about, sink, repeat, &rules.config.server.external_labels);
         self.join(case, sink, &form, moment);
         false
     }
@@ -157,14 +192,14 @@ impl Desk {
     }
 
     /// While it fires and nobody took it on: each sink again after the `repeat` of its route.
-    fn repeat(&mut self, case: &mut Case, ways: &Ways<'_>, moment: Moment<'_>) -> Option<Timestamp> {
+    fn repeat(&mut self, case: &mut Case, ways: &[Way<'_>], moment: Moment<'_>) -> Option<Timestamp> {
         let Moment { about, rules, now } = moment;
         let mut next: Option<Timestamp> = None;
         let mut again: BTreeMap<(u32, Length), Vec<String>> = BTreeMap::new();
-        for way in &ways.open {
+        for way in ways {
             let Some(repeat) = way.route.repeat else { continue };
             for sink in way.sinks.iter().filter(|sink| rules.is_event(sink)) {
-                let Some(told) = case.told.get_mut(sink).filter(|told| told.alone) else { continue };
+                let Some(told) = case.told.get_mut(sink).filter(|told| told.alone && !told.gone) else { continue };
                 let mut at = told.at + repeat;
                 if at <= now {
                     told.repeats = told.repeats.saturating_add(1);
@@ -177,26 +212,26 @@ impl Desk {
         for ((number, repeat), sinks) in again {
             let mut told = about.clone();
             told.id = format!("{}/r{number}", about.id);
-            told.reason = with_note(&about.reason, Some(&format!("still firing, told again after {repeat}")));
+            note(&mut told, &format!("still firing, told again after {repeat}"));
             self.tell_alone(case, told, sinks, now);
         }
         next
     }
 
     /// Where nobody took it on in time: those who were not told yet, by the transition's own id.
-    fn escalate(&mut self, case: &mut Case, ways: &Ways<'_>, moment: Moment<'_>) -> Option<Timestamp> {
+    fn escalate(&mut self, case: &mut Case, ways: &[Way<'_>], moment: Moment<'_>) -> Option<Timestamp> {
         let Moment { about, rules, now } = moment;
         let owners = &rules.config.owners;
         let mut next: Option<Timestamp> = None;
-        for way in ways.open.iter().filter(|way| !way.route.escalate.is_empty()) {
-            let told = expanded(way, moment).into_iter().filter_map(|sink| Some(case.told.get(&sink)?.first_at)).min();
+        for way in ways.iter().filter(|way| !way.route.escalate.is_empty()) {
+            let told = expanded(way, moment).into_iter().filter_map(|sink| Some(case.heard(&sink)?.first_at)).min();
             // While it was quiet nobody could take it on.
             let Some(since) = told.map(|told| case.quiet_ended_at.map_or(told, |ended| told.max(ended))) else {
                 continue;
             };
             for step in &way.route.escalate {
                 let mut sinks = route::expanded(&step.to, owners, Addressee::from(about));
-                sinks.retain(|sink| !case.told.contains_key(sink) && !case.places.contains_key(sink));
+                sinks.retain(|sink| !case.reaches(sink));
                 let at = since + step.after;
                 if sinks.is_empty() {
                     continue;
@@ -213,19 +248,39 @@ impl Desk {
                         let form = self.form_of(grouping, way, moment);
                         Form { wait: Length::ZERO, repeat: None, note: Some(note.clone()), ..form }
                     });
-                    if self.is_alone(case, &sink, form, moment) {
+                    if self.is_alone(case, &sink, form, None, moment) {
                         alone.push(sink);
                     }
                 }
                 case.escalated_at = Some(now);
                 let mut told = about.clone();
-                told.reason = with_note(&about.reason, Some(&note));
+                self::note(&mut told, &note);
                 self.touched.insert(case.alert_id.clone());
                 self.tell_alone(case, told, alone, now);
             }
         }
         next
     }
+}
+
+/// The routes that repeat and escalate: those open now, and of a page those that told it, though their hours are over.
+fn with_those_that_told<'a>(case: &Case, mut ways: Vec<Way<'a>>, moment: Moment<'a>) -> Vec<Way<'a>> {
+    let Moment { about, rules, .. } = moment;
+    if about.severity != AlertSeverity::Page || rules.config.routes.iter().all(|route| route.active.is_none()) {
+        return ways;
+    }
+    let times: BTreeSet<Timestamp> = case.told.values().filter(|told| !told.gone).map(Told::routed_at).collect();
+    for at in times {
+        for mut way in route::ways(rules.config, Addressee::from(about), at).open {
+            let mut sinks = expanded(&way, moment).into_iter();
+            let told = sinks.any(|sink| case.heard(&sink).is_some_and(|told| told.routed_at() == at));
+            if told && !ways.iter().any(|other| std::ptr::eq(other.route, way.route)) {
+                way.sinks.retain(|sink| !ways.iter().any(|other| other.sinks.contains(sink)));
+                ways.push(way);
+            }
+        }
+    }
+    ways
 }
 
 /// All sinks of a route, also those that an earlier one names.
@@ -238,4 +293,10 @@ fn everybody(rules: &Rules<'_>) -> Vec<String> {
     let all = || rules.config.sinks.keys().cloned();
     let events: Vec<String> = all().filter(|sink| rules.is_event(sink)).collect();
     if events.is_empty() { all().collect() } else { events }
+}
+
+/// Says why it is told now.
+fn note(told: &mut Notification, note: &str) {
+    told.reason = with_note(&told.reason, Some(note));
+    told.notes.push(note.to_owned());
 }

@@ -64,12 +64,28 @@ impl Desk {
             return;
         }
         let fires = case.ended_at.is_none();
-        case.places.retain(|_, place| {
-            let Some(digest) = self.digests.get_mut(&place.group) else { return false };
+        let mut lost = Vec::new();
+        case.places.retain(|sink, place| {
+            let Some(digest) = self.digests.get_mut(&place.group) else {
+                lost.push(sink.clone());
+                return false;
+            };
             digest.members.insert(case.alert_id.clone());
             digest.firing += usize::from(fires);
             true
         });
+        if !fires && case.places.is_empty() {
+            // No digest is left that could tell its end.
+            self.close(case);
+            return;
+        }
+        for sink in lost {
+            match case.told.get_mut(&sink) {
+                // From here on it is told by itself.
+                Some(told) => told.alone = true,
+                None => case.waits = true,
+            }
+        }
         self.cases.insert(case.alert_id.clone(), case);
     }
 }
@@ -87,6 +103,7 @@ impl Case {
         for told in self.told.values_mut() {
             told.at = told.at.min(now);
             told.first_at = told.first_at.min(now);
+            told.routed_at = told.routed_at.map(|at| at.min(now));
         }
         self.quiet_ended_at = self.quiet_ended_at.map(|at| at.min(now));
     }

@@ -13,6 +13,7 @@
 
 pub mod case;
 mod digest;
+pub mod found;
 mod join;
 #[cfg(test)]
 mod kit;
@@ -214,20 +215,19 @@ impl Desk {
         self.cases.get(alert_id)
     }
 
-    /// Somebody takes an alert on, or all members of a digest. One that the desk was not told of gets a case where
-    /// `fires` says that it is there.
+    /// Somebody takes an alert on, or all members of a digest that nobody took on yet. One that the desk was not told of
+    /// gets a case where `fires` says that it is there.
     ///
     /// # Errors
     /// Where it is not known, or has ended.
     pub fn ack(&mut self, alert_id: &str, ack: &Ack, fires: bool) -> Result<Before, NotDone> {
-        let of_digest = || {
-            let digest = self.digests.values().find(|digest| digest.alert_id().as_deref() == Some(alert_id))?;
-            Some(digest.members.iter().cloned().collect::<Vec<_>>())
-        };
-        let wanted = match self.cases.get(alert_id) {
-            Some(_) => vec![alert_id.to_owned()],
-            None if fires => vec![alert_id.to_owned()],
-            None => of_digest().ok_or(NotDone::Unknown)?,
+        let wanted = if fires || self.cases.contains_key(alert_id) {
+            vec![alert_id.to_owned()]
+        } else {
+            self.digest_of(None, |_, id| id == alert_id).ok_or(NotDone::Unknown)?;
+            let mut members: Vec<String> = self.members_of(alert_id).into_iter().collect();
+            members.retain(|id| self.cases.get(id).is_some_and(|case| case.acked.is_none()));
+            members
         };
         let open = |id: &String| self.cases.get(id).is_none_or(|case| case.ended_at.is_none());
         let wanted: Vec<String> = wanted.into_iter().filter(open).collect();

@@ -122,6 +122,76 @@ fn outside_its_hours_a_route_waits_for_them() {
     assert_eq!(life.news_until(2 * HOUR), "b:x/1", "as if the route were not there");
 }
 
+/// It is 12:00 on a Friday; the hours end at 12:05.
+#[test]
+fn hours_that_end_leave_nobody_alone_with_a_page() {
+    let hours = Schedule::new("0 3 * * Mon-Fri", Length::from_minutes(9 * 60 + 5), "UTC").unwrap();
+    let escalate = vec![after(900, &["c"])];
+    let waits = Route { active: Some(hours), repeat: Some(seconds(600)), escalate, ..to(&["a"]) };
+    let skips = Route { outside: Outside::Skip, ..waits.clone() };
+    let mut life = Life::new(vec![skips.clone(), to(&["b"])]);
+    life.fire("x", 0);
+    assert_eq!(life.news_until(299), "a:x/1");
+    assert_eq!(life.news_until(400), "b:x/1", "the route of the night has told nobody yet");
+    assert_eq!(life.news_until(601), "a:x/1/r1");
+    assert_eq!(life.news_until(901), "c:x/1");
+    life.ack("x", 1_000);
+    assert_eq!(life.news_until(9_000), "");
+    life.end("x", 9_000);
+    assert_eq!(life.news(), "a:x/2 b:x/2 c:x/2");
+    let mut life = Life::new(vec![waits]);
+    life.fire("x", 0);
+    assert_eq!(life.news_until(901), "a:x/1 a:x/1/r1 c:x/1");
+    // Somebody is at it; a ticket has time.
+    let mut life = Life::new(vec![skips.clone(), to(&["b"])]);
+    life.fire("x", 0);
+    life.take(ticket("y", 0), 0);
+    life.ack("x", 200);
+    assert_eq!(life.news_until(9_000), "a:x/1 a:y/1");
+    // Told by a group after the hours, to which it came within them.
+    let mut life = Life::new(vec![Route { grouping: by(&[], 30, 300), repeat: None, ..skips }, to(&["b"])]);
+    life.fire("x", 280);
+    assert_eq!(life.news_until(1_209), "b:x/1 a:1[x]");
+    assert_eq!(life.news_until(1_211), "c:1[x]");
+}
+
+#[test]
+fn what_was_meant_for_a_sink_that_is_gone_is_told_to_others() {
+    let renamed = |life: &mut Life, route: Route| {
+        life.until(10);
+        life.config.sinks.remove("a");
+        life.config.routes = vec![route];
+        life.with(10, super::Desk::reconsider);
+        life.news()
+    };
+    let mut life = Life::new(vec![to(&["a", "b"])]);
+    life.fire("x", 0);
+    life.take(ticket("y", 0), 0);
+    life.fire("z", 0);
+    life.ack("z", 5);
+    life.news();
+    let route = Route { repeat: Some(seconds(300)), escalate: vec![after(600, &["d"])], ..to(&["c", "b"]) };
+    assert_eq!(renamed(&mut life, route), "c:x/1 c:y/1", "b has heard of it, and c stands for a");
+    life.restart();
+    assert_eq!(life.news_until(299), "", "once");
+    life.take(end_of(ticket("y", 0), 299), 299);
+    assert_eq!(life.news(), "a:y/2 b:y/2 c:y/2", "whoever stands in for a hears of the end");
+    assert_eq!(life.news_until(601), "b:x/1/r1 c:x/1/r1 b:x/1/r2 d:x/1");
+    // It was in a group that was not told yet; no route is left.
+    let group = Route { grouping: by(&[], 30, 300), ..to(&["a"]) };
+    let mut life = Life::new(vec![group.clone()]);
+    life.fire("x", 0);
+    assert_eq!(renamed(&mut life, Route { to: vec!["c".to_owned()], ..group.clone() }), "");
+    assert_eq!(life.news_until(41), "c:1[x]");
+    let mut life = Life::new(vec![group]);
+    life.fire("x", 0);
+    assert_eq!(life.news_until(31), "a:1[x]");
+    life.config.sinks.remove("a");
+    life.config.routes.clear();
+    life.with(40, super::Desk::reconsider);
+    assert_eq!((life.news().as_str(), life.lost.join(" ").as_str()), ("b:x/1 c:x/1 d:x/1", "x"));
+}
+
 #[test]
 fn it_is_repeated_until_somebody_takes_it_on() {
     let mut life = Life::new(vec![Route { repeat: Some(seconds(600)), ..to(&["a", "am"]) }]);
@@ -272,6 +342,77 @@ fn a_group_is_repeated_while_one_of_it_is_taken_on_by_nobody_and_escalated_as_on
     life.end("x", 9_000);
     life.end("y", 9_001);
     assert_eq!(life.news_until(9_100), "b:2[y x-] a:2[y x-] a:3![y-] b:3![y-]");
+}
+
+#[test]
+fn a_digest_is_found_by_its_messages_and_taken_on_at_all_sinks_at_once() {
+    let mut life = Life::new(vec![Route { grouping: by(&[], 0, 60), ..to(&["a", "b"]) }]);
+    life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+    let (key, id) = ("group{}/page/digest", format!("group{{}}/page/digest/{}/alert-1", at(0)));
+    let found = |life: &Life| life.desk.digest_of(Some("b"), |named, _| named == key).unwrap();
+    assert_eq!(found(&life).alert_id, id);
+    assert_eq!(life.desk.digest_of(None, |_, named| named == "x"), None, "an alert is none");
+    life.ack("x", 10);
+    assert_eq!(found(&life).acked(), None, "y is left");
+    let later = Ack { by: "ben".to_owned(), at: at(20), note: None };
+    life.with(20, |desk, _, _| drop(desk.ack(&id, &later, false).unwrap()));
+    assert_eq!(life.case("x")["acked"]["by"], "mara");
+    assert_eq!(life.case("y")["acked"]["by"], "ben");
+    assert_eq!(found(&life).acked().map(|ack| ack.by.as_str()), Some("mara"), "the first one stands");
+    life.restart();
+    let members: Vec<(String, bool)> =
+        found(&life).members.into_iter().map(|member| (member.alert_id, member.fires)).collect();
+    assert_eq!(members, [("x".to_owned(), true), ("y".to_owned(), true)]);
+    life.end("x", 30);
+    life.end("y", 30);
+    life.until(200);
+    let over = found(&life);
+    assert!(!over.fires() && over.ended_at.is_some() && over.acked().is_none(), "{over:?}");
+}
+
+#[test]
+fn an_escalation_leaves_the_terms_of_a_group_and_an_ack_is_of_all_groups_of_an_id() {
+    let grouping = by(&[], 0, 60);
+    let of_x = Route { slo: Some("shop/x".to_owned()), grouping, escalate: vec![after(600, &["b"])], ..to(&["a"]) };
+    let rest = Route { grouping: by(&[], 0, 60), repeat: Some(seconds(900)), ..to(&["b"]) };
+    let mut life = Life::new(vec![of_x.clone(), rest.clone()]);
+    life.fire("x", 0);
+    life.fire("y", 0);
+    assert_eq!(life.news_until(599), "a:1[x] b:1[y]");
+    assert_eq!(life.news_until(601), "b:2[x y]");
+    assert_eq!(life.news_until(1_501), "b:2/r1[x y]");
+
+    let mut life = Life::new(vec![Route { continue_: true, ..of_x }, rest]);
+    life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+    assert_eq!(life.news(), "a:1[x] b:1[x y]");
+    life.ack(&format!("group{{}}/page/digest/{}/alert-1", at(0)), 100);
+    assert_eq!((&life.case("x")["acked"]["by"], &life.case("y")["acked"]["by"]), (&"mara".into(), &"mara".into()));
+    assert_eq!(life.news_until(9_000), "");
+}
+
+#[test]
+fn a_storm_is_repeated_as_its_routes_say() {
+    let route = Route { repeat: Some(seconds(600)), ..to(&["a"]) };
+    let mut life = Life::new(vec![Route { slo: Some("shop/t".to_owned()), ..to(&["a"]) }, route]);
+    life.config.limits.storm = 1;
+    life.take_all(["u", "v", "t"].map(|name| firing(name, 0)).into(), 0);
+    assert_eq!(life.news(), "a:u/1 a:1[t v]");
+    assert_eq!(life.news_until(601), "a:u/1/r1 a:1/r1[t v]", "the route of t says nothing of it");
+}
+
+#[test]
+fn a_digest_that_cannot_be_read_keeps_nothing_open() {
+    let mut life = Life::new(vec![Route { grouping: by(&[], 0, 300), ..to(&["a"]) }]);
+    life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+    life.end("x", 10);
+    assert_eq!(life.news(), "a:1[x y]");
+    let cases = life.kept.iter().filter(|((is_digest, _), _)| !is_digest).map(|(_, text)| text.as_str());
+    let (desk, problems) = super::Desk::restore(cases, ["{}"].into_iter());
+    life.desk = desk;
+    assert_eq!((problems.len(), life.desk.case("x").is_some(), life.desk.case("y").is_some()), (1, false, true));
+    life.end("y", 20);
+    assert_eq!(life.news(), "a:y/2", "by itself");
+    assert_eq!((life.case("x").get("notification"), life.desk.next_due()), (None, None));
 }
 
 #[test]

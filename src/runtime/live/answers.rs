@@ -5,31 +5,39 @@ use secrecy::ExposeSecret as _;
 use crate::config::meant::SinkConfig;
 use crate::policy::act::Actor;
 use crate::policy::alert::Alert;
+use crate::policy::desk::found::DigestFound;
 use crate::runtime::hooks::{HookAck, HookError, HookKind, HookRequest};
 use crate::runtime::links::LinkError;
 use crate::runtime::live::Live;
-use crate::runtime::service::{LinkView, Service as _};
+use crate::runtime::service::{LinkAbout, LinkView, Service as _};
 use crate::sink::limits;
 use crate::store::{AlertFilter, StoreError};
 
 /// Alerts that are looked through: those that fire first, then the newest.
 const ALERTS: usize = 100_000;
 
-/// The alert of a link whose signature is ours.
+/// What a link is about whose signature is ours.
 pub(super) async fn link(live: &Live, token: &str) -> Result<LinkView, LinkError> {
     let link = live.core.links.read(token, live.core.clock.now())?;
-    let alert = find(live, |alert| link.is_about(&alert.id)).await?.ok_or(LinkError::Gone)?;
-    Ok(LinkView { action: link.action, expires_at: link.expires_at, alert })
+    let about = if let Some(alert) = find(live, |alert| link.is_about(&alert.id)).await? {
+        let labels = live.core.labels_told(&alert.id).await;
+        LinkAbout::Alert(Box::new(alert), labels)
+    } else {
+        let digest = live.core.digest_of(None, |_, id| link.is_about(id)).await;
+        LinkAbout::Digest(digest.ok_or(LinkError::Gone)?)
+    };
+    Ok(LinkView { action: link.action, expires_at: link.expires_at, about })
 }
 
-/// Who asks for what, with the id of the alert as its key; nothing where it asks for nothing, or no such alert fires.
+/// Who asks for what, with the id of the alert or digest as its key; nothing where it asks for nothing, or no such
+/// one fires.
 pub(super) async fn hook(
     live: &Live,
-    sink: &str,
+    name: &str,
     request: &HookRequest,
 ) -> Result<Option<(Actor, HookAck)>, HookError> {
     let config = live.core.config();
-    let sink = config.sinks.get(sink).ok_or(HookError::Unknown)?;
+    let sink = config.sinks.get(name).ok_or(HookError::Unknown)?;
     let kind = match sink {
         SinkConfig::Pagerduty(_) => HookKind::Pagerduty,
         SinkConfig::Slack(_) => HookKind::Slack,
@@ -43,11 +51,15 @@ pub(super) async fn hook(
     let filter = AlertFilter { state: Some("firing".to_owned()), ..AlertFilter::default() };
     let mut firing = live.alerts(&filter, ALERTS).await?;
     // PagerDuty knows a long key by a shorter one.
-    let key = |alert: &Alert| limits::key(&limits::PAGERDUTY_KEY, &alert.dedup_key);
-    firing.retain(|alert| alert.id == ack.key || key(alert) == ack.key);
-    let Some(alert) = firing.pop() else { return Ok(None) };
+    let is_meant = |key: &str, id: &str| id == ack.key || limits::key(&limits::PAGERDUTY_KEY, key) == ack.key;
+    firing.retain(|alert| is_meant(&alert.dedup_key, &alert.id));
+    let meant = match firing.pop() {
+        Some(alert) => Some(alert.id),
+        // Told in a group or a storm, whose messages have a key of their own.
+        None => live.core.digest_of(Some(name), is_meant).await.filter(DigestFound::fires).map(|found| found.alert_id),
+    };
     let by = Actor { name: ack.by.clone(), via: kind.name().to_owned() };
-    Ok(Some((by, HookAck { key: alert.id, ..ack })))
+    Ok(meant.map(|key| (by, HookAck { key, ..ack })))
 }
 
 async fn find(live: &Live, wanted: impl Fn(&Alert) -> bool) -> Result<Option<Alert>, StoreError> {

@@ -2,7 +2,7 @@
 
 use crate::config::meant::SinkConfig;
 use crate::runtime::blueprint::Blueprint;
-use crate::runtime::outbox::gate::Gates;
+use crate::runtime::outbox::gate::{Gates, LastOutcome, SinkGate};
 use crate::runtime::service::{GateView, SinkView};
 use crate::sink::Sink;
 use crate::store::{Attempt, DeliveryFilter, Store, StoreError};
@@ -26,6 +26,10 @@ pub(super) async fn views(
         let rows = store.deliveries(&filter, ROWS).await?;
         let tries = rows.into_iter().flat_map(|row| row.attempts);
         let last: Option<Attempt> = tries.max_by_key(|attempt| attempt.at);
+        let since_start = |stands: &SinkGate| {
+            let LastOutcome { at, outcome, message } = stands.last.clone()?;
+            Some(Attempt { at, outcome, message })
+        };
         let stands = standing.iter().find(|stands| stands.name == *name);
         views.push(SinkView {
             name: name.clone(),
@@ -33,7 +37,7 @@ pub(super) async fn views(
             destination: destination(config, blueprint.sinks.get(name)),
             pending: backlog.pending,
             oldest: backlog.oldest.map(|oldest| now.since(oldest)),
-            last,
+            last: stands.and_then(since_start).or(last),
             gate: stands.map_or(GateView::Open, |stands| stands.gate),
             failures: stands.map_or(0, |stands| stands.failures),
         });

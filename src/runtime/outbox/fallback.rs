@@ -57,6 +57,7 @@ pub fn in_place(backing: &Backing, row: &Delivery, why: &str, now: Timestamp) ->
     }
     let why = status_of(why).map_or_else(|| why.chars().take(EXCERPT).collect(), |status| format!("status {status}"));
     let mut told = notification.clone();
+    told.notes.push(format!("{IN_PLACE}{}` failed ({why})", row.sink));
     told.reason = format!("{IN_PLACE}{}` failed ({why}): {}", row.sink, told.reason);
     let others: Vec<String> = backing.sinks.iter().filter(|sink| **sink != row.sink).cloned().collect();
     deliveries_for(&told, &others, now)

@@ -152,16 +152,17 @@ impl Gate {
                     broken.retry_at = end.now;
                 }
             }
-            DeliveryVerdict::Retry(_) | DeliveryVerdict::Ambiguous | DeliveryVerdict::Misconfigured => {
-                self.failed(end, probed);
-            }
+            DeliveryVerdict::Retry(_)
+            | DeliveryVerdict::Ambiguous
+            | DeliveryVerdict::Misconfigured
+            | DeliveryVerdict::Unauthorized => self.failed(end, probed),
         }
         probed || was != (self.broken.is_some(), self.told_until)
     }
 
     fn failed(&mut self, end: &End, probed: bool) {
         self.failures = self.failures.saturating_add(1);
-        let misconfigured = end.verdict == DeliveryVerdict::Misconfigured;
+        let misconfigured = matches!(end.verdict, DeliveryVerdict::Misconfigured | DeliveryVerdict::Unauthorized);
         if end.shuts && !misconfigured {
             self.told_until = self.told_until.max(end.next);
         }

@@ -79,6 +79,7 @@ fn end(head: &Delivery, others: &[Delivery]) -> Decision {
         Decision::Send(Box::new(notification))
     } else if firings.any(perhaps_told) {
         notification.reason = format!("{}; {UNSURE}", notification.reason);
+        notification.notes.push(UNSURE.to_owned());
         Decision::Send(Box::new(notification))
     } else {
         Decision::Supersede
@@ -111,6 +112,7 @@ fn late(head: &Delivery, now: Timestamp) -> Notification {
         let minutes = age.count_of(Length::from_minutes(1));
         let age = if minutes < 60 { format!("{minutes}m") } else { format!("{}h{}m", minutes / 60, minutes % 60) };
         notification.reason = format!("[delayed {age}] {}", notification.reason);
+        notification.notes.push(format!("delayed {age}"));
     }
     notification
 }
@@ -120,11 +122,15 @@ pub fn perhaps_told(delivery: &Delivery) -> bool {
     delivery.attempts.iter().any(|attempt| matches!(attempt.outcome.as_str(), "ambiguous" | "done"))
 }
 
-/// A key that is not good, or no longer: rows wait until somebody has mended it, for tokens are rotated.
+/// A key that is not good, or no longer, or cannot be had: rows wait until somebody has mended it, for tokens are rotated.
 #[must_use]
 pub fn is_held(outcome: &Outcome) -> bool {
-    outcome.verdict == DeliveryVerdict::Misconfigured
-        && matches!(status_of(&outcome.message), Some(401 | 402 | 403 | 407))
+    let refused = || matches!(status_of(&outcome.message), Some(401 | 402 | 403 | 407));
+    match outcome.verdict {
+        DeliveryVerdict::Unauthorized => true,
+        DeliveryVerdict::Misconfigured => refused(),
+        _ => false,
+    }
 }
 
 /// What follows from a try that ended at `now`. `jitter` is in `0..1`. A sink that is refreshed has no horizon: it is told
@@ -190,6 +196,15 @@ mod tests {
         let least: Vec<f64> = (0..4).map(|tries| seconds(tries, 0.0)).collect();
         assert_eq!(least, [1.0, 1.0, 2.0, 4.0]);
         assert_eq!(wait(usize::MAX, None, 0.0), Length::from_seconds(150));
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_had_or_is_refused_is_held_and_nothing_else_is() {
+        let held = |verdict, message: &str| is_held(&Outcome::new(verdict, message));
+        assert!(held(DeliveryVerdict::Unauthorized, "secret `{file: /s}`: is empty"));
+        assert!(held(DeliveryVerdict::Misconfigured, "status 403: no"));
+        assert!(!held(DeliveryVerdict::Misconfigured, "status 404"));
+        assert!(!held(DeliveryVerdict::Retry(None), "status 401"));
     }
 
     #[test]

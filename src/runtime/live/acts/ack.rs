@@ -24,14 +24,21 @@ pub(super) async fn prepare(
     if let Some(found) = &found {
         must_fire(found, "acknowledged")?;
     }
-    if let Some(first) = case(live, alert).await?.and_then(|case| case.acked) {
+    let digest = if found.is_none() { live.digest(alert).await } else { None };
+    let first = match &digest {
+        Some(digest) => digest.acked().cloned(),
+        None => case(live, alert).await?.and_then(|case| case.acked),
+    };
+    if let Some(first) = first {
         let message = format!("`{}` acknowledged it already, at {}: that stands", first.by, first.at);
         return Ok(Prepared { acted: Acted { id: alert.to_owned(), message }, ..Prepared::default() });
     }
     let ack = Ack { by: by.name.clone(), at: now, note: note.map(str::to_owned) };
     let acted = Acted { id: alert.to_owned(), message: format!("acknowledged by `{}`", by.name) };
     let way = Way::Ack(alert.to_owned(), ack);
-    let drilled = found.filter(Alert::is_drill).map(|_| Arc::clone(&live.drilled));
+    // Of a digest it is not known whether it is one of drills: looking at them once more does no harm.
+    let drills = digest.is_some() || found.is_some_and(|found| found.is_drill());
+    let drilled = drills.then(|| Arc::clone(&live.drilled));
     let after = drilled.map(|drilled| Box::new(move || drilled.notify_one()) as Box<dyn FnOnce() + Send>);
     Ok(Prepared { acted, way, after, ..Prepared::default() })
 }
@@ -60,9 +67,13 @@ pub(super) async fn firing(live: &Live, alert: &str, done: &str) -> Result<Alert
 /// # Errors
 /// Where there is none.
 pub(super) async fn known(live: &Live, alert: &str) -> Result<Alert, ActError> {
-    let unknown =
-        || ActError::NotFound(format!("there is no alert `{alert}`; `slo alerts list` lists those there are"));
-    live.alert(alert).await?.ok_or_else(unknown)
+    if let Some(found) = live.alert(alert).await? {
+        return Ok(found);
+    }
+    Err(ActError::NotFound(match live.digest(alert).await {
+        Some(digest) => digest.one_by_one(),
+        None => format!("there is no alert `{alert}`; `slo alerts list` lists those there are"),
+    }))
 }
 
 fn must_fire(alert: &Alert, done: &str) -> Result<(), ActError> {

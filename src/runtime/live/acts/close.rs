@@ -31,7 +31,8 @@ pub(super) async fn prepare(
     }
     let gone = || ActError::Conflict("the alert ends just now".to_owned());
     let source = holder(live, alert).ok_or_else(gone)?.slo().source.clone();
-    let deciding = live.core.deciding(&source).await;
+    let busy = || ActError::Conflict("its source is being read just now; try again".to_owned());
+    let deciding = live.core.deciding_soon(&source).await.ok_or_else(busy)?;
     // Looked for again: a reload may have come between.
     let entry = holder(live, alert).ok_or_else(gone)?;
     let closer = Closer { by: &by.name, note: note.unwrap_or_default() };
