@@ -108,3 +108,58 @@ impl Desk {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::meant::Route;
+    use crate::policy::act::Ack;
+    use crate::policy::desk::kit::{Life, after, at, by, firing, seconds, to};
+
+    #[test]
+    fn a_digest_is_found_by_its_messages_and_taken_on_at_all_sinks_at_once() {
+        let mut life = Life::new(vec![Route { grouping: by(&[], 0, 60), ..to(&["a", "b"]) }]);
+        life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+        let (key, id) = ("group{}/page/digest", format!("group{{}}/page/digest/{}/alert-1", at(0)));
+        let found = |life: &Life| life.desk.digest_of(Some("b"), |named, _| named == key).unwrap();
+        assert_eq!(found(&life).alert_id, id);
+        assert_eq!(life.desk.digest_of(None, |_, named| named == "x"), None, "an alert is none");
+        life.ack("x", 10);
+        assert_eq!(found(&life).acked(), None, "y is left");
+        let later = Ack { by: "ben".to_owned(), at: at(20), note: None };
+        life.with(20, |desk, _, _| drop(desk.ack(&id, &later, false).unwrap()));
+        assert_eq!(life.case("x")["acked"]["by"], "mara");
+        assert_eq!(life.case("y")["acked"]["by"], "ben");
+        assert_eq!(found(&life).acked().map(|ack| ack.by.as_str()), Some("mara"), "the first one stands");
+        life.restart();
+        let members: Vec<(String, bool)> =
+            found(&life).members.into_iter().map(|member| (member.alert_id, member.fires)).collect();
+        assert_eq!(members, [("x".to_owned(), true), ("y".to_owned(), true)]);
+        life.end("x", 30);
+        life.end("y", 30);
+        life.until(200);
+        let over = found(&life);
+        assert!(!over.fires() && over.ended_at.is_some() && over.acked().is_none(), "{over:?}");
+    }
+
+    #[test]
+    fn a_group_is_repeated_while_one_of_it_is_taken_on_by_nobody_and_escalated_as_one() {
+        let escalate = vec![after(600, &["b"])];
+        let route = Route { grouping: by(&[], 0, 60), repeat: Some(seconds(900)), escalate, ..to(&["a"]) };
+        let mut life = Life::new(vec![route]);
+        life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+        assert_eq!(life.news_until(599), "a:1[x y]");
+        life.until(601);
+        assert_eq!(life.told[0].notification.reason, "2 alerts fire: shop/x, shop/y; nobody acknowledged within 10m");
+        assert_eq!(life.news(), "b:1[x y]");
+        life.ack("x", 700);
+        assert_eq!(life.news_until(901), "a:1/r1[x y]");
+        // By the digest's own id all of its alerts are taken on.
+        let digest = format!("group{{}}/page/digest/{}/alert-1", at(0));
+        life.ack(&digest, 1_000);
+        assert_eq!(life.case("y")["acked"]["by"], "mara");
+        assert_eq!(life.news_until(9_000), "");
+        life.end("x", 9_000);
+        life.end("y", 9_001);
+        assert_eq!(life.news_until(9_100), "b:2[y x-] a:2[y x-] a:3![y-] b:3![y-]");
+    }
+}
