@@ -110,13 +110,15 @@ async fn child_that_delivers() {
         let message = row.attempts[0].message.to_lowercase();
         assert!(message.contains("certificate") && message.contains(&words.to_lowercase()), "{name}: {message}");
     }
-    house.until("told", |rows| rows.iter().filter(|row| row.sink == "mail" && row.state == Done).count() >= 3).await;
+    // Beside the alarms the page itself, once it has waited a quarter of an hour.
+    let is_alarm = |row: &slo::store::Delivery| row.sink == "mail" && row.notification.slo.starts_with("sink/");
+    house.until("told", |rows| rows.iter().filter(|row| is_alarm(row) && row.state == Done).count() >= 3).await;
     let told: Vec<_> = mail.told().into_iter().map(|told| (told.slo, told.severity.name())).collect();
     for name in &names[1..] {
         assert!(told.contains(&(format!("sink/{name}"), "ticket")), "{told:?}");
     }
-    assert!(told.iter().all(|(slo, _)| slo.starts_with("sink/")), "the page itself is still being tried: {told:?}");
     house.clock.sleep(Length::from_minutes(20)).await;
-    assert!(mail.ids().len() <= 6, "once an hour for each sink: {:?}", mail.ids());
+    let alarms = mail.ids().into_iter().filter(|id| id.starts_with("sink/")).count();
+    assert!(alarms <= 6, "once an hour for each sink: {:?}", mail.ids());
     println!("delivered in the child");
 }
