@@ -218,6 +218,29 @@ pub enum SinkConfig {
     File(File),
 }
 
+impl SinkConfig {
+    /// Whether it is told that somebody took an alert on: it calls people until then, or keeps a thread that they read.
+    #[must_use]
+    pub const fn hears_acks(&self) -> bool {
+        match self {
+            Self::Pagerduty(_)
+            | Self::Opsgenie(_)
+            | Self::Slack(_)
+            | Self::Teams(_)
+            | Self::Github(_)
+            | Self::Gitlab(_)
+            | Self::Jira(_)
+            | Self::Servicenow(_) => true,
+            Self::Alertmanager { .. }
+            | Self::Webhook { .. }
+            | Self::Stdout
+            | Self::Email(_)
+            | Self::Exec(_)
+            | Self::File(_) => false,
+        }
+    }
+}
+
 /// `template` of a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateFile {

@@ -288,7 +288,7 @@ mod tests {
 
     use super::*;
     use crate::policy::evidence::{Deploy, Difference, Evidence};
-    use crate::policy::notification::{BudgetView, MeasuredBudget};
+    use crate::policy::notification::{BudgetView, MeasuredBudget, Occasion};
     use crate::spec::policy::AlertSeverity;
     use crate::units::Labels;
 
@@ -357,6 +357,8 @@ mod tests {
             evidence: None,
             members: Vec::new(),
             notes: Vec::new(),
+            occasion: Occasion::default(),
+            acked: None,
             mark: None,
             report: None,
             context: vec!["search/availability/ticket/burn/2026-11-21T02:54:00Z/alert-1".to_owned()],

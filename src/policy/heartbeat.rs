@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::naming::NATIVE;
-use crate::policy::notification::Notification;
+use crate::policy::notification::{Notification, Occasion};
 use crate::policy::report::{self, Report};
 use crate::policy::subject::Subject;
 use crate::spec::policy::AlertSeverity;
@@ -67,6 +67,8 @@ pub fn heartbeat(external_labels: &BTreeMap<String, String>, slot: Timestamp) ->
         evidence: None,
         members: Vec::new(),
         notes: Vec::new(),
+        occasion: Occasion::default(),
+        acked: None,
         mark: None,
         report: None,
         context: Vec::new(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::act::Ack;
 use crate::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView};
 use crate::policy::episode::Episode;
 use crate::policy::evidence::Evidence;
@@ -89,12 +90,46 @@ pub struct Notification {
     /// 15m`, `delayed 2h10m`. Said in the reason too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What made it be told now.
+    #[serde(default, skip_serializing_if = "Occasion::is_change")]
+    pub occasion: Occasion,
+    /// Who had taken it on when it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked: Option<Ack>,
     /// Not life: a drill, or a test of a sink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<Mark>,
     /// A review, where this is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Report>,
+}
+
+/// What makes a notification be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// It fires, or has ended.
+    #[default]
+    Change,
+    /// It still fires, and nobody took it on.
+    Repeat,
+    /// Nobody took it on in time: others are told.
+    Escalation,
+    /// A silence, an exclusion or a hold is over, and it still fires.
+    QuietEnded,
+    /// Somebody took it on: told to sinks that stop calling people then, or keep a thread
+    /// ([`crate::config::meant::SinkConfig::hears_acks`]).
+    Acknowledged,
+    /// Another sink could not be told.
+    InPlace,
+}
+
+impl Occasion {
+    /// Whether it is the alert itself.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        *self == Self::Change
+    }
 }
 
 /// Why a notification is not life; said first in every text.
@@ -223,6 +258,8 @@ impl Notification {
             evidence: alert.evidence.clone(),
             members: Vec::new(),
             notes: Vec::new(),
+            occasion: Occasion::Change,
+            acked: None,
             mark: None,
             report: None,
             context,

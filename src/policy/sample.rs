@@ -9,7 +9,7 @@ use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView, WindowView}
 use crate::policy::evidence::{Deploy, Difference, Evidence};
 use crate::policy::heartbeat::heartbeat;
 use crate::policy::naming::NATIVE;
-use crate::policy::notification::{BudgetView, ForecastView, Mark, MeasuredBudget, Member, Notification};
+use crate::policy::notification::{BudgetView, ForecastView, Mark, MeasuredBudget, Member, Notification, Occasion};
 use crate::policy::subject::{Subject, notification_id};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Length, SloId, Timestamp};
@@ -94,6 +94,8 @@ pub fn page(at: Timestamp) -> Notification {
         evidence: Some(evidence(begun)),
         members: Vec::new(),
         notes: Vec::new(),
+        occasion: Occasion::default(),
+        acked: None,
         mark: None,
         report: None,
         context: Vec::new(),

@@ -327,6 +327,8 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         evidence: None,
         members: Vec::new(),
         notes: Vec::new(),
+        occasion: slo::policy::notification::Occasion::default(),
+        acked: None,
         mark: None,
         report: None,
         context: vec![],

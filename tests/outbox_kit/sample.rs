@@ -122,6 +122,8 @@ impl Sample {
             evidence: None,
             members: Vec::new(),
             notes: Vec::new(),
+            occasion: slo::policy::notification::Occasion::default(),
+            acked: None,
             mark: None,
             report: None,
             context: vec!["search/availability/ticket/burn/2026-11-21T02:00:00Z/alert-1".into()],

@@ -56,6 +56,18 @@ pub struct Case {
     /// Somebody has still to be told for the first time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
+    /// Until when whoever is to be told first waits: working hours, or the wait of a group (wall clock).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_until: Option<Timestamp>,
+    /// When it is told again unless somebody takes it on (wall clock).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats_at: Option<Timestamp>,
+    /// When others are told unless somebody takes it on (wall clock), and who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalates: Option<NextEscalation>,
+    /// Alert ids of the digests that named it: their deliveries tell it too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<String>,
     /// How often a quiet has ended while it fired.
     #[serde(default)]
     pub quiets_ended: u32,
@@ -65,6 +77,15 @@ pub struct Case {
     /// The groups and storms that it is told in, by sink.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub places: BTreeMap<String, Place>,
+}
+
+/// What happens where nobody takes it on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextEscalation {
+    /// When (wall clock).
+    pub at: Timestamp,
+    /// The sinks.
+    pub to: Vec<String>,
 }
 
 /// What one sink was told of the firing.
@@ -166,6 +187,10 @@ impl Case {
             ended_at: None,
             notification: None,
             waits: false,
+            waits_until: None,
+            repeats_at: None,
+            escalates: None,
+            digests: Vec::new(),
             quiets_ended: 0,
             quiet_ended_at: None,
             places: BTreeMap::new(),
