@@ -120,18 +120,8 @@ fn read_tracker(
     let first = read_sample(reader)?;
     let birth = Birth { base: reader.maybe_time()?, slice: reader.maybe_time()? };
     let steady_since = first.at;
-    let mut tracker = Tracker {
-        fingerprint,
-        roles,
-        metric,
-        target,
-        instance,
-        held,
-        first,
-        birth,
-        steady_since,
-        looked_at: None,
-    };
+    let mut tracker =
+        Tracker { fingerprint, roles, metric, target, instance, held, first, birth, steady_since, looked_at: None };
     tracker.find_steady(gap);
     Ok(tracker)
 }

@@ -228,7 +228,8 @@ impl Registry {
     /// The numbers of the targets that a source calls so: without `job` and `instance`, all that have neither.
     pub(crate) fn targets_called<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = u32> + 'a {
         let named = if labels.is_empty() { None } else { self.known_target(labels) };
-        let unnamed = (0_u32..).zip(&self.targets).filter(|(_, target)| labels.is_empty() && is_unnamed(&target.labels));
+        let unnamed =
+            (0_u32..).zip(&self.targets).filter(|(_, target)| labels.is_empty() && is_unnamed(&target.labels));
         named.into_iter().chain(unnamed.map(|(number, _)| number))
     }
 
