@@ -277,6 +277,12 @@ impl Notification {
         format!("{instance}/{}", self.episode)
     }
 
+    /// Whether it only tells that somebody took the alert on.
+    #[must_use]
+    pub fn tells_ack(&self) -> bool {
+        self.occasion == Occasion::Acknowledged && self.state != AlertState::Resolved
+    }
+
     /// As it is told where there is no map of severities: its label `severity` added (`page`, `ticket`, `notice`), but not
     /// to an alert of another tool's file.
     #[must_use]

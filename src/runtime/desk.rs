@@ -180,7 +180,10 @@ impl Core {
         let mut desk = self.counter.desk.lock().await;
         let fires = desk.case(alert_id).is_some() || self.fires(alert_id).await?;
         match desk.ack(alert_id, &ack, fires) {
-            Ok(before) => self.write_act(&mut desk, before, commit).await,
+            Ok(before) => {
+                desk.tell_ack(&before, &ack, &self.config());
+                self.write_act(&mut desk, before, commit).await
+            }
             Err(NotDone::Ended) => Err(ended(alert_id)),
             // A drill that is over has a record and no alert.
             Err(NotDone::Unknown) => match self.store.record(RecordKind::Case, alert_id).await? {
