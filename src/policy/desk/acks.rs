@@ -9,7 +9,7 @@ use crate::config::meant::{Config, SinkConfig};
 use crate::policy::act::Ack;
 use crate::policy::desk::case::Case;
 use crate::policy::desk::digest::Digest;
-use crate::policy::desk::{Before, Desk};
+use crate::policy::desk::{Before, Desk, Errand, NotDone};
 use crate::policy::notification::{Notification, Occasion};
 
 impl Desk {
@@ -34,6 +34,27 @@ impl Desk {
         for (notification, sinks) in told {
             self.tell(notification, sinks);
         }
+    }
+
+    /// Nobody works on an alert any more, or on all alerts of a digest: from now on it is repeated and escalated again, at
+    /// once where that is overdue.
+    ///
+    /// # Errors
+    /// Where it is not known, or nothing of it that fires was taken on.
+    pub fn unack(&mut self, alert_id: &str) -> Result<Before, NotDone> {
+        let alone = self.cases.contains_key(alert_id);
+        let wanted = if alone { BTreeSet::from([alert_id.to_owned()]) } else { self.members_of(alert_id) };
+        if wanted.is_empty() {
+            return Err(NotDone::Unknown);
+        }
+        let mut before = Vec::new();
+        for alert in wanted {
+            if self.cases.get(&alert).is_some_and(|case| case.ended_at.is_none() && case.acked.is_some()) {
+                before.push(self.change(&alert, |case| case.acked = None));
+                self.send(Errand::Case(alert), Some(self.now));
+            }
+        }
+        if before.is_empty() { Err(NotDone::Ended) } else { Ok(before) }
     }
 
     /// What is told of a digest whose last alerts were taken on just now.
@@ -78,6 +99,7 @@ mod tests {
     use crate::config::meant::{Route, SinkConfig};
     use crate::config::sinks::teams::Teams;
     use crate::policy::act::Ack;
+    use crate::policy::desk::NotDone;
     use crate::policy::desk::kit::{Life, after, at, by, firing, seconds, to};
 
     /// `a` and `b` hear it, `c` and `d` do not.
@@ -114,7 +136,7 @@ mod tests {
         take_on(&mut life, "x", 70);
         assert_eq!(life.news(), "", "the first one counts");
         life.end("x", 700);
-        assert_eq!(life.news(), "a:x/2 c:x/2 am:x/2");
+        assert_eq!(life.news(), "a:x/2 am:x/2 c:x/2");
         life.fire("y", 1_000);
         assert_eq!(life.news_until(1_601), "a:y/1 c:y/1 am:y/1 b:y/1");
         take_on(&mut life, "y", 1_700);
@@ -139,6 +161,28 @@ mod tests {
         assert_eq!(life.news_until(101), "a:2[w x y z] c:2[w x y z]".replace("w x y z", "x y z w"));
         take_on(&mut life, "w", 110);
         assert_eq!(life.news(), "a:2/a4[x y z w]");
+    }
+
+    #[test]
+    fn what_nobody_works_on_any_more_is_repeated_and_escalated_again() {
+        let route = Route { repeat: Some(seconds(900)), escalate: vec![after(600, &["b"])], ..to(&["a"]) };
+        let mut life = life(vec![route]);
+        life.fire("x", 0);
+        take_on(&mut life, "x", 60);
+        assert_eq!(life.news_until(1_000), "a:x/1 a:x/1/a1");
+        life.with(1_000, |desk, _, _| {
+            assert_eq!(desk.unack("nobody"), Err(NotDone::Unknown));
+            let before = desk.unack("x").unwrap();
+            assert_eq!(desk.unack("x"), Err(NotDone::Ended), "nobody has it");
+            desk.undo(before);
+            desk.unack("x").unwrap();
+        });
+        let mut told: Vec<String> = life.news_until(1_001).split(' ').map(str::to_owned).collect();
+        told.sort();
+        assert_eq!(told, ["a:x/1/r1", "b:x/1"], "both are overdue");
+        assert_eq!(life.case("x")["acked"], serde_json::Value::Null);
+        take_on(&mut life, "x", 1_100);
+        assert_eq!(life.news(), "a:x/1/a2 b:x/1/a2", "under an id of its own");
     }
 
     #[test]
