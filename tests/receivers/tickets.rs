@@ -280,11 +280,13 @@ async fn nobody_acts_by_a_link_that_many_may_read<R: Tracker>(make: &impl Fn() -
     let (body, comment) =
         server.with(|tracker| (tracker.tickets()[0].body.clone(), tracker.tickets()[0].comments[0].clone()));
     for said in [body, comment] {
-        assert!(!said.contains("slo.example/a/"), "{said}");
+        assert!(!said.contains("slo.example/a/") && !said.contains("mute"), "{said}");
+        assert!(said.contains("runbook") && said.contains("why") && said.contains("alert"), "{said}");
         for link in
             ["https://wiki.example/checkout", "https://slo.example/slo/", "https://slo.example/alerts/checkout/"]
         {
-            assert_eq!(said.matches(link).count(), 1, "{link} once: {said}");
+// Some show names only; the golden files have the addresses.
+            assert!(said.matches(link).count() <= 1, "{link} twice: {said}");
         }
     }
 }
