@@ -140,4 +140,6 @@ pub struct Acted {
     pub id: String,
     /// In one sentence.
     pub message: String,
+    /// All was so already: nothing was written.
+    pub unchanged: bool,
 }

@@ -68,6 +68,9 @@ slos:
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let Some(config) = &set.config else { return };
+    if !set.is_config_sound(&["routes", "owners", "sinks", "fallback"]) {
+        return;
+    }
     let mut live = set.slos.iter().filter(|slo| slo.slo.alerting.mode == Mode::Live);
     if !live.any(|slo| slo.severities().into_iter().any(|severity| severity == AlertSeverity::Page)) {
         return;

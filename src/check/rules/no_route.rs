@@ -72,6 +72,10 @@ slos:
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let Some(config) = &set.config else { return };
+    // What a route or an owner with a mistake was meant to take is not known.
+    if !set.is_config_sound(&["routes", "owners"]) {
+        return;
+    }
     let before = found.len();
     let mut unheard: BTreeMap<AlertSeverity, Vec<SloId>> = BTreeMap::new();
     let live: Vec<&Slo> = set.slos.iter().map(|slo| slo.slo).filter(|slo| slo.alerting.mode == Mode::Live).collect();
