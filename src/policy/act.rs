@@ -142,4 +142,6 @@ pub struct Acted {
     pub message: String,
     /// All was so already: nothing was written.
     pub unchanged: bool,
+    /// It was done, and is probably not what was meant: why.
+    pub hint: Option<String>,
 }

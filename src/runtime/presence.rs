@@ -113,7 +113,7 @@ mod tests {
         };
         let ours = "run: {type: exec, command: [./page.sh, page]}";
         let lines = found(ours);
-        assert!(lines.len() == 1 && lines[0].contains(":2:39: warning[SLO079]"), "{lines:?}");
+        assert!(lines.len() == 1 && lines[0].contains(":2:37: warning[SLO079]"), "{lines:?}");
         assert!(lines[0].contains("is not there"), "{lines:?}");
         fs::write(&program, "#!/bin/sh\n").unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o644)).unwrap();

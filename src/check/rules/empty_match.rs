@@ -12,6 +12,7 @@ use crate::policy::subject::{SEVERITY_LABEL, SOURCE_SERVICE, Subject};
 use crate::spec::meant::Slo;
 use crate::spec::policy::AlertSeverity;
 use crate::spec::selector::{Matcher, Operation};
+use crate::units::Labels;
 
 /// A route asks for what no loaded SLO has.
 pub const RULE: Rule = Rule {
@@ -26,7 +27,7 @@ of groups and of `server.external_labels`, with `slo_service`, `slo_name`, `slo_
 Where only some of the files are checked, nothing is said.",
     failing: Some(Failing {
         line: 5,
-        column: 22,
+        column: 23,
         text: r#"version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
@@ -99,16 +100,15 @@ struct Being {
 impl Being {
     fn of(slo: &Slo, severities: Vec<AlertSeverity>, config: &ConfigAt<'_>) -> Self {
         let subject = Subject::of(slo, &config.config.server.external_labels);
-        let mut open: BTreeSet<String> = slo.by.iter().cloned().chain(own()).collect();
-        if let Some(foreign) = &slo.alerting.foreign {
-            open.extend(foreign.alerts.iter().flat_map(|alert| alert.labels.keys().cloned()));
-        }
+        let labels = subject.shared_labels(&Labels::default());
+        let open = subject.label_names(&slo.by).into_iter();
+        let open = open.filter(|name| slo.by.contains(name) || !labels.contains_key(name)).collect();
         Self {
             service: slo.id.service.clone(),
             id: slo.id.to_string(),
             owner: slo.owner.clone(),
             severities,
-            labels: subject.shared_labels(&crate::units::Labels::default()),
+            labels,
             open,
         }
     }
@@ -120,8 +120,8 @@ impl Being {
             id: subject.id.to_string(),
             owner: None,
             severities: vec![severity],
-            labels: subject.shared_labels(&crate::units::Labels::default()),
-            open: own().collect(),
+            labels: subject.shared_labels(&Labels::default()),
+            open: BTreeSet::from(["alertname".to_owned(), SEVERITY_LABEL.to_owned()]),
         }
     }
 
@@ -142,11 +142,6 @@ impl Being {
             && route.slo.as_ref().is_none_or(|pattern| self.is_called(pattern))
             && route.labels.iter().all(|matcher| self.may_have(matcher))
     }
-}
-
-/// Labels that an alert has of its own.
-fn own() -> impl Iterator<Item = String> {
-    ["alertname", SEVERITY_LABEL].into_iter().map(str::to_owned)
 }
 
 /// All that alerts.
@@ -234,8 +229,8 @@ mod tests {
     use crate::yaml::SourceText;
 
     const SLO: &str = "---\nversion: slo/v1\nservice: shop\nowner: web\nlabels: {team: web}\n\
-        links: {runbook: https://wiki.example/shop}\nslos:\n  - name: availability\n    objective: 99.9%\n    \
-        sli: {events: {bad: 'r_total{code=~\"5..\"}', total: r_total}, by: [region]}\n";
+        links: {runbook: https://wiki.example/shop}\nslos:\n  - name: availability\n    objective: 99.9%\n    by: [region]\n    \
+        sli: {events: {bad: 'r_total{code=~\"5..\"}', total: r_total}}\n";
 
     fn found(wanted: &str) -> Vec<String> {
         let config = "version: config/v1\nsinks: {am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}\n\

@@ -14,7 +14,7 @@ told at once by the route itself, or by an earlier escalation, so nothing happen
 Name somebody else in `escalate`, or leave these out of `to`. To tell the same sinks again, use `repeat`.",
     failing: Some(Failing {
         line: 4,
-        column: 65,
+        column: 67,
         text: r#"version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo}, out: {type: stdout}}

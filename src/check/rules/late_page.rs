@@ -18,7 +18,7 @@ joins a group that was told already. This route takes pages, and a page that wai
 Give pages a route of their own with short times (30 s and 5 min are the defaults), and tickets the long ones.",
     failing: Some(Failing {
         line: 4,
-        column: 62,
+        column: 64,
         text: r#"version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {out: {type: stdout}}

@@ -49,6 +49,7 @@ sinks:
   chat: {type: slack, token: {env: SLACK_TOKEN}, channel: "#web"}
 routes: [{match: {}, to: [hook]}]
 fallback: [chat]
+server: {external_url: https://slo.example}
 ---
 version: slo/v1
 service: shop

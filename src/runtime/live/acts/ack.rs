@@ -31,7 +31,7 @@ pub(super) async fn prepare(
     };
     if let Some(first) = first {
         let message = format!("`{}` acknowledged it already, at {}: that stands", first.by, first.at);
-        let acted = Acted { id: alert.to_owned(), message, unchanged: true };
+        let acted = Acted { id: alert.to_owned(), message, unchanged: true, hint: None };
         return Ok(Prepared { acted, ..Prepared::default() });
     }
     let ack = Ack { by: by.name.clone(), at: now, note: note.map(str::to_owned) };

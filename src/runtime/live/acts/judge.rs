@@ -25,7 +25,7 @@ pub(super) async fn prepare(
     let case = ack::case(live, alert).await?;
     if case.as_ref().is_some_and(|case| case.verdict == Some(verdict) && case.verdict_by.as_deref() == Some(&by.name)) {
         let message = format!("`{}` judged it `{}` already", by.name, verdict.name());
-        let acted = Acted { id: found.id, message, unchanged: true };
+        let acted = Acted { id: found.id, message, unchanged: true, hint: None };
         return Ok(Prepared { acted, ..Prepared::default() });
     }
     let message = match case.and_then(|case| case.verdict) {

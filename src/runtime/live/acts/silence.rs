@@ -29,7 +29,8 @@ pub(super) async fn add(live: &Live, draft: &SilenceDraft, by: &Actor, now: Time
         SilenceState::Pending => format!("silenced from {} {until}", silence.starts_at),
         SilenceState::Active | SilenceState::Expired => format!("silenced {until}"),
     };
-    let acted = Acted { id: silence.id.clone(), message, ..Acted::default() };
+    let hint = live.label_that_nothing_has(&silence.matchers);
+    let acted = Acted { id: silence.id.clone(), message, hint, ..Acted::default() };
     Ok(prepared(live, [silence].into_iter().chain(ended).collect(), acted))
 }
 
