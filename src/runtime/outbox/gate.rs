@@ -71,6 +71,8 @@ pub struct Gate {
     told_until: Option<Timestamp>,
     /// In a row.
     failures: u32,
+    /// The newest of them.
+    failure: Option<LastOutcome>,
     broken: Option<Broken>,
     next_free: Option<Timestamp>,
     /// Sinks with a page that waits for its turn, and since when.
@@ -144,6 +146,7 @@ impl Gate {
         match end.verdict {
             DeliveryVerdict::Done => {
                 self.failures = 0;
+                self.failure = None;
                 self.broken = None;
             }
             // It answers, and says nothing of others: the next one is the probe.
@@ -220,6 +223,10 @@ pub struct SinkGate {
     pub failures: u32,
     /// What its last try came to, since start.
     pub last: Option<LastOutcome>,
+    /// The newest of [`Self::failures`], at whichever sink of the destination.
+    pub failure: Option<LastOutcome>,
+    /// What a person has to mend, as the last try said it, and when (wall clock).
+    pub alarm: Option<(Timestamp, String)>,
 }
 
 /// What the last try at a sink came to.
@@ -246,6 +253,8 @@ struct Held {
     gates: BTreeMap<String, Gate>,
     /// By sink: the name of its gate, and its last outcome.
     sinks: BTreeMap<String, (String, Option<LastOutcome>)>,
+    /// By sink: what a person has to mend.
+    alarms: BTreeMap<String, (Timestamp, String)>,
 }
 
 impl Gates {
@@ -270,7 +279,8 @@ impl Gates {
             known.insert(name.clone(), (gate, last));
         }
         held.sinks = known;
-        let Held { gates, sinks } = &mut *held;
+        let Held { gates, sinks, alarms } = &mut *held;
+        alarms.retain(|name, _| sinks.contains_key(name));
         gates.retain(|name, _| sinks.values().any(|(gate, _)| gate == name));
         gates.values_mut().for_each(Gate::reloaded);
         drop(held);
@@ -288,10 +298,27 @@ impl Gates {
     pub fn ended(&self, sink: &str, end: &End, message: &str) {
         let last = LastOutcome { at: end.now, outcome: end.verdict.name().to_owned(), message: message.to_owned() };
         if let Some((_, kept)) = self.held().sinks.get_mut(sink) {
-            *kept = Some(last);
+            *kept = Some(last.clone());
         }
-        if self.of(sink, |gate| gate.ended(end)) {
+        let moved = self.of(sink, |gate| {
+            let before = gate.failures;
+            let moved = gate.ended(end);
+            if gate.failures > before {
+                gate.failure = Some(last);
+            }
+            moved
+        });
+        if moved {
             self.moved.notify_waiters();
+        }
+    }
+
+    /// What a person has to mend at a sink, as its last try said it; `None`: nothing any more.
+    pub fn alarmed(&self, sink: &str, alarm: Option<(Timestamp, String)>) {
+        let mut held = self.held();
+        match alarm {
+            Some(alarm) => drop(held.alarms.insert(sink.to_owned(), alarm)),
+            None => drop(held.alarms.remove(sink)),
         }
     }
 
@@ -302,7 +329,14 @@ impl Gates {
         let open = Gate::default();
         let view = |(name, (gate, last)): (&String, &(String, Option<LastOutcome>))| {
             let gate = held.gates.get(gate).unwrap_or(&open);
-            SinkGate { name: name.clone(), gate: gate.view(now), failures: gate.failures, last: last.clone() }
+            SinkGate {
+                name: name.clone(),
+                gate: gate.view(now),
+                failures: gate.failures,
+                last: last.clone(),
+                failure: gate.failure.clone(),
+                alarm: held.alarms.get(name).cloned(),
+            }
         };
         held.sinks.iter().map(view).collect()
     }
