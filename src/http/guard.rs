@@ -15,8 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 
-use crate::http::app::{App, Reach};
 use crate::config::access::Role;
+use crate::http::app::{App, Reach};
 use crate::http::caller::LetIn;
 use crate::http::error::ApiError;
 use crate::http::needs::{Needs, needs};

@@ -27,7 +27,11 @@ pub fn bundle(bundle: &Bundle) -> String {
         format!("- state: {drill}{}{}", alert.state, if alert.frozen { ", frozen" } else { "" }),
     ];
     let mut facts = facts(bundle);
-    let told = if alert.fired_at.is_some() { alert.telling.lines(alert.state == "firing", bundle.made_at) } else { Vec::new() };
+    let told = if alert.fired_at.is_some() {
+        alert.telling.lines(alert.state == "firing", bundle.made_at)
+    } else {
+        Vec::new()
+    };
     facts.extend(told.into_iter().map(|(name, line)| (name.to_owned(), line)));
     facts.extend(bundle.around());
     facts.push(("id".to_owned(), alert.id.clone()));

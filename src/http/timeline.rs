@@ -3,6 +3,7 @@
 //! Changes of state are at slice ends (data time), everything else on the wall clock; among equals the change comes first,
 //! since it is why the rest happened.
 
+use crate::http::dashboard::format::moment;
 use crate::http::dashboard::layout::words;
 use crate::http::dto::alert::Alert;
 use crate::http::dto::audit::Audited;
@@ -31,13 +32,19 @@ pub fn of(alert: &Alert, case: &Case, audit: &[Audited]) -> Vec<Happened> {
         all.push(happened(step.at, words(&step.to).1.to_owned(), &step.reason));
     }
     for delivery in alert.deliveries.iter().rev() {
-        for attempt in &delivery.attempts {
+        // The same answer again and again is one thing that happened.
+        for tries in delivery.attempts.chunk_by(|a, b| (&a.outcome, &a.message) == (&b.outcome, &b.message)) {
+            let ([attempt, ..], Some(last)) = (tries, tries.last()) else { continue };
             let what = match attempt.outcome.as_str() {
                 "done" => format!("{} {}", delivery.sink, what_was_told(delivery)),
                 _ if attempt.message == UNDER_WAY => format!("{} is being told", delivery.sink),
                 outcome => format!("{} not told: {outcome}", delivery.sink),
             };
-            all.push(happened(attempt.at, what, &attempt.message));
+            let detail = match tries.len() {
+                1 => attempt.message.clone(),
+                count => format!("{} ({count} tries, the last {})", attempt.message, moment(last.at)),
+            };
+            all.push(happened(attempt.at, what, &detail));
         }
     }
     if let Some(at) = case.escalated_at {

@@ -97,7 +97,10 @@ async fn what_a_digest_told_is_told_of_each_alert_in_it() {
     let alert = server.get(&format!("/api/v1/alerts/{}", encoded(SOURCE))).await.json();
     assert_eq!(alert["deliveries"].as_array().unwrap().len(), 1, "not of a message that does not name it: {alert}");
     let row = &alert["deliveries"][0];
-    assert_eq!((&row["alert_id"], &row["tells"], &row["members"]), (&json!(DIGEST), &json!("firing"), &json!([SOURCE])));
+    assert_eq!(
+        (&row["alert_id"], &row["tells"], &row["members"]),
+        (&json!(DIGEST), &json!("firing"), &json!([SOURCE]))
+    );
     everywhere(&server, SOURCE, &["slack in a digest; last 02:55:16 UTC (5 min ago)"]).await;
     let page = server.get(&format!("/alerts/{}", encoded(SOURCE))).await.text;
     assert!(page.contains("slack told in a digest") && page.contains(", in a digest</span>"), "{page}");
@@ -110,9 +113,16 @@ async fn an_alert_of_which_nobody_heard_says_why_and_until_when() {
     everywhere(&server, SOURCE, &["nobody yet, because it runs in shadow, or no route leads to a sink"]).await;
     let nine = "2026-11-21T09:00:00Z";
     case(&server, SOURCE, &json!({"waits": true, "waits_until": nine}));
-    assert_eq!(telling(&server, SOURCE).await["waits"], json!({"kind": "hours", "name": "", "reason": "", "until": nine}));
+    assert_eq!(
+        telling(&server, SOURCE).await["waits"],
+        json!({"kind": "hours", "name": "", "reason": "", "until": nine})
+    );
     everywhere(&server, SOURCE, &["nobody yet, because it waits for working hours until 09:00:00 UTC (in 5 h)"]).await;
-    case(&server, SOURCE, &json!({"waits": true, "waits_until": nine, "places": {"a": {"group": "g", "listed": false}}}));
+    case(
+        &server,
+        SOURCE,
+        &json!({"waits": true, "waits_until": nine, "places": {"a": {"group": "g", "listed": false}}}),
+    );
     everywhere(&server, SOURCE, &["it waits for others of its group until 09:00:00 UTC (in 5 h)"]).await;
     let quiet = json!({"kind": "silence", "name": "s1", "reason": "upgrade", "until": "2026-11-22T04:00:00Z"});
     case(&server, SOURCE, &json!({"waits": true, "quiet": quiet}));
@@ -124,12 +134,16 @@ async fn a_sink_that_waits_says_until_when_and_why() {
     let server = Server::start().await;
     *server.fake.sinks.lock().unwrap() = vec![sink("hook", GateView::Waiting(time("2026-11-21T03:02:20Z")))];
     let told = telling(&server, PAGE).await;
-    let states: Vec<(&str, &str)> = told["sinks"].as_array().unwrap().iter().map(|sink| {
-        (sink["sink"].as_str().unwrap(), sink["state"].as_str().unwrap())
-    }).collect();
+    let states: Vec<(&str, &str)> = told["sinks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|sink| (sink["sink"].as_str().unwrap(), sink["state"].as_str().unwrap()))
+        .collect();
     assert_eq!(states, [("hook", "waits"), ("oncall", "told")]);
     assert_eq!(told["sinks"][0]["waits_until"], "2026-11-21T03:02:20Z", "of the gate, not of the row");
-    everywhere(&server, PAGE, &["sink hook waits until 03:02:20 UTC (in 2 min): 503: come back later", "oncall; last"]).await;
+    everywhere(&server, PAGE, &["sink hook waits until 03:02:20 UTC (in 2 min): 503: come back later", "oncall; last"])
+        .await;
     let past = telling(&server, PAST).await;
     assert_eq!((&past["told"], &past["sinks"][0]["state"]), (&json!(false), &json!("failed")));
     everywhere(&server, PAST, &["mail: 400: no such routing key"]).await;
@@ -166,16 +180,31 @@ async fn why_a_message_was_sent_again_is_said() {
         row.id = format!("{}{sequence}", row.id);
         row
     };
-    let occasions = [Occasion::Repeat, Occasion::Escalation, Occasion::QuietEnded, Occasion::Acknowledged, Occasion::InPlace];
+    let occasions =
+        [Occasion::Repeat, Occasion::Escalation, Occasion::QuietEnded, Occasion::Acknowledged, Occasion::InPlace];
     *server.fake.more_deliveries.lock().unwrap() =
         occasions.into_iter().zip(10..).map(|(occasion, sequence)| of(occasion, sequence)).collect();
     assert_eq!(telling(&server, PAGE).await["sinks"][1]["count"], 5, "an acknowledgement is no telling of it");
     let page = server.get(&format!("/alerts/{}", encoded(PAGE))).await.text;
-    for words in ["told again", "told, escalated", "told, no longer quiet", "told that it is acknowledged", "told in place"] {
+    for words in
+        ["told again", "told, escalated", "told, no longer quiet", "told that it is acknowledged", "told in place"]
+    {
         assert!(page.contains(&format!("oncall {words}")), "{words}: {page}");
     }
     let listed = slo(&server.address, &["deliveries", "--sink", "oncall"]).await;
     assert!(listed.out.contains("Firing, quiet ended") && listed.out.contains("Acknowledged"), "{}", listed.out);
+}
+
+#[tokio::test]
+async fn the_same_answer_again_and_again_is_one_line() {
+    let server = Server::start().await;
+    let mut row = delivery(&paging(), "bad", DeliveryState::Pending, 10);
+    let retry = |at: &str| Attempt { at: time(at), ..row.attempts[0].clone() };
+    row.attempts = vec![retry("2026-11-21T02:55:16Z"), retry("2026-11-21T02:56:16Z"), retry("2026-11-21T02:58:16Z")];
+    *server.fake.more_deliveries.lock().unwrap() = vec![row];
+    let page = server.get(&format!("/alerts/{}", encoded(PAGE))).await.text;
+    assert_eq!(page.matches("bad not told").count(), 1, "{page}");
+    assert!(page.contains("503: come back later (3 tries, the last 2026-11-21 02:58:16 UTC)"), "{page}");
 }
 
 #[tokio::test]
@@ -240,7 +269,7 @@ async fn the_page_of_health_says_what_keeps_each_sink_and_has_a_button_for_what_
     let page = server.get("/health").await.text;
     for words in [
         "until 03:02:20 UTC (in 2 min)",
-        "<td data-name=\"Failures in a row\">3</td>",
+        "<td data-name=\"Failures\">3</td>",
         "status 503 &lt;b&gt;busy",
         "60 min ago",
         "oldest 5 min ago",
@@ -273,7 +302,9 @@ async fn home_and_status_say_that_messages_wait() {
     assert!(page.contains("1 message given up within the last day") && !page.contains("sink hook"), "{page}");
     *server.fake.sinks.lock().unwrap() = vec![sink("hook", GateView::Waiting(time("2026-11-21T03:02:20Z")))];
     let page = server.get("/").await.text;
-    for words in ["sink hook waits until 03:02:20 UTC (in 2 min): status 503 &lt;b&gt;busy; 1 message waits", "href=\"/health\""] {
+    for words in
+        ["sink hook waits until 03:02:20 UTC (in 2 min): status 503 &lt;b&gt;busy; 1 message waits", "href=\"/health\""]
+    {
         assert!(page.contains(words), "{words}: {page}");
     }
     let status = slo(&server.address, &["status"]).await;
@@ -312,7 +343,11 @@ async fn deliveries_and_the_audit_have_verbs() {
 
     let said = slo(&server.address, &["audit"]).await;
     assert_eq!((said.code, said.err.as_str()), (0, "2 entries\n"));
-    assert!(said.out.contains("kim (cli)") && said.out.contains(" link ") && !said.out.contains("link (link)"), "{}", said.out);
+    assert!(
+        said.out.contains("kim (cli)") && said.out.contains(" link ") && !said.out.contains("link (link)"),
+        "{}",
+        said.out
+    );
     let kim = slo(&server.address, &["audit", "--actor", "kim"]).await;
     assert!(kim.out.contains("kim") && kim.err == "1 entry\n", "{} {}", kim.out, kim.err);
     let json = slo(&server.address, &["audit", "--format", "json"]).await.out;

@@ -12,6 +12,7 @@ use maud::{Markup, html};
 use crate::config::access::Role;
 use crate::http::app::App;
 use crate::http::caller::Caller;
+use crate::http::dashboard::format::when;
 use crate::http::dashboard::forms;
 use crate::http::dashboard::layout::{Frame, encoded};
 use crate::http::error::ApiError;
@@ -69,8 +70,9 @@ async fn acted(app: &App, rest: &str, uri: &Uri, by: &Actor) -> Result<Response,
         }
         _ => return Err(nothing()),
     };
+    let until = if let Act::Silence(draft) = &act { Some(draft.ends_at) } else { None };
     let acted = app.act(act, by).await?;
-    let message = if what == "silence" { format!("Silenced for {MUTE}. {}", acted.message) } else { acted.message };
+    let message = until.map_or(acted.message, |until| silenced(until, app.service.now()));
     Ok(done(&frame, &message, &html! { a href=(frame.alert(id)) { "Back to the alert" } }))
 }
 
@@ -99,6 +101,11 @@ fn done(frame: &Frame, message: &str, back: &Markup) -> Response {
         section.card.problem { h1 { "Done" } p.notice-bar role="status" { (message) } p { (back) } }
     };
     frame.page("Done", "", &content)
+}
+
+/// What is said of a silence that was made.
+pub fn silenced(until: Timestamp, now: Timestamp) -> String {
+    format!("Silenced until {}. What still fires then is told once more.", when(now, until))
 }
 
 /// Nobody knows the labels of an alert that was not told.

@@ -74,8 +74,8 @@ fn audit(frame: &Frame, acts: &[Audited]) -> Markup {
                     th scope="col" { "Detail" }
                 } }
                 tbody { @for act in acts { tr {
-                    th scope="row" { (format::moment(act.at)) }
-                    td data-name="Who" { @if act.actor != act.via { (act.actor) " " } span.quiet { "by " (act.via) } }
+                    th.nobreak scope="row" { (format::moment(act.at)) }
+                    td.nobreak data-name="Who" { @if act.actor != act.via { (act.actor) " " } span.quiet { "by " (act.via) } }
                     td data-name="What" { (act.action) }
                     td data-name="To" { code { (act.object) } }
                     td data-name="Detail" { (act.detail) }

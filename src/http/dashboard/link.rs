@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use crate::http::api::alerts::case_of;
 use crate::http::app::App;
-use crate::http::dashboard::act::{nothing_told, silence_of};
+use crate::http::dashboard::act::{nothing_told, silence_of, silenced};
 use crate::http::dashboard::layout::{Frame, counted, mark, pill};
 use crate::http::dashboard::{format, forms, tiers};
 use crate::http::dto::alert::state_name;
@@ -92,7 +92,7 @@ async fn done(app: &App, token: &str, uri: &Uri, form: &Bytes) -> Result<Respons
             p.notice-bar role="status" {
                 @match link.action {
                     LinkAction::Ack => (acted.message),
-                    LinkAction::Mute => { "Muted for " (MUTE) ". " (acted.message) },
+                    LinkAction::Mute => (silenced(frame.now + MUTE, frame.now)),
                 }
             }
             @if let LinkAbout::Alert(alert, _) = &link.about {

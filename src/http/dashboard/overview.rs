@@ -52,8 +52,8 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
     };
     let later = cursor.is_some();
     let mut firing = find(app, &["firing"], &AlertFilter::default()).await?;
-    // What woke somebody first; what is held back under something else last. Newest first among equals.
-    firing.sort_by_key(|alert| (alert.held_back_by.is_some(), alert.severity));
+    // What woke somebody first, then drills; what is held back under something else last. Newest first among equals.
+    firing.sort_by_key(|alert| (alert.held_back_by.is_some(), alert.is_drill(), alert.severity));
     let mut cases = Vec::new();
     for alert in firing.iter().take(FIRING_SHOWN) {
         cases.push(case_of(app, &alert.id).await?);

@@ -38,13 +38,17 @@ fn row(frame: &Frame, sink: &SinkView) -> Markup {
             th.nobreak scope="row" { (sink.name) " " span.quiet { (sink.kind) } }
             td data-name="State" {
                 span class={ "pill " (class) } { (word) }
-                @if let GateView::Waiting(until) = sink.gate { div.quiet.small.nobreak { "until " (when(frame.now, until)) } }
+                @match sink.gate {
+                    GateView::Waiting(until) if until > frame.now => div.quiet.small.nobreak { "until " (when(frame.now, until)) },
+                    GateView::Waiting(_) => div.quiet.small { "for a message to try" },
+                    GateView::Open | GateView::Probing => {}
+                }
             }
             td data-name="Waiting" {
                 (sink.pending)
                 @if let Some(oldest) = sink.oldest { div.quiet.small.nobreak { "oldest " (format::ago(frame.now, frame.now - oldest)) } }
             }
-            td data-name="Failures in a row" { (sink.failures) }
+            td data-name="Failures" { (sink.failures) }
             td.nobreak data-name="Last success" { (sink.last_success_at.map_or_else(never, |at| format::ago(frame.now, at))) }
             td.answer data-name="Last try" {
                 @match &sink.last {

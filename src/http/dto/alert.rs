@@ -229,7 +229,8 @@ impl Alert {
 
 /// The slice end that an alert's figures are of.
 pub fn as_of(alert: &PolicyAlert) -> Option<Timestamp> {
-    let windows = |tier: &TierView| [&tier.over, &tier.confirm, &tier.resolve].into_iter().flatten().map(|w| w.to).max();
+    let windows =
+        |tier: &TierView| [&tier.over, &tier.confirm, &tier.resolve].into_iter().flatten().map(|w| w.to).max();
     alert.tiers.iter().filter_map(windows).max()
 }
 

@@ -130,7 +130,8 @@ impl Sink {
             return Some(format!("sink {name} waits until {}{because}{waiting}", when(now, until)));
         }
         if self.failures > 0 {
-            let times = if self.failures == 1 { "once".to_owned() } else { format!("{} times in a row", self.failures) };
+            let times =
+                if self.failures == 1 { "once".to_owned() } else { format!("{} times in a row", self.failures) };
             let last = self.last.as_ref().map_or_else(String::new, |last| format!(": {}", last.message));
             return Some(format!("sink {name} failed {times}{last}{waiting}"));
         }

@@ -79,8 +79,7 @@ impl Telling {
     /// Of an alert with its rows, newest first.
     #[must_use]
     pub fn of(alert: &Alert, case: &Case, rows: &[Row], sinks: &[SinkView]) -> Self {
-        let mut by_sink: BTreeMap<&str, Vec<&Row>> =
-            case.told.keys().map(|sink| (sink.as_str(), Vec::new())).collect();
+        let mut by_sink: BTreeMap<&str, Vec<&Row>> = case.told.keys().map(|sink| (sink.as_str(), Vec::new())).collect();
         for row in rows.iter().filter(|row| tells_firing(row, &alert.id)) {
             by_sink.entry(&row.sink).or_default().push(row);
         }
@@ -104,8 +103,7 @@ impl Telling {
         let named = |state: &'static str| self.sinks.iter().filter(move |sink| sink.state == state);
         let waiting: Vec<String> =
             self.sinks.iter().filter(|sink| sink.waiting).map(|sink| sink.waits_words(now)).collect();
-        let why: Vec<String> =
-            self.waits.iter().map(|waits| waits.words(now)).chain(waiting.iter().cloned()).collect();
+        let why: Vec<String> = self.waits.iter().map(|waits| waits.words(now)).chain(waiting.iter().cloned()).collect();
         let mut lines = Vec::new();
         match (self.told, fires) {
             (true, _) => {
@@ -180,7 +178,8 @@ impl SinkTelling {
 
     fn waits_words(&self, now: Timestamp) -> String {
         let until = self.waits_until.filter(|until| *until > now);
-        let what = until.map_or_else(|| "is being told".to_owned(), |until| format!("waits until {}", when(now, until)));
+        let what =
+            until.map_or_else(|| "is being told".to_owned(), |until| format!("waits until {}", when(now, until)));
         format!("sink {} {what}{}", self.sink, self.excerpt())
     }
 
@@ -197,9 +196,8 @@ impl SinkTelling {
 
 impl Waits {
     fn of(alert: &Alert, case: &Case, sinks: &[SinkTelling]) -> Option<Self> {
-        let waits = |kind: &str, until| {
-            Some(Self { kind: kind.to_owned(), name: String::new(), reason: String::new(), until })
-        };
+        let waits =
+            |kind: &str, until| Some(Self { kind: kind.to_owned(), name: String::new(), reason: String::new(), until });
         if let Some(above) = &alert.held_back_by {
             return waits("held_back", None).map(|waits| Self { name: above.clone(), ..waits });
         }
@@ -210,6 +208,7 @@ impl Waits {
         match case.waits_until.filter(|_| case.waits) {
             Some(until) if case.waits_for_group => waits("group", Some(until)),
             Some(until) => waits("hours", Some(until)),
+            None if case.waits && case.waits_for_group => waits("group", None),
             None if sinks.is_empty() => waits("nobody", None),
             None => None,
         }

@@ -389,6 +389,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_destination_failed_with_is_known_of_all_its_sinks_until_it_takes_something() {
+        let gates = Gates::default();
+        for sink in ["a", "b"] {
+            gates.held().sinks.insert(sink.to_owned(), ("destination d".to_owned(), None));
+        }
+        let ended = |verdict, said: &str| {
+            gates.ended("a", &End { verdict, next: None, shuts: false, now: at(0), jitter: 1.0 }, said);
+        };
+        let b = || gates.view(at(0)).into_iter().find(|stands| stands.name == "b").unwrap();
+        ended(DeliveryVerdict::Retry(None), "busy");
+        let failure = b().failure.map(|failure| (failure.outcome, failure.message));
+        assert_eq!((b().failures, b().last), (1, None));
+        assert_eq!(failure, Some(("retry".to_owned(), "busy".to_owned())));
+        gates.alarmed("b", Some((at(0), "mend me".to_owned())));
+        ended(DeliveryVerdict::Done, "ok");
+        assert_eq!((b().failures, b().failure), (0, None));
+        assert_eq!(b().alarm, Some((at(0), "mend me".to_owned())), "of the sink, not of its destination");
+        gates.alarmed("b", None);
+        assert_eq!(b().alarm, None);
+    }
+
+    #[test]
     fn probes_are_never_more_than_five_minutes_apart() {
         let mut gate = broken();
         let mut now = at(0);
