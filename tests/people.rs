@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test reads its own server")]
 
+#[path = "people/hooks.rs"]
+mod hooks;
 mod service;
 #[path = "service/shop.rs"]
 mod shop;
