@@ -241,12 +241,13 @@ impl Books {
             let id = act.answer.as_ref().map(|(_, _, body)| text(body, "id").to_owned());
             let expired =
                 self.acts.iter().filter(|other| matches!(&other.wish, Wish::Expire(of) if Some(of) == id.as_ref()));
+            let is_kept = || self.silences.iter().any(|silence| silence["created_by"] == act.name.as_str());
             if surely {
                 let asked = expired.map(|other| other.sent).min().unwrap_or(ends);
                 if let Some((after, known)) = &act.after {
                     found.push(((*after, ends.min(asked)), Some(&**known)));
                 }
-            } else {
+            } else if act.is_done() || is_kept() {
                 let done = expired.filter(|other| other.is_done()).filter_map(|other| Some(other.answer.as_ref()?.0));
                 found.push(((act.sent, ends.min(done.min().unwrap_or(ends))), None));
             }

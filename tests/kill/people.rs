@@ -92,6 +92,12 @@ impl People {
         serde_json::from_str(&answer.text().await.ok()?).ok()
     }
 
+    /// Whether the service has judged what there is.
+    pub async fn is_ready(&self) -> bool {
+        let answer = self.http.get(format!("{}/-/ready", self.base)).send().await;
+        answer.is_ok_and(|answer| answer.status().as_u16() == 200)
+    }
+
     pub async fn items(&self, path: &str) -> Option<Vec<Value>> {
         self.get(path).await?["items"].as_array().cloned()
     }
@@ -111,7 +117,10 @@ impl People {
     pub async fn act(self, mut dice: Dice) -> Vec<Act> {
         let mut acts: Vec<Act> = Vec::new();
         while !self.stop.load(Ordering::SeqCst) {
-            super::pause(dice.roll(500)).await;
+            super::pause(dice.roll(400)).await;
+            if !self.is_ready().await {
+                continue;
+            }
             let name = format!("p{}-", acts.len());
             let Some((wish, sent, answer)) = self.one(&name, &acts, &mut dice).await else { continue };
             let mut act = Act { name, wish, sent, answer, after: None };
@@ -153,7 +162,7 @@ impl People {
                 let path = format!("/api/v1/alerts/{}/ack", encoded(&id));
                 Some((Wish::Ack(id), sent, self.ask(post, &path, Some(by)).await))
             }
-            4..7 => {
+            4..6 => {
                 let (service, shards) = *pick(&SERVICES, dice)?;
                 let shard = (dice.roll(3) > 0).then(|| dice.roll(shards));
                 let sent = self.quick.now();
@@ -166,7 +175,7 @@ impl People {
                 let answer = self.ask(post, "/api/v1/silences", Some(body)).await;
                 Some((Wish::Silence { line: (service, shard), ends }, sent, answer))
             }
-            7..9 => {
+            6..9 => {
                 let made: Vec<&Act> =
                     acts.iter().filter(|act| act.is_done() && matches!(act.wish, Wish::Silence { .. })).collect();
                 let newest = &made[made.len().saturating_sub(4)..];

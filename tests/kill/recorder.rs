@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::world::Quick;
 use crate::{Dice, text};
@@ -57,11 +58,13 @@ pub struct Recorder {
     heard: Arc<Mutex<Vec<Heard>>>,
     dice: Arc<Mutex<Dice>>,
     quick: Quick,
+    /// Something came, and is not answered yet.
+    pub came: Arc<Notify>,
 }
 
 impl Recorder {
     pub async fn serve(port: u16, dice: Dice, quick: Quick) -> Self {
-        let recorder = Self { heard: Arc::default(), dice: Arc::new(Mutex::new(dice)), quick };
+        let recorder = Self { heard: Arc::default(), dice: Arc::new(Mutex::new(dice)), quick, came: Arc::default() };
         let router = axum::Router::new().route("/hook/{sink}", post(hear)).with_state(recorder.clone());
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -86,6 +89,7 @@ async fn hear(
     let key = headers["idempotency-key"].to_str().unwrap().to_owned();
     let body = serde_json::from_slice(&body).unwrap();
     recorder.heard.lock().unwrap().push(Heard { at: recorder.quick.now(), sink, body, key, accepted });
+    recorder.came.notify_waiters();
     super::pause(late).await;
     if accepted { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }
 }

@@ -32,7 +32,7 @@ use crate::service::{eventually, free_port, tail};
 /// What nobody may read anywhere.
 const CANARY: &str = "canary-of-the-kills";
 /// Scenes side by side.
-const SCENES: u64 = 2;
+const SCENES: u64 = 4;
 
 /// Waits for so many milliseconds of life.
 pub async fn pause(millis: u64) {
@@ -116,28 +116,37 @@ fn log(folder: &Path) -> String {
     tail(&fs::read_to_string(folder.join("log.txt")).unwrap_or_default())
 }
 
-/// One life, that ends at a random moment: soon after the start, when somebody asks for something, or any time.
+/// One life, that ends at a random moment: soon after the start, when somebody asks for something, when somebody is being
+/// told, or any time.
 async fn one_life(folder: &Path, people: &People, dice: &mut Dice) {
     people.life.fetch_add(1, Ordering::SeqCst);
     let mut life = Life(child::start(folder, people.quick));
-    if dice.roll(8) == 0 {
-        pause(dice.roll(700)).await;
-    } else {
-        ready(people, &mut life, folder).await;
-        let end = dice.roll(1_500);
-        if dice.roll(3) == 0 {
-            let _ = tokio::time::timeout(Duration::from_millis(1_500), people.asking.notified()).await;
-            pause(end % 12).await;
-        } else {
-            pause(end).await;
+    let end = dice.roll(1_500);
+    let at_most = Duration::from_secs(3);
+    match dice.roll(8) {
+        0 => pause(end / 2).await,
+        kind => {
+            ready(people, &mut life, folder).await;
+            match kind {
+                1..4 => pause(end).await,
+                4..6 => {
+                    let _ = tokio::time::timeout(at_most, people.asking.notified()).await;
+                    pause(end % 12).await;
+                }
+                _ => {
+                    let _ = tokio::time::timeout(at_most, people.recorder.came.notified()).await;
+                    pause(end % 60).await;
+                }
+            }
         }
     }
     assert!(life.0.try_wait().unwrap().is_none(), "it ended by itself: {}", log(folder));
 }
 
+/// Waits until it has judged once.
 async fn ready(people: &People, life: &mut Life, folder: &Path) {
     let until = Instant::now() + Duration::from_mins(1);
-    while people.get("/api/v1/sources").await.is_none() {
+    while !people.is_ready().await {
         assert!(life.0.try_wait().unwrap().is_none(), "it ended by itself: {}", log(folder));
         assert!(Instant::now() < until, "it does not answer: {}", log(folder));
         pause(20).await;
