@@ -47,6 +47,7 @@ pub fn templated_sink(config: &SinkConfig, values: &[(&str, &str)], template: Op
         external_labels: std::collections::BTreeMap::new(),
         compat: Compat::None,
         tokens: None,
+        link_secret: None,
     };
     sink::build(config, &Parts { name: "it", server: &server, secrets: &secrets, template }).unwrap()
 }
