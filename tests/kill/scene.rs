@@ -23,6 +23,7 @@ use std::time::Duration;
 use books::{Account, Books};
 use people::People;
 use recorder::Recorder;
+use slo::units::Timestamp;
 use tokio::time::Instant;
 use world::{Quick, Script};
 
@@ -51,7 +52,7 @@ fn write_files(folder: &Path, source: &str, port: u16, hook: u16) {
         "version: config/v1
 slice: 5s
 owners: {{web: {{contact: '#web'}}}}
-sources: {{app: {{type: prometheus, urls: ['{source}'], history: query, interval: 5s, gap: 20s, delay: 5s}}}}
+sources: {{app: {{type: prometheus, urls: ['{source}'], history: query, interval: 5s, gap: 20s, delay: 5s, alert: {{after: 12h}}}}}}
 sinks:
 {sinks}routes:
   - {{match: {{service: lone}}, to: [lone], repeat: 1m, escalate: {{after: 90s, to: [boss]}}}}
@@ -176,8 +177,9 @@ async fn play(number: u64, seed: u64, kills: u64) -> Account {
     pause(2_000).await;
     people.stop.store(true, Ordering::SeqCst);
     let (acts, seen) = (acting.await.unwrap(), watching.await.unwrap());
-    script.ended.store(quick.now() + world::SLICE, Ordering::SeqCst);
-    settled(&people).await;
+    let ended = quick.now() + world::SLICE;
+    script.ended.store(ended, Ordering::SeqCst);
+    settled(&people, ended + books::LAG).await;
     let list = async |path: &str| people.items(path).await.unwrap_or_else(|| panic!("{path}: {}", log(folder.path())));
     let books = Books {
         alerts: list("/api/v1/alerts?limit=5000").await,
@@ -202,10 +204,16 @@ async fn play(number: u64, seed: u64, kills: u64) -> Account {
     })
 }
 
-/// Waits until nothing fires and nothing is left to send, for four seconds: more than a minute there.
-async fn settled(people: &People) {
+/// Waits until all is judged up to `end`, and then until nothing fires and nothing is left to send, for four seconds: more
+/// than a minute there.
+async fn settled(people: &People, end: i64) {
     let since = Mutex::new(None);
-    eventually("quiet", 90, || async {
+    eventually("quiet", 240, || async {
+        let sources = people.items("/api/v1/sources").await.ok_or_else(|| "no answer".to_owned())?;
+        let watermark = sources[0]["watermark"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        if watermark.is_none_or(|at| at.millis() < end) {
+            return Err(format!("{sources:?}"));
+        }
         let firing = people.items("/api/v1/alerts?state=firing").await;
         let pending = people.items("/api/v1/deliveries?state=pending").await;
         let mut since = since.lock().unwrap();

@@ -96,16 +96,21 @@ impl Script {
         all.filter(|(from, _)| *from < ended).map(|(from, to)| (*from, (*to).min(ended))).collect()
     }
 
-    /// What both counters of a shard stand at, at the time of a sample.
-    fn counters(&self, line: Line, at: i64) -> (i64, i64) {
-        let samples = |before: i64| (before - self.first + SLICE - 1).div_euclid(SLICE).max(0);
-        let failing: i64 = self
-            .rounds_of(line)
-            .iter()
-            .map(|(from, to)| samples((*to).min(at + 1)) - samples((*from).min(at + 1)))
-            .sum();
-        let all = samples(at + 1);
-        (10 * all - 5 * failing, 5 * failing)
+    /// What a counter of a shard stands at, at every sample up to `to`.
+    fn counted(&self, line: Line, code: &str, to: i64) -> Vec<(i64, i64)> {
+        let rounds = self.rounds_of(line);
+        let (mut next, mut value) = (rounds.iter().peekable(), 0);
+        let at = self.times(self.first - 1, to).map(|at| {
+            while next.next_if(|(_, end)| *end <= at).is_some() {}
+            let fails = next.peek().is_some_and(|(begin, _)| *begin <= at);
+            value += match (fails, code) {
+                (false, "500") => 0,
+                (false, _) => 10,
+                (true, _) => 5,
+            };
+            (at, value)
+        });
+        at.collect()
     }
 
     /// Times of samples in `(from, to]`.
@@ -140,16 +145,12 @@ impl Script {
         found
     }
 
-    fn value(&self, line: Line, code: &str, at: i64) -> i64 {
-        let (good, bad) = self.counters(line, at);
-        if code == "200" { good } else { bad }
-    }
-
     /// An answer of `/api/v1/query`: raw samples.
     fn instant(&self, query: &str, at: i64) -> Value {
         let from = at - length(query);
         let series = Self::named(query).into_iter().map(|(labels, line, code)| {
-            let points: Vec<Value> = self.times(from, at).map(|at| point(at, self.value(line, code, at))).collect();
+            let counted = self.counted(line, code, at).into_iter().filter(|(at, _)| *at > from);
+            let points: Vec<Value> = counted.map(|(at, value)| point(at, value)).collect();
             json!({"metric": labels, "values": points})
         });
         matrix(series.filter(|series| series["values"] != json!([])).collect())
@@ -176,11 +177,12 @@ impl Script {
             if is_count {
                 labels.as_object_mut().unwrap().remove("__name__");
             }
+            let counted = self.counted(line, code, end);
             let at_step = |at: i64| {
-                let times: Vec<i64> = self.times(at - length, at).collect();
-                let last = *times.last()?;
-                let count = i64::try_from(times.len()).unwrap();
-                Some(point(at, if is_count { count } else { self.value(line, code, last) }))
+                let until = counted.partition_point(|(time, _)| *time <= at);
+                let since = counted.partition_point(|(time, _)| *time <= at - length);
+                let (_, last) = *counted[since..until].last()?;
+                Some(point(at, if is_count { i64::try_from(until - since).unwrap() } else { last }))
             };
             json!({"metric": labels, "values": steps().filter_map(at_step).collect::<Vec<_>>()})
         });
