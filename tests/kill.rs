@@ -5,11 +5,15 @@
 //! requests, answer some late and so are often left without having been heard. Then everything is left alone until it is
 //! quiet, and what was received is held against what the service says that it decided.
 //!
-//! `SLO_TEST_KILLS` says how many kills (200), `SLO_SEED` repeats a run's dice; both are printed.
+//! `scene` does it with groups, storms, silences and acknowledgements, on a clock that runs quickly.
+//!
+//! `SLO_TEST_KILLS` says how many kills, `SLO_SEED` repeats a run's dice; both are printed.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test may look at the time and the environment")]
 
 mod kit;
+#[path = "kill/scene.rs"]
+mod scene;
 mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +39,14 @@ const ERRORS: Duration = Duration::from_secs(8);
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// Seed and number of kills of this run, printed.
+fn chosen(kills: u64) -> (u64, u64) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let (seed, kills) = (setting("SLO_SEED", u64::from(now.subsec_nanos())), setting("SLO_TEST_KILLS", kills));
+    println!("SLO_SEED={seed} SLO_TEST_KILLS={kills}");
+    (seed, kills)
 }
 
 /// Dice that a seed repeats (xorshift).
@@ -370,9 +382,7 @@ fn none_is_lost(id: &str, alert: &Value, heard: &[Heard], reached: &BTreeSet<Str
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_no_page_is_lost_invented_or_told_under_two_ids() {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let (seed, kills) = (setting("SLO_SEED", u64::from(now.subsec_nanos())), setting("SLO_TEST_KILLS", 200));
-    println!("SLO_SEED={seed} SLO_TEST_KILLS={kills}");
+    let (seed, kills) = chosen(100);
     let fates = (0..SERVICES).map(|number| tokio::spawn(fate(number, seed, kills.div_ceil(SERVICES))));
     let mut all = Vec::new();
     for fate in fates.collect::<Vec<_>>() {

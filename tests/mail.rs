@@ -56,6 +56,7 @@ fn sink(config: &Config, bounds: (Duration, Duration), template: Option<&Templat
         external_labels: BTreeMap::new(),
         compat: Compat::None,
         tokens: None,
+        link_secret: None,
     };
     let secrets = Arc::new(Secrets::new(|name| (name == "PASSWORD").then(|| LOGIN.1.to_owned())));
     Email::new(config, &Parts { name: "mail", server: &server, secrets: &secrets, template }, bounds)

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test reads its own server")]
 
+#[path = "people/hooks.rs"]
+mod hooks;
 mod service;
 #[path = "service/shop.rs"]
 mod shop;
@@ -142,12 +144,7 @@ async fn a_page_is_taken_on_once_judged_closed_and_remembered() {
         .iter()
         .map(|entry| (entry["action"].as_str().unwrap(), entry["actor"].as_str().unwrap()))
         .collect();
-    let expected = [
-        ("ack", "anna"),
-        ("verdict", "carol"),
-        ("verdict", "bob"),
-        ("close", "dora"),
-    ];
+    let expected = [("ack", "anna"), ("verdict", "carol"), ("verdict", "bob"), ("close", "dora")];
     assert_eq!(acts, expected, "{bundle}");
     let (code, shown, talk) = slo(&shop, &["alerts", "show", &id]).await;
     assert_eq!(code, 0, "{talk}");

@@ -315,6 +315,7 @@ fn what_cannot_work_is_refused_at_start_and_names_the_sink() {
         external_labels: BTreeMap::new(),
         compat: Compat::None,
         tokens: None,
+        link_secret: None,
     };
     let secrets = secrets();
     let parts = Parts { name: "hook", server: &server, secrets: &secrets, template: None };

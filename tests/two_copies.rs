@@ -25,6 +25,9 @@ use tempfile::TempDir;
 const GOOD: &str = r#"requests_total{code="200"}"#;
 const BAD: &str = r#"requests_total{code="500"}"#;
 
+/// What both copies sign their links with.
+const LINK_SECRET: &str = "a secret of both copies";
+
 /// Both copies over one Prometheus, with the receivers.
 struct Pair {
     copies: [Slo; 2],
@@ -49,7 +52,7 @@ sinks:
   hook: {{type: webhook, url: 'http://127.0.0.1:{hook}/hook'}}
 routes: [{{match: {{}}, to: [am, hook]}}]
 storage: {{path: slo.db}}
-server: {{listen: '127.0.0.1:{port}', external_labels: {{cluster: eu1}}}}
+server: {{listen: '127.0.0.1:{port}', external_url: 'https://slo.example', link_secret: {{file: links}}, external_labels: {{cluster: eu1}}}}
 "
     );
     let rules = "version: policy/v1
@@ -66,7 +69,12 @@ slos:
     objective: 99%
     sli: {events: {bad: 'requests_total{job=\"checkout\",code=~\"5..\"}', total: 'requests_total{job=\"checkout\"}'}}
 ";
-    for (name, text) in [("slo.yaml", config.as_str()), ("rules/brisk.yaml", rules), ("slos/checkout.yaml", slos)] {
+    for (name, text) in [
+        ("slo.yaml", config.as_str()),
+        ("rules/brisk.yaml", rules),
+        ("slos/checkout.yaml", slos),
+        ("links", LINK_SECRET),
+    ] {
         let path = folder.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -131,6 +139,28 @@ impl Pair {
         wanted.map(|received| (text(&received.body["id"]), text(&received.body["alert_id"]))).collect()
     }
 
+    /// Every link to take a page on, whichever copy made it, is good at either copy.
+    async fn links_are_good_at_both(&self) {
+        let all = self.hook.all();
+        let pages = all.iter().filter(|received| received.body["state"] == "firing");
+        let paths: Vec<String> =
+            pages.map(|page| page.body["links"]["ack"].as_str().unwrap().replace("https://slo.example", "")).collect();
+        assert!(paths.len() >= 2, "one of each copy: {paths:?}");
+        for path in &paths {
+            for copy in &self.copies {
+                let (status, shown) = copy.get(path).await.unwrap();
+                assert!(status == 200 && shown.as_str().unwrap().contains("<button"), "{status} {shown}");
+            }
+        }
+        for (copy, path) in self.copies.iter().zip(paths.iter().rev()) {
+            let request = service::client().post(format!("http://{}{path}", copy.address)).body("by=anna");
+            let answer = request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), 200);
+            let alerts = copy.json("/api/v1/alerts?state=firing").await.unwrap();
+            assert_eq!(alerts["items"][0]["acked"]["by"], "anna", "{alerts}");
+        }
+    }
+
     /// How often Alertmanager told of the SLO in this state.
     fn told(&self, status: &str) -> usize {
         let of_slo = |body: &Value| {
@@ -175,6 +205,7 @@ async fn two_copies_tell_one_page_whichever_of_them_is_dead() {
     pair.breaks(true);
     let fired = one(&pair.heard("both page", "firing", "burn", 2).await);
     pair.until_told("Alertmanager pages", "firing", 1).await;
+    pair.links_are_good_at_both().await;
 
     // One dies while the page is out, and comes back: nothing is told again, nothing ends.
     pair.copies[0].kill();

@@ -361,6 +361,9 @@ pub struct Server {
     /// The file of tokens, one a line: `name role hash`. Without it everything is open on loopback, and writes are refused
     /// elsewhere.
     pub tokens: Option<PathBuf>,
+    /// What signed links are made with, for copies of the service that answer for each other; without it each store has a
+    /// key of its own.
+    pub link_secret: Option<SecretRef>,
 }
 
 /// Another tool's names on `/metrics/slos`.

@@ -67,6 +67,7 @@ impl Config {
                 external_labels: BTreeMap::new(),
                 compat: Compat::None,
                 tokens: None,
+                link_secret: None,
             },
             limits: LIMITS,
             sloth_period: windows::PERIOD,
@@ -238,6 +239,7 @@ fn read_server(reader: &mut Reader<'_>, root: NodeId, folder: &Path, server: &mu
     server.external_url = address(reader, node, "external_url", item.external_url.as_deref());
     server.external_labels = value::labels(reader, node, "external_labels");
     server.tokens = access::read_auth(reader, node, folder);
+    server.link_secret = secret(reader, node, "link_secret", folder);
 }
 
 fn read_limits(reader: &mut Reader<'_>, root: NodeId, limits: &mut Limits) {

@@ -257,7 +257,7 @@ pub(super) struct ServerItem {
 }
 
 impl Written for ServerItem {
-    const NESTED: &'static [&'static str] = &["external_labels", "auth"];
+    const NESTED: &'static [&'static str] = &["external_labels", "auth", "link_secret"];
     const NOT_BUILT: &'static [&'static str] = &["tls"];
 }
 

@@ -25,6 +25,7 @@ use crate::policy::subject::Subject;
 use crate::policy::template::Template;
 use crate::runtime::access::problems;
 use crate::runtime::files::{Gathered, Request};
+use crate::runtime::links::LinkKey;
 use crate::runtime::service::Refusal;
 use crate::secret::Secrets;
 use crate::sink::{self, Parts, Sink};
@@ -131,6 +132,7 @@ impl Launch {
             .collect();
         if !self.overrides.without_sinks {
             findings.extend(self.tokens(&config));
+            findings.extend(self.link_secret(&config));
         }
         let slos: Vec<SloPlan> =
             gathered.loaded.slos.iter().filter_map(|slo| self.compile(slo, &config, &mut findings)).collect();
@@ -176,6 +178,14 @@ impl Launch {
             Ok(text) => problems(text.expose_secret()).into_iter().map(finding).collect(),
             Err(error) => vec![finding(error.to_string())],
         }
+    }
+
+    /// What is wrong with the secret of links, where there is one that can be had.
+    fn link_secret(&self, config: &Config) -> Option<Diagnostic> {
+        let secret = self.secrets.present(config.server.link_secret.as_ref()?).ok()?;
+        let problem = LinkKey::shared(&secret).err()?;
+        let finding = Diagnostic::error(codes::BAD_ADDRESS, format!("`server.link_secret` {problem}"));
+        Some(finding.with_help("make one with `openssl rand -base64 32`, and give the same to every copy"))
     }
 
     fn compile(&self, slo: &Arc<Slo>, config: &Config, findings: &mut Vec<Diagnostic>) -> Option<SloPlan> {
@@ -331,7 +341,7 @@ fn secrets(config: &Config) -> Vec<&SecretRef> {
         None => None,
     });
     let sinks = config.sinks.values().flat_map(SinkConfig::secrets);
-    sources.chain(sinks).collect()
+    sources.chain(sinks).chain(&config.server.link_secret).collect()
 }
 
 /// Of everything that decides: equal digests, equal behaviour.

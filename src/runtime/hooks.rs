@@ -12,7 +12,10 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use crate::store::StoreError;
-use crate::units::Timestamp;
+use crate::units::{Length, Timestamp};
+
+/// How far a receiver's clock may be from ours.
+const CLOCKS_APART: Length = Length::from_minutes(5);
 
 /// A request of a receiver, as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +70,17 @@ pub struct HookAck {
     pub note: Option<String>,
     /// Nobody works on it any more there.
     pub taken_back: bool,
+    /// When, by the receiver's clock. What is told under one key again and again needs it: an old yes says nothing of what
+    /// began later.
+    pub at: Option<Timestamp>,
+}
+
+impl HookAck {
+    /// Whether it can be about what began then.
+    #[must_use]
+    pub fn can_be_about(&self, began: Timestamp) -> bool {
+        self.at.is_none_or(|at| at + CLOCKS_APART >= began)
+    }
 }
 
 /// Why a request of a receiver is not taken.

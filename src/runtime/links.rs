@@ -4,7 +4,7 @@
 //! saves. A token is 33 bytes in base64 for addresses: action, expiry (minutes), what the alert's id hashes to, and 16 bytes
 //! of an HMAC-SHA256 over the three. The alert is found by its hash among those that there are, after the signature was
 //! proved: 96 bits are enough, since only we sign. The key is made once and kept in the store, so that links survive a
-//! restart. Invariant: no token is ever logged, and looking at one changes nothing.
+//! restart; copies of the service with stores of their own make one of the same `server.link_secret`. Invariant: no token is ever logged, and looking at one changes nothing.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -13,15 +13,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::clock;
-use crate::config::meant::Config;
+use crate::config::meant::{Config, SecretRef};
 use crate::config::people::host_of;
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::notification::{Mark, Notification};
+use crate::secret::Secrets;
 use crate::store::{Commit, Record, RecordKind, Store, StoreError};
 use crate::units::{Labels, Length, Timestamp};
 
@@ -37,6 +39,8 @@ const KEY_RECORD: &str = "link-key";
 const KEY_VERSION: u32 = 1;
 /// Bytes of a key: as many as the hash has.
 const KEY_BYTES: usize = 32;
+/// Characters that a shared secret has at least.
+const LEAST_SECRET: usize = 20;
 /// Bytes of an alert's id in a token.
 const ALERT_BYTES: usize = 12;
 /// Bytes of the signature in a token.
@@ -130,6 +134,38 @@ impl LinkKey {
     #[must_use]
     pub const fn new(bytes: [u8; KEY_BYTES]) -> Self {
         Self(bytes)
+    }
+
+    /// The key that every copy makes of the same secret.
+    ///
+    /// # Errors
+    /// Where it is so short that it could be guessed: who has a link can try secrets on it.
+    pub fn shared(secret: &SecretString) -> Result<Self, String> {
+        let secret = secret.expose_secret().trim();
+        if secret.len() < LEAST_SECRET {
+            return Err(format!("is shorter than {LEAST_SECRET} characters"));
+        }
+        let mut hash = Sha256::new();
+        // What else may be made of the same secret is another key.
+        hash.update(b"slo links 1\0");
+        hash.update(secret.as_bytes());
+        Ok(Self(hash.finalize().into()))
+    }
+
+    /// The key of the secret, where one is configured, else that of the store.
+    ///
+    /// # Errors
+    /// Where the secret cannot be had, or as the store's.
+    pub async fn chosen(
+        secret: Option<&SecretRef>,
+        secrets: &Secrets,
+        store: &dyn Store,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let Some(secret) = secret else { return Self::of(store, now).await };
+        let shared = secrets.resolve(secret).map_err(|error| error.to_string()).and_then(|text| Self::shared(&text));
+        let doing = "making the key of links (`server.link_secret`)".to_owned();
+        shared.map_err(|problem| StoreError { doing, problem, locked: false })
     }
 
     /// The key of this store; makes one where there is none, and writes it before it is used.
@@ -438,6 +474,21 @@ mod tests {
         assert_ne!(first.0, [0; KEY_BYTES]);
         let other = LinkKey::of(&MemoryStore::new(), now).await.unwrap();
         assert_eq!(other.read_token(&token, now), Err(LinkError::Forged));
+    }
+
+    #[tokio::test]
+    async fn copies_with_one_secret_have_one_key_and_it_is_not_to_be_guessed() {
+        let now = at("2026-11-21T03:00:00Z");
+        let secrets = Secrets::new(|name| Some(format!("{name} of all the copies")));
+        let (ours, theirs) = (SecretRef::Env("LINKS".to_owned()), SecretRef::Env("OTHER".to_owned()));
+        let key = async |secret| LinkKey::chosen(secret, &secrets, &MemoryStore::new(), now).await.unwrap();
+        let token = key(Some(&ours)).await.token(ALERT, LinkAction::Ack, now + HOLDS);
+        assert_eq!(key(Some(&ours)).await.read_token(&token, now).unwrap().action, LinkAction::Ack);
+        for other in [Some(&theirs), None] {
+            assert_eq!(key(other).await.read_token(&token, now), Err(LinkError::Forged));
+        }
+        let short = LinkKey::shared(&SecretString::from("canary of 19 chars."));
+        assert_eq!(short.err().as_deref(), Some("is shorter than 20 characters"));
     }
 
     #[tokio::test]

@@ -114,7 +114,8 @@ impl Live {
             stored = Stored::read(store.as_ref()).await?;
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
-        match LinkKey::of(core.store.as_ref(), core.clock.now()).await {
+        let secret = blueprint.config.server.link_secret.as_ref();
+        match LinkKey::chosen(secret, &launch.secrets, core.store.as_ref(), core.clock.now()).await {
             Ok(key) => {
                 core.links.open(key, &external_url);
                 core.links.consider(&blueprint.config);

@@ -30,7 +30,13 @@ pub fn digest() -> DigestFound {
         acked: None,
     };
     let members = vec![member(crate::fake::PAGE), member("checkout/other/page/burn/2026-11-21T02:56:00Z/alert-1")];
-    DigestFound { alert_id: DIGEST.to_owned(), severity: AlertSeverity::Page, ended_at: None, members }
+    DigestFound {
+        alert_id: DIGEST.to_owned(),
+        severity: AlertSeverity::Page,
+        began_at: "2026-11-21T02:55:00Z".parse().unwrap(),
+        ended_at: None,
+        members,
+    }
 }
 
 /// Acts that were done, and cases by alert.

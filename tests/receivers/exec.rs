@@ -47,6 +47,7 @@ async fn without_its_secret_it_is_held_and_not_started() {
         external_labels: BTreeMap::new(),
         compat: Compat::None,
         tokens: None,
+        link_secret: None,
     };
     let parts = Parts { name: "it", server: &server, secrets: &secrets, template: None };
     let sink = exec::build(&config, &parts).unwrap();

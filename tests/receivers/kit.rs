@@ -54,6 +54,7 @@ fn build_with(config: &SinkConfig, secrets: &Arc<Secrets>, template: Option<&Tem
         external_labels: std::collections::BTreeMap::new(),
         compat: Compat::None,
         tokens: None,
+        link_secret: None,
     };
     sink::build(config, &Parts { name: "it", server: &server, secrets, template }).unwrap()
 }

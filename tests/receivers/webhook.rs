@@ -20,6 +20,7 @@ fn hook(url: &str, shape: WebhookShape, template: Option<&str>) -> Sink {
         external_labels: std::collections::BTreeMap::new(),
         compat: Compat::None,
         tokens: None,
+        link_secret: None,
     };
     let template = template.map(|text| Template::parse("hook.j2", text).unwrap());
     let secrets = Arc::new(Secrets::new(|_| None));

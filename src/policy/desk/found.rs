@@ -21,6 +21,8 @@ pub struct DigestFound {
     pub alert_id: String,
     /// Whom it is for.
     pub severity: AlertSeverity,
+    /// When its first member fired (data time).
+    pub began_at: Timestamp,
     /// When its last member ended (wall clock).
     pub ended_at: Option<Timestamp>,
     /// Its alerts: those that fire, and those whose end was not told yet.
@@ -80,14 +82,14 @@ impl Desk {
     #[must_use]
     pub fn digest_of(&self, sink: Option<&str>, is_meant: impl Fn(&str, &str) -> bool) -> Option<DigestFound> {
         let meant = self.digests.values().filter_map(|digest| {
-            let id = digest.alert_id()?;
-            is_meant(&digest.key, &id).then_some((digest, id))
+            let (id, began_at) = (digest.alert_id()?, digest.episode?);
+            is_meant(&digest.key, &id).then_some((digest, id, began_at))
         });
-        let (digest, alert_id) = meant.max_by_key(|(digest, _)| {
+        let (digest, alert_id, began_at) = meant.max_by_key(|(digest, ..)| {
             (digest.ended_at.is_none(), sink == Some(digest.sink.as_str()), digest.episode)
         })?;
         let members = self.members_of(&alert_id).iter().filter_map(|alert| self.member(alert)).collect();
-        Some(DigestFound { members, severity: digest.severity, ended_at: digest.ended_at, alert_id })
+        Some(DigestFound { members, severity: digest.severity, began_at, ended_at: digest.ended_at, alert_id })
     }
 
     /// The alerts of all digests whose messages have this id.

@@ -18,6 +18,8 @@ struct Event {
     #[serde(rename = "event_type")]
     kind: String,
     #[serde(default)]
+    occurred_at: Option<String>,
+    #[serde(default)]
     agent: Option<Reference>,
     #[serde(default)]
     data: Incident,
@@ -66,13 +68,15 @@ pub fn read(secret: &[u8], request: &HookRequest) -> Result<Option<HookAck>, Hoo
     let Some(key) = event.data.incident_key else { return Ok(None) };
     let nobody = if taken_back { "PagerDuty" } else { "somebody in PagerDuty" };
     let by = agent.and_then(|agent| agent.summary).unwrap_or_else(|| nobody.to_owned());
-    Ok(Some(HookAck { key, by, note, taken_back }))
+    let at = event.occurred_at.and_then(|at| at.parse().ok());
+    Ok(Some(HookAck { key, by, note, taken_back, at }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::runtime::hooks::tests::hex;
+    use crate::units::{Length, Timestamp};
 
     fn body(event_type: &str, agent: &str) -> Vec<u8> {
         // The shape that PagerDuty documents, with what we read in it.
@@ -96,7 +100,11 @@ mod tests {
     fn an_acknowledgement_names_who_and_what() {
         let ack = read(b"secret", &signed(body("incident.acknowledged", PERSON), b"secret")).unwrap().unwrap();
         let key = "checkout/availability/page/burn".to_owned();
-        assert_eq!(ack, HookAck { key, by: "Anna".to_owned(), note: None, taken_back: false });
+        let at: Option<Timestamp> = Some("2026-11-21T03:01:22.169Z".parse().unwrap());
+        assert_eq!(ack, HookAck { key, by: "Anna".to_owned(), note: None, taken_back: false, at });
+        let (minutes, at) = (Length::from_minutes(5), at.unwrap());
+        assert!(ack.can_be_about(at + minutes), "clocks differ");
+        assert!(!ack.can_be_about(at + minutes + Length::from_millis(1)), "what began later is another one");
         let resolved = read(b"secret", &signed(body("incident.resolved", PERSON), b"secret")).unwrap().unwrap();
         assert!(resolved.note.unwrap().starts_with("resolved in PagerDuty"));
     }

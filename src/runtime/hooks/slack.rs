@@ -56,7 +56,8 @@ pub fn read(secret: &[u8], request: &HookRequest, now: Timestamp) -> Result<Opti
     let Some(key) = button.and_then(|button| button.value) else { return Ok(None) };
     let User { id, username, name } = payload.user;
     let by = username.or(name).or(id).unwrap_or_else(|| "somebody in Slack".to_owned());
-    Ok(Some(HookAck { key, by, note: None, taken_back: false }))
+    // It was proved to be of now, and a button names one alert of one episode.
+    Ok(Some(HookAck { key, by, note: None, taken_back: false, at: None }))
 }
 
 fn prove(secret: &[u8], request: &HookRequest, now: Timestamp) -> Result<(), HookError> {
@@ -113,7 +114,13 @@ mod tests {
         let ack = taken(&request(CLICK, NOW - 299)).unwrap().unwrap();
         assert_eq!(
             ack,
-            HookAck { key: "shop/a{zone=\"é +\"}/page".into(), by: "anna".into(), note: None, taken_back: false }
+            HookAck {
+                key: "shop/a{zone=\"é +\"}/page".into(),
+                by: "anna".into(),
+                note: None,
+                taken_back: false,
+                at: None
+            }
         );
         let other = request(&CLICK.replace("\"ack\"", "\"why\""), NOW);
         assert_eq!(taken(&other), Ok(None));

@@ -5,13 +5,13 @@ use secrecy::ExposeSecret as _;
 use crate::config::meant::SinkConfig;
 use crate::policy::act::Actor;
 use crate::policy::alert::Alert;
-use crate::policy::desk::found::DigestFound;
 use crate::runtime::hooks::{HookAck, HookError, HookKind, HookRequest};
 use crate::runtime::links::LinkError;
 use crate::runtime::live::Live;
 use crate::runtime::service::{LinkAbout, LinkView, Service as _};
 use crate::sink::limits;
 use crate::store::{AlertFilter, StoreError};
+use crate::units::Timestamp;
 
 /// Alerts that are looked through: those that fire first, then the newest.
 const ALERTS: usize = 100_000;
@@ -52,11 +52,15 @@ pub(super) async fn hook(
     let mut firing = live.alerts(&filter, ALERTS).await?;
     // PagerDuty knows a long key by a shorter one.
     let is_meant = |key: &str, id: &str| id == ack.key || limits::key(&limits::PAGERDUTY_KEY, key) == ack.key;
-    firing.retain(|alert| is_meant(&alert.dedup_key, &alert.id));
+    let may_be = |began: Option<Timestamp>| began.is_none_or(|began| ack.can_be_about(began));
+    firing.retain(|alert| is_meant(&alert.dedup_key, &alert.id) && may_be(alert.fired_at));
     let meant = match firing.pop() {
         Some(alert) => Some(alert.id),
         // Told in a group or a storm, whose messages have a key of their own.
-        None => live.core.digest_of(Some(name), is_meant).await.filter(DigestFound::fires).map(|found| found.alert_id),
+        None => {
+            let found = live.core.digest_of(Some(name), is_meant).await;
+            found.filter(|found| found.fires() && may_be(Some(found.began_at))).map(|found| found.alert_id)
+        }
     };
     let by = Actor { name: ack.by.clone(), via: kind.name().to_owned() };
     Ok(meant.map(|key| (by, HookAck { key, ..ack })))
