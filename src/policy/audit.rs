@@ -22,7 +22,7 @@ pub struct AuditEntry {
     pub actor: String,
     /// On what way: `api`, `cli`, `dashboard`, `link`, `pagerduty`, `files` ..
     pub via: String,
-    /// `ack close verdict silence.add silence.change silence.expire mark drill resend test reload`.
+    /// `ack unack close verdict silence.add silence.change silence.expire mark drill resend test reload`.
     pub action: String,
     /// Id of what was changed.
     pub object: String,
@@ -58,6 +58,7 @@ impl AuditEntry {
 pub const fn action(act: &Act) -> &'static str {
     match act {
         Act::Ack { .. } => "ack",
+        Act::Unack { .. } => "unack",
         Act::Close { .. } => "close",
         Act::Judge { .. } => "verdict",
         Act::Silence(draft) if draft.id.is_some() => "silence.change",
@@ -74,7 +75,9 @@ pub const fn action(act: &Act) -> &'static str {
 /// What it was done to: what was named, or what was made.
 fn object(act: &Act, acted: &Acted) -> String {
     match act {
-        Act::Ack { alert, .. } | Act::Close { alert, .. } | Act::Judge { alert, .. } => alert.clone(),
+        Act::Ack { alert, .. } | Act::Unack { alert, .. } | Act::Close { alert, .. } | Act::Judge { alert, .. } => {
+            alert.clone()
+        }
         Act::Expire { silence } => silence.clone(),
         Act::Mark { service, .. } => service.clone(),
         Act::Drill { instance, .. } => instance.to_string(),
@@ -87,7 +90,9 @@ fn object(act: &Act, acted: &Acted) -> String {
 /// In their words where there are any.
 fn detail(act: &Act, acted: &Acted) -> String {
     match act {
-        Act::Ack { note: Some(note), .. } | Act::Close { note: Some(note), .. } => note.clone(),
+        Act::Ack { note: Some(note), .. }
+        | Act::Unack { note: Some(note), .. }
+        | Act::Close { note: Some(note), .. } => note.clone(),
         Act::Judge { verdict, .. } => verdict.name().to_owned(),
         Act::Silence(draft) => draft.comment.clone(),
         Act::Mark { version, .. } => version.clone(),

@@ -244,7 +244,7 @@ impl Links {
     /// has that alert's `mute` and `why`.
     pub fn add_to_digest(&self, digest: &mut Notification, now: Timestamp) {
         let firing = digest.kind == AlertKind::Digest && digest.state == AlertState::Firing;
-        if !firing || digest.mark == Some(Mark::Test) {
+        if !firing || digest.mark == Some(Mark::Test) || digest.tells_ack() {
             return;
         }
         let Some((key, base)) = self.made.get() else { return };

@@ -42,6 +42,8 @@ pub(super) enum Way {
     Store,
     /// The desk: this alert is taken on.
     Ack(String, Ack),
+    /// The desk: nobody works on this alert any more.
+    Unack(String),
     /// The desk: what this alert was worth, and who says so.
     Judge(String, AlertVerdict, String),
     /// The desk: alerts begin or end.
@@ -75,6 +77,7 @@ impl Live {
         match way {
             Way::Store => Ok(core.record_now(commit).await?),
             Way::Ack(alert, ack) => core.acknowledge(&alert, ack, commit).await,
+            Way::Unack(alert) => core.unacknowledge(&alert, commit).await,
             Way::Judge(alert, verdict, by) => core.judge(&alert, verdict, &by, commit).await,
             Way::Effects(effects) => {
                 // What the desk decides is kept for later where it cannot be written: so that is asked before.
@@ -89,6 +92,7 @@ impl Live {
         let now = self.core.clock.now();
         match act {
             Act::Ack { alert, note } => ack::prepare(self, alert, note.as_deref(), by, now).await,
+            Act::Unack { alert, .. } => ack::take_back(self, alert).await,
             Act::Close { alert, note } => close::prepare(self, alert, note.as_deref(), by, now).await,
             Act::Judge { alert, verdict } => judge::prepare(self, alert, *verdict, by, now).await,
             Act::Silence(draft) => silence::add(self, draft, by, now).await,

@@ -54,7 +54,9 @@ fn is_alarm(notification: &Notification) -> bool {
 #[must_use]
 pub fn in_place(backing: &Backing, row: &Delivery, why: &str, now: Timestamp) -> Vec<NewDelivery> {
     let notification = &row.notification;
-    let never = notification.kind == AlertKind::Watchdog || notification.mark == Some(Mark::Test);
+    // Who stands in is told of the alert, not of who works on it.
+    let never =
+        notification.kind == AlertKind::Watchdog || notification.mark == Some(Mark::Test) || notification.tells_ack();
     if never || is_in_place(notification) || is_alarm(notification) {
         return Vec::new();
     }
@@ -168,6 +170,28 @@ fn mark_of(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_stands_in_for_one_who_does_not_hear_of_an_acknowledgement() {
+        let (_, mut notification) = crate::policy::sample::samples().remove(0);
+        let row = |notification: &Notification| Delivery {
+            id: "1@pd".to_owned(),
+            sink: "pd".to_owned(),
+            notification: notification.clone(),
+            state: crate::store::DeliveryState::Failed,
+            attempts: Vec::new(),
+            created_at: Timestamp::from_seconds(0),
+            next_attempt_at: None,
+            resent_at: None,
+            handle: None,
+            sequence: 1,
+        };
+        let backing = Backing { sinks: vec!["mail".to_owned()], ..Backing::default() };
+        let now = Timestamp::from_seconds(1);
+        assert_eq!(in_place(&backing, &row(&notification), "status 404", now).len(), 1);
+        notification.occasion = crate::policy::notification::Occasion::Acknowledged;
+        assert_eq!(in_place(&backing, &row(&notification), "status 404", now), []);
+    }
 
     #[test]
     fn texts_that_differ_in_figures_only_are_one() {

@@ -43,6 +43,17 @@ pub(super) async fn prepare(
     Ok(Prepared { acted, way, after, ..Prepared::default() })
 }
 
+/// What changes when nobody works on it any more.
+pub(super) async fn take_back(live: &Live, alert: &str) -> Result<Prepared, ActError> {
+    let found = live.alert(alert).await?;
+    if let Some(found) = &found {
+        must_fire(found, "handed back")?;
+    }
+    let message = "nobody works on it any more: it is repeated and escalated again".to_owned();
+    let acted = Acted { id: alert.to_owned(), message };
+    Ok(Prepared { acted, way: Way::Unack(alert.to_owned()), ..Prepared::default() })
+}
+
 /// What became of an alert among people and receivers, where anything did.
 ///
 /// # Errors
