@@ -157,6 +157,10 @@ pub const RETIRED_CONNECTOR: &str = "SLO101";
 pub const FIXED_CHANNEL: &str = "SLO102";
 /// A message template that does not parse, or fails on a made-up notification.
 pub const BAD_TEMPLATE: &str = "SLO110";
+/// A tier `down` of an SLO of which nothing says what is alive.
+pub const DEAF_TIER: &str = "SLO111";
+/// A window that the time after the newest sample fills.
+pub const SILENT_WINDOW: &str = "SLO112";
 
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
@@ -232,6 +236,8 @@ pub const LIST: &[Code] = &[
     Code { id: RETIRED_CONNECTOR, title: "connector of Office is retired" },
     Code { id: FIXED_CHANNEL, title: "incoming webhook has its own channel" },
     Code { id: BAD_TEMPLATE, title: "message template fails" },
+    Code { id: DEAF_TIER, title: "tier down can never fire" },
+    Code { id: SILENT_WINDOW, title: "silence passes for health" },
 ];
 
 /// The title of a code, if there is such a code.

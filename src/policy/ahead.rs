@@ -77,8 +77,7 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, time_weighted: bool) -> S
             if time_weighted {
                 return format!(": {failed}% of the time was bad over {}, at or below {bound}%", window.length);
             }
-            let requests = reason::failed(&window);
-            format!(": {requests} over {}, {failed}% at or below {bound}%", window.length)
+            format!(": {}, {failed}% at or below {bound}%", reason::failed(&window))
         }
         Kind::NoTraffic { min_total, .. } => {
             format!(": {} events in {}, more than {}", count(window.total), window.length, count(min_total))

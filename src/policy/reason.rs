@@ -159,10 +159,12 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run
                     at_or_below(window.rate, bound),
                     limit(bound)
                 ),
+                Some(window) if window.total <= 0.0 => {
+                    format!("{held}: {}", failed(window))
+                }
                 Some(window) => format!(
-                    "{held}: {} over {}, burn {} at or below {}",
+                    "{held}: {}, burn {} at or below {}",
                     failed(window),
-                    window.length,
                     at_or_below(window.rate, bound),
                     limit(bound)
                 ),
@@ -179,13 +181,12 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run
     }
 }
 
-/// `80 of 1000 requests failed`; `there were no requests (0 of 0 failed)`.
+/// `80 of 1000 requests failed over 5m`; `no requests over 5m, so none failed`.
 pub(super) fn failed(window: &WindowFigures) -> String {
-    let (bad, total) = (count(window.bad), count(window.total));
     if window.total > 0.0 {
-        format!("{bad} of {total} requests failed")
+        format!("{} of {} requests failed over {}", count(window.bad), count(window.total), window.length)
     } else {
-        format!("there were no requests ({bad} of {total} failed)")
+        format!("no requests over {}, so none failed", window.length)
     }
 }
 
@@ -340,6 +341,8 @@ mod tests {
             text(&verdict, 300),
             "no longer burning too fast: 3 of 36000 requests failed over 1h, burn 0.0833 at or below 7.2"
         );
+        verdict.over = Some(window("1h", 0.0, 0.0, 1.0));
+        assert_eq!(text(&verdict, 300), "no longer burning too fast: no requests over 1h, so none failed");
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod quiet;
 pub mod recorded;
 pub mod recorder;
 pub mod reports;
+pub mod scraping;
 pub mod service;
 pub mod stored;
 pub mod view;

@@ -17,6 +17,7 @@ mod bad_tier;
 mod cannot_match;
 pub(super) mod clashing_label;
 mod counter_as_gauge;
+mod deaf_tier;
 mod duplicate_key;
 mod duplicate_name;
 mod empty_exclusion;
@@ -54,6 +55,7 @@ mod same_query;
 mod shadowed_tier;
 mod shape;
 mod short_window;
+mod silent_window;
 mod syntax;
 mod template_param;
 mod two_configurations;
@@ -149,6 +151,8 @@ pub const ALL: &[Rule] = &[
     retired_connector::RULE,
     fixed_channel::RULE,
     bad_template::RULE,
+    deaf_tier::RULE,
+    silent_window::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
