@@ -5,7 +5,6 @@
 
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::notification::{Mark, Notification};
-use crate::runtime::outbox::fallback::is_in_place;
 use crate::sink::verdict::status_of;
 use crate::sink::{DeliveryVerdict, Outcome};
 use crate::spec::policy::AlertSeverity;
@@ -72,11 +71,11 @@ pub fn decide(head: &Delivery, others: &[Delivery], over: bool, now: Timestamp) 
     }
 }
 
-/// An end goes where the begin went, or may have gone; one that another receiver did not take goes in any case.
+/// An end goes where the begin went, or may have gone.
 fn end(head: &Delivery, others: &[Delivery]) -> Decision {
     let mut notification = head.notification.clone();
     let mut firings = others.iter().filter(|other| tells_firing(other));
-    if is_in_place(&notification) || firings.clone().any(|firing| firing.state == DeliveryState::Done) {
+    if firings.clone().any(|firing| firing.state == DeliveryState::Done) {
         Decision::Send(Box::new(notification))
     } else if firings.any(perhaps_told) {
         notification.reason = format!("{}; {UNSURE}", notification.reason);
@@ -100,7 +99,20 @@ fn acknowledgement(head: &Delivery, others: &[Delivery], over: bool) -> Decision
 
 /// Heartbeats, reports and tests: each stands for itself.
 fn is_apart(notification: &Notification) -> bool {
-    matches!(notification.kind, AlertKind::Watchdog | AlertKind::Report) || notification.mark == Some(Mark::Test)
+    matches!(notification.kind, AlertKind::Watchdog | AlertKind::Report) || is_test(notification)
+}
+
+/// Sent by a person, to see whether it arrives.
+#[must_use]
+pub fn is_test(notification: &Notification) -> bool {
+    notification.mark == Some(Mark::Test)
+}
+
+/// A person waits for it: a test, and what was sent again by hand and not tried since.
+#[must_use]
+pub fn is_wanted_now(row: &Delivery) -> bool {
+    let untried = |since| row.attempts.last().is_none_or(|last| last.at < since);
+    is_test(&row.notification) || row.resent_at.is_some_and(untried)
 }
 
 /// Later: a digest that ended may begin anew under its id.
@@ -166,6 +178,10 @@ pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp
         DeliveryVerdict::Done => DeliveryState::Done,
         DeliveryVerdict::Refused => DeliveryState::Failed,
         DeliveryVerdict::Misconfigured if !bad_key => DeliveryState::Failed,
+        // Whoever tests is told now, and tests again once it is mended.
+        DeliveryVerdict::Misconfigured | DeliveryVerdict::Unauthorized if is_test(&head.notification) => {
+            DeliveryState::Failed
+        }
         _ if !refreshed && now >= last => DeliveryState::Expired,
         _ => DeliveryState::Pending,
     };
