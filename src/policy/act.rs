@@ -147,4 +147,8 @@ pub struct Acted {
     pub id: String,
     /// In one sentence.
     pub message: String,
+    /// All was so already: nothing was written.
+    pub unchanged: bool,
+    /// It was done, and is probably not what was meant: why.
+    pub hint: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! The audit: one entry for each act that was done, never changed, kept as long as the history.
 //!
-//! An act that failed has no entry: nothing became of it. Ids ascend with time and name the act; two acts of one kind on
+//! An act that failed, or changed nothing, has no entry: nothing became of it. A test is one act, with its end. Ids ascend with time and name the act; two acts of one kind on
 //! one thing in one millisecond are told apart by a count, so no entry takes the place of another.
 
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_note_is_kept_in_their_words_and_what_was_made_is_the_object() {
-        let acted = Acted { id: "s1".into(), message: "done".into() };
+        let acted = Acted { id: "s1".into(), message: "done".into(), ..Acted::default() };
         let act = Act::Ack { alert: "a".into(), note: Some("on it".into()) };
         assert_eq!(AuditEntry::of(&act, &acted, &by(), Timestamp::default()).detail, "on it");
         let act = Act::Ack { alert: "a".into(), note: None };

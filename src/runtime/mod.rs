@@ -23,6 +23,7 @@ pub mod mirror;
 pub mod once;
 pub mod outbox;
 pub mod poller;
+pub mod presence;
 pub mod quiet;
 pub mod recorded;
 pub mod recorder;

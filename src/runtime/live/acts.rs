@@ -58,8 +58,15 @@ impl Live {
         }
         let _one = self.acting.lock().await;
         let mut prepared = self.prepare(&act, by).await?;
-        let entry = self.audit_record(&AuditEntry::of(&act, &prepared.acted, by, self.core.clock.now())).await?;
-        prepared.commit.records.push(entry);
+        if prepared.acted.unchanged {
+            // Nothing became of it.
+            return Ok(prepared.acted);
+        }
+        // The end of a test belongs to its begin.
+        if !matches!(act, Act::Test { ends: Some(_), .. }) {
+            let entry = AuditEntry::of(&act, &prepared.acted, by, self.core.clock.now());
+            prepared.commit.records.push(self.audit_record(&entry).await?);
+        }
         self.write(prepared.way, prepared.commit).await.inspect_err(|error| {
             if let ActError::Store(error) = error {
                 self.tell_store(error);
@@ -110,7 +117,7 @@ impl Live {
     /// The files are taken, or refused as a whole, by themselves.
     async fn reload_by(&self, by: &Actor) -> Result<Acted, ActError> {
         self.read_again().await.map_err(ActError::Refused)?;
-        let acted = Acted { id: self.loaded().blueprint.digest.clone(), message: "the files were read again".into() };
+        let acted = Acted { id: self.loaded().blueprint.digest.clone(), message: "the files were read again".into(), ..Acted::default() };
         let _one = self.acting.lock().await;
         let entry = AuditEntry::of(&Act::Reload, &acted, by, self.core.clock.now());
         match self.audit_record(&entry).await {

@@ -72,7 +72,7 @@ pub fn in_place(backing: &Backing, row: &Delivery, why: &str, now: Timestamp) ->
     let notification = &row.notification;
     let never = notification.kind == AlertKind::Watchdog || is_test(notification);
     // Of an end those hear who were told of the begin ([`ends`]), and of who took it on only those who keep calling.
-    let follows = notification.state != AlertState::Firing || notification.occasion == Occasion::Acknowledged;
+    let follows = notification.state != AlertState::Firing || notification.tells_ack();
     if never || follows || is_in_place(notification) || is_alarm(notification) {
         return Vec::new();
     }

@@ -31,10 +31,11 @@ pub(super) async fn prepare(
     };
     if let Some(first) = first {
         let message = format!("`{}` acknowledged it already, at {}: that stands", first.by, first.at);
-        return Ok(Prepared { acted: Acted { id: alert.to_owned(), message }, ..Prepared::default() });
+        let acted = Acted { id: alert.to_owned(), message, unchanged: true, hint: None };
+        return Ok(Prepared { acted, ..Prepared::default() });
     }
     let ack = Ack { by: by.name.clone(), at: now, note: note.map(str::to_owned) };
-    let acted = Acted { id: alert.to_owned(), message: format!("acknowledged by `{}`", by.name) };
+    let acted = Acted { id: alert.to_owned(), message: format!("acknowledged by `{}`", by.name), ..Acted::default() };
     let way = Way::Ack(alert.to_owned(), ack);
     // Of a digest it is not known whether it is one of drills: looking at them once more does no harm.
     let drills = digest.is_some() || found.is_some_and(|found| found.is_drill());

@@ -53,7 +53,7 @@ pub(super) async fn prepare(
         return Err(ActError::Conflict(message));
     }
     let message = format!("the drill has begun; it ends when it is acknowledged or closed, else after {LASTS}");
-    let acted = Acted { id: alert.id.clone(), message };
+    let acted = Acted { id: alert.id.clone(), message, ..Acted::default() };
     let way = Way::Effects(vec![Effect { alert, notification: Some(notification) }]);
     let drilled = Arc::clone(&live.drilled);
     let after: Box<dyn FnOnce() + Send> = Box::new(move || drilled.notify_one());
