@@ -419,7 +419,8 @@ async fn a_page_does_not_end_because_its_only_target_died() {
     assert_eq!((&later["up"], &later["last_success_at"]), (&false.into(), &down["last_success_at"]));
     assert_eq!(shop::metric(&slo, r#"slo_source_up{source="app"}"#).await, Ok(0.0));
     let window = slo.json("/api/v1/slos/checkout/availability/window?over=10s").await.unwrap();
-    assert_eq!((window["measured_seconds"].as_f64(), window["good_ratio"].as_f64()), (Some(0.0), None), "{window}");
+    assert_eq!((window["measured_seconds"].as_f64(), window["coverage"].as_f64()), (Some(0.0), Some(0.0)), "{window}");
+    assert_eq!((&window["good_ratio"], &window["burn_rate"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     // One of two: what is left is measured, and the source is up.
     let both = source_of(&slo, "both").await.unwrap();
     assert_eq!((&both["up"], &both["targets"], &both["targets_failed"]), (&true.into(), &2.into(), &1.into()));

@@ -97,7 +97,7 @@ impl Poller {
     }
 
     async fn keep_polling(&mut self, asker: &mut Asker<Entry>, stop: &CancellationToken) {
-        let scraping = self.start_scraping(&stop).await;
+        let scraping = self.start_scraping(stop).await;
         while !stop.is_cancelled() {
             self.progressed();
             let newest = self.watermark();

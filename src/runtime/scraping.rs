@@ -57,9 +57,10 @@ impl Scraping {
         let (failed, targets) = (report.failed.len(), report.targets);
         let told = (failed, report.failed.first().map(ToString::to_string));
         if told != self.told {
-            match &told.1 {
-                Some(error) => tracing::warn!(source = self.name, failed, targets, error, "pages cannot be scraped"),
-                None => tracing::info!(source = self.name, "all pages are scraped again"),
+            if let Some(error) = &told.1 {
+                tracing::warn!(source = self.name, failed, targets, error, "pages cannot be scraped");
+            } else {
+                tracing::info!(source = self.name, "all pages are scraped again");
             }
             self.told = told;
         }

@@ -194,10 +194,10 @@ pub struct Window {
     pub measured_seconds: Figure,
     /// Measured share of the window.
     pub coverage: Figure,
-    /// Share of good events; 1 where there were none.
-    pub good_ratio: Figure,
-    /// The burn rate.
-    pub burn_rate: Figure,
+    /// Share of good events; 1 where there were none, null where nothing was measured.
+    pub good_ratio: Option<Figure>,
+    /// The burn rate; null where nothing was measured.
+    pub burn_rate: Option<Figure>,
 }
 
 /// Share of good events, from the counts, so that it is rounded once; 1 where there were none, as `share` is 0 there.
@@ -271,8 +271,8 @@ impl From<&WindowFigures> for Window {
             total: Figure(window.total),
             measured_seconds: Figure(window.measured.seconds_f64()),
             coverage: Figure(window.coverage),
-            good_ratio: Figure(good_ratio(window.bad, window.total)),
-            burn_rate: Figure(window.rate),
+            good_ratio: window.is_measured().then(|| Figure(good_ratio(window.bad, window.total))),
+            burn_rate: window.is_measured().then_some(Figure(window.rate)),
         }
     }
 }
