@@ -2,6 +2,7 @@
 
 mod acts;
 mod answers;
+mod parts;
 mod pending;
 mod reload;
 mod silences;
@@ -30,9 +31,10 @@ use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
 use crate::runtime::hooks::{HookAck, HookError, HookRequest};
 use crate::runtime::links::{LinkError, LinkKey};
+use crate::runtime::live::parts::{receivers, watchdogs};
 use crate::runtime::mirror::{Mirror, MirrorSinks};
+use crate::runtime::outbox::Outbox;
 use crate::runtime::outbox::gate::Gates;
-use crate::runtime::outbox::{Outbox, Receivers};
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::quiet::{Stillness, deploy_of};
 use crate::runtime::service::{
@@ -40,7 +42,7 @@ use crate::runtime::service::{
 };
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
-use crate::runtime::{desk, reports, watch, watchdog};
+use crate::runtime::{desk, watch};
 use crate::spec::policy::AlertSeverity;
 use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -115,7 +117,10 @@ impl Live {
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
         match LinkKey::of(core.store.as_ref(), core.clock.now()).await {
-            Ok(key) => core.links.open(key, &external_url),
+            Ok(key) => {
+                core.links.open(key, &external_url);
+                core.links.consider(&blueprint.config);
+            }
             // A full disk is no reason to watch nothing: what is told has no links until the next start.
             Err(error) => core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem }),
         }
@@ -174,6 +179,7 @@ impl Live {
     /// Reloads whenever a file changes, until the service stops.
     pub async fn follow_files(&self) {
         let mut seen = watch::fingerprint(&self.loaded().blueprint.watched);
+        let mut keys = sinks::keys(&self.loaded().blueprint);
         loop {
             tokio::select! {
                 () = self.core.clock.sleep(watch::INTERVAL) => {}
@@ -188,6 +194,10 @@ impl Live {
                 // As it was before the reload: what changed meanwhile is seen by the next look.
                 seen = now;
             }
+            let keys_now = sinks::keys(&self.loaded().blueprint);
+            let changed = |(sink, key): &(&String, &u64)| keys.get(*sink).is_some_and(|before| before != *key);
+            keys_now.iter().filter(changed).for_each(|(sink, _)| self.gates.invite(sink));
+            keys = keys_now;
         }
     }
 
@@ -300,30 +310,6 @@ impl Live {
             inner.state.instances().map(|(_, instance)| instance_view(inner, instance, around)).collect()
         })
     }
-}
-
-/// Whom the outbox tells.
-fn receivers(blueprint: &Blueprint) -> Receivers {
-    Receivers {
-        sinks: blueprint.sinks.clone(),
-        fallback: blueprint.config.fallback.clone(),
-        external_labels: blueprint.config.server.external_labels.clone(),
-    }
-}
-
-/// What a blueprint tells by itself: heartbeats and reports; a look without a service tells nothing.
-fn watchdogs(
-    core: &Arc<Core>,
-    blueprint: &Blueprint,
-    entries: &BTreeMap<SloId, SharedEntry>,
-    (pace, stop): (Pace, &CancellationToken),
-) -> Vec<JoinHandle<()>> {
-    if pace != Pace::Service {
-        return Vec::new();
-    }
-    let mut tasks = watchdog::start(core, blueprint, stop);
-    tasks.extend(reports::start(core, blueprint, entries, stop));
-    tasks
 }
 
 #[async_trait]
