@@ -52,14 +52,6 @@ impl Live {
         Ok(silences.into_iter().map(view).collect())
     }
 
-    /// The labels that one alert is told with.
-    pub(super) async fn labels_of(&self, alert: &Alert) -> Option<BTreeMap<String, String>> {
-        match self.core.labels_told(&alert.id).await {
-            Some(labels) => Some(labels),
-            None => self.labelled(vec![alert.clone()]).pop().map(|(_, labels)| labels),
-        }
-    }
-
     /// Says of a silence that it waits for a label which no alert of what is loaded can have: a slip, most often.
     pub(super) fn label_that_nothing_has(&self, matchers: &[LabelMatcher]) -> Option<String> {
         let loaded = self.loaded();
@@ -75,6 +67,14 @@ impl Live {
         let near = near.or_else(|| suggestion(name, known.iter().map(String::as_str)));
         let meant = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         Some(format!("no alert has the label `{name}`, so this silences nothing{meant}"))
+    }
+
+    /// The labels that one alert is told with.
+    pub(super) async fn labels_of(&self, alert: &Alert) -> Option<BTreeMap<String, String>> {
+        match self.core.labels_told(&alert.id).await {
+            Some(labels) => Some(labels),
+            None => self.labelled(vec![alert.clone()]).pop().map(|(_, labels)| labels),
+        }
     }
 
     /// Alerts with the labels that they are told with.

@@ -233,8 +233,6 @@ struct Own {
     /// What it logs in with may be mended: whatever waits may go at once.
     invited: bool,
     last: Option<LastOutcome>,
-    /// What a person has to mend, and when it was said.
-    alarm: Option<(Timestamp, String)>,
 }
 
 impl Own {
@@ -313,6 +311,8 @@ pub struct Gates {
 struct Held {
     destinations: BTreeMap<String, Destination>,
     sinks: BTreeMap<String, Own>,
+    /// By sink: what a person has to mend.
+    alarms: BTreeMap<String, (Timestamp, String)>,
 }
 
 impl Held {
@@ -353,7 +353,8 @@ impl Gates {
             known.insert(name.clone(), own);
         }
         held.sinks = known;
-        let Held { destinations, sinks } = &mut *held;
+        let Held { destinations, sinks, alarms } = &mut *held;
+        alarms.retain(|name, _| sinks.contains_key(name));
         destinations.retain(|name, _| sinks.values().any(|own| own.destination == *name));
         drop(held);
         self.moved.notify_waiters();
@@ -402,21 +403,15 @@ impl Gates {
         own.last = Some(last.clone());
         let before = (own.breaker.failures, destination.breaker.failures);
         let (one, other) = (own.ended(end), destination.ended(end));
-        if own.breaker.failures > before.0 {
-            own.breaker.failure = Some(last.clone());
-        }
-        if destination.breaker.failures > before.1 {
-            destination.breaker.failure = Some(last);
+        for (breaker, before) in [(&mut own.breaker, before.0), (&mut destination.breaker, before.1)] {
+            if breaker.failures > before {
+                breaker.failure = Some(last.clone());
+            }
         }
         drop(held);
         if one || other {
             self.moved.notify_waiters();
         }
-    }
-
-    /// What a person has to mend at a sink, as its last try said it; `None`: nothing any more.
-    pub fn alarmed(&self, sink: &str, alarm: Option<(Timestamp, String)>) {
-        self.held().of(sink).0.alarm = alarm;
     }
 
     /// Both gates of a sink are open.
@@ -434,6 +429,15 @@ impl Gates {
         self.held().of(sink).0.breaker.broken.is_some()
     }
 
+    /// What a person has to mend at a sink, as its last try said it; `None`: nothing any more.
+    pub fn alarmed(&self, sink: &str, alarm: Option<(Timestamp, String)>) {
+        let mut held = self.held();
+        match alarm {
+            Some(alarm) => drop(held.alarms.insert(sink.to_owned(), alarm)),
+            None => drop(held.alarms.remove(sink)),
+        }
+    }
+
     /// How all sinks stand, by name: of the two gates the one that is shut longer.
     #[must_use]
     pub fn view(&self, now: Timestamp) -> Vec<SinkGate> {
@@ -448,9 +452,15 @@ impl Gates {
                 (GateView::Probing, GateView::Probing) => GateView::Probing,
             };
             let failures = own.breaker.failures.max(destination.breaker.failures);
-            let (one, other) = (own.breaker.failure.as_ref(), destination.breaker.failure.as_ref());
-            let failure = one.into_iter().chain(other).max_by_key(|failure| failure.at).cloned();
-            SinkGate { name: name.clone(), gate, failures, last: own.last.clone(), failure, alarm: own.alarm.clone() }
+            let newest = [&own.breaker, &destination.breaker].into_iter().filter_map(|breaker| breaker.failure.clone());
+            SinkGate {
+                name: name.clone(),
+                gate,
+                failures,
+                last: own.last.clone(),
+                failure: newest.max_by_key(|failure| failure.at),
+                alarm: held.alarms.get(name).cloned(),
+            }
         };
         held.sinks.iter().map(view).collect()
     }
@@ -530,14 +540,20 @@ mod tests {
 
     #[test]
     fn what_a_destination_failed_with_is_known_of_all_its_sinks_until_it_takes_something() {
-        let gates = gates();
+        let gates = Gates::default();
+        for sink in ["a", "b"] {
+            gates.held().sinks.insert(sink.to_owned(), Own { destination: "destination d".to_owned(), ..Own::default() });
+        }
+        let ended = |verdict, said: &str| {
+            gates.ended("a", &ending(verdict, at(0)), said);
+        };
         let b = || gates.view(at(0)).into_iter().find(|stands| stands.name == "b").unwrap();
-        gates.ended("a", &ending(DeliveryVerdict::Retry(None), at(0)), "busy");
+        ended(DeliveryVerdict::Retry(None), "busy");
         let failure = b().failure.map(|failure| (failure.outcome, failure.message));
         assert_eq!((b().failures, b().last), (1, None));
         assert_eq!(failure, Some(("retry".to_owned(), "busy".to_owned())));
         gates.alarmed("b", Some((at(0), "mend me".to_owned())));
-        end(&gates, DeliveryVerdict::Done, at(0));
+        ended(DeliveryVerdict::Done, "ok");
         assert_eq!((b().failures, b().failure), (0, None));
         assert_eq!(b().alarm, Some((at(0), "mend me".to_owned())), "of the sink, not of its destination");
         gates.alarmed("b", None);
