@@ -260,7 +260,7 @@ fn shown(printer: &Printer, bundle: &Bundle) -> String {
 /// Times, who was told and what comes next, what people said, where it fails, whom to ask.
 fn facts(bundle: &Bundle) -> Vec<(String, String)> {
     let (alert, now) = (&bundle.alert, bundle.made_at);
-    let when = |time: Timestamp| format::when(now, time);
+    let when = |time: Timestamp| format!("{} ({})", format::moment(time), format::ago(now, time));
     let ended = |end: Timestamp| {
         let by = alert.ended_by.as_deref().map_or_else(String::new, |by| format!(", {}", by.replace('_', " ")));
         format!("{}{by}", when(end))

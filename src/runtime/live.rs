@@ -2,6 +2,7 @@
 
 mod acts;
 mod answers;
+mod parts;
 mod pending;
 mod reload;
 mod silences;
@@ -30,9 +31,10 @@ use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
 use crate::runtime::hooks::{HookAck, HookError, HookRequest};
 use crate::runtime::links::{LinkError, LinkKey};
+use crate::runtime::live::parts::{receivers, watchdogs};
 use crate::runtime::mirror::{Mirror, MirrorSinks};
+use crate::runtime::outbox::Outbox;
 use crate::runtime::outbox::gate::Gates;
-use crate::runtime::outbox::{Outbox, Receivers};
 use crate::runtime::poller::{Pace, Poller, alert_state, source_subject};
 use crate::runtime::quiet::{Stillness, deploy_of};
 use crate::runtime::service::{
@@ -40,7 +42,7 @@ use crate::runtime::service::{
 };
 use crate::runtime::stored::Stored;
 use crate::runtime::view::{Around, instance_view, series_view, sort_worst_first, summary};
-use crate::runtime::{desk, reports, watch, watchdog};
+use crate::runtime::{desk, watch};
 use crate::spec::policy::AlertSeverity;
 use crate::store::{AlertFilter, Commit, Delivery, DeliveryFilter, Record, RecordKind, Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -310,37 +312,6 @@ impl Live {
             inner.state.instances().map(|(_, instance)| instance_view(inner, instance, around)).collect()
         })
     }
-}
-
-/// Whom the outbox tells.
-fn receivers(blueprint: &Blueprint) -> Receivers {
-    Receivers {
-        sinks: blueprint.sinks.clone(),
-        fallback: blueprint.config.fallback.clone(),
-        others: blueprint
-            .config
-            .sinks
-            .iter()
-            .filter(|(_, sink)| sink.steps_in())
-            .map(|(name, _)| name.clone())
-            .collect(),
-        external_labels: blueprint.config.server.external_labels.clone(),
-    }
-}
-
-/// What a blueprint tells by itself: heartbeats and reports; a look without a service tells nothing.
-fn watchdogs(
-    core: &Arc<Core>,
-    blueprint: &Blueprint,
-    entries: &BTreeMap<SloId, SharedEntry>,
-    (pace, stop): (Pace, &CancellationToken),
-) -> Vec<JoinHandle<()>> {
-    if pace != Pace::Service {
-        return Vec::new();
-    }
-    let mut tasks = watchdog::start(core, blueprint, stop);
-    tasks.extend(reports::start(core, blueprint, entries, stop));
-    tasks
 }
 
 #[async_trait]
