@@ -380,6 +380,16 @@ impl<'a> Set<'a> {
         !self.is_part && self.errors.iter().all(|error| is_own(error))
     }
 
+    /// Whether it is known what stands under a key of the configuration: it is a mapping or list as it should be.
+    #[must_use]
+    pub fn has_read(&self, key: &str) -> bool {
+        let section = self.config.as_ref().and_then(|config| Some((config.at.document, config.at.find(&[key])?)));
+        section.is_none_or(|(document, section)| {
+            let path = document.path(section.node);
+            !self.errors.iter().any(|(file, error)| *error == path && *file == document.file().as_ref())
+        })
+    }
+
     /// [`Self::is_sound`] of some keys of the configuration.
     #[must_use]
     pub fn is_config_sound(&self, keys: &[&str]) -> bool {
