@@ -15,18 +15,18 @@ Name somebody else in `escalate`, or leave these out of `to`. To tell the same s
     failing: Some(Failing {
         line: 4,
         column: 67,
-        text: r#"version: config/v1
+        text: "version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo}, out: {type: stdout}}
 routes: [{match: {}, to: [hook, out], escalate: {after: 15m, to: [hook]}}]
-"#,
+",
     }),
     passing: Some(
-        r#"version: config/v1
+        "version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo}, out: {type: stdout}}
 routes: [{match: {}, to: [out], escalate: {after: 15m, to: [hook]}}]
-"#,
+",
     ),
     lint: Some(lint),
 };
