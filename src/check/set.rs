@@ -377,7 +377,7 @@ impl<'a> Set<'a> {
         let is_own = |(file, path): &(&str, &str)| {
             own.iter().any(|(own_file, key)| file == own_file && path.starts_with(key.as_str()))
         };
-        !self.is_part && self.errors.iter().all(|error| is_own(error))
+        !self.is_part && self.errors.iter().all(is_own)
     }
 
     /// Whether it is known what stands under a key of the configuration: it is a mapping or list as it should be.

@@ -51,7 +51,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The sinks that `to` of a route or an escalation names, `owner` among them.
-fn names<'a>(at: At<'a>) -> impl Iterator<Item = &'a str> {
+fn names(at: At<'_>) -> impl Iterator<Item = &str> {
     at.find(&["to"]).into_iter().flat_map(At::items).filter_map(At::text)
 }
 
