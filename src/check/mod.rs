@@ -159,6 +159,10 @@ sinks: {out: {type: stdout}}
             assert!(!codes.contains(cascade), "{lines:#?}");
         }
         assert!(lines.len() >= 8, "each mistake is told: {lines:#?}");
+        for (key, value) in [("sinks", "{on call: {type: stdout}}"), ("sinks", "[out]"), ("sinks", "many")] {
+            let text = format!("version: config/v1\n{key}: {value}\nroutes: [{{to: [on call, out]}}]\n");
+            assert!(!found(&text).iter().any(|line| line.contains("unknown sink `on call`")), "{value}: {text}");
+        }
     }
 
     #[test]

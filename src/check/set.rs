@@ -377,7 +377,17 @@ impl<'a> Set<'a> {
         let is_own = |(file, path): &(&str, &str)| {
             own.iter().any(|(own_file, key)| file == own_file && path.starts_with(key.as_str()))
         };
-        !self.is_part && self.errors.iter().all(|error| is_own(error))
+        !self.is_part && self.errors.iter().all(is_own)
+    }
+
+    /// Whether it is known what stands under a key of the configuration: it is a mapping or list as it should be.
+    #[must_use]
+    pub fn has_read(&self, key: &str) -> bool {
+        let section = self.config.as_ref().and_then(|config| Some((config.at.document, config.at.find(&[key])?)));
+        section.is_none_or(|(document, section)| {
+            let path = document.path(section.node);
+            !self.errors.iter().any(|(file, error)| *error == path && *file == document.file().as_ref())
+        })
     }
 
     /// [`Self::is_sound`] of some keys of the configuration.

@@ -135,7 +135,7 @@ pub(super) fn section<T: Written>(reader: &mut Reader<'_>, node: NodeId, key: &s
     Some((child, reader.decode(child)?))
 }
 
-/// The things under `key` by name; a name outside the grammar is noted, and its thing left out.
+/// The things under `key` by name; a name outside the grammar is noted.
 fn named(reader: &mut Reader<'_>, root: NodeId, key: &str) -> Vec<(String, NodeId)> {
     let document = reader.document();
     let Some(mapping) = document.child(root, key) else { return Vec::new() };
@@ -145,11 +145,10 @@ fn named(reader: &mut Reader<'_>, root: NodeId, key: &str) -> Vec<(String, NodeI
     let mut named = Vec::new();
     for child in document.children(mapping) {
         let name = document.key(*child).unwrap_or_default();
-        if is_name(name) {
-            named.push((name.to_owned(), *child));
-        } else {
+        if !is_name(name) {
             reader.report_key(*child, value::bad_name(name));
         }
+        named.push((name.to_owned(), *child));
     }
     named
 }

@@ -114,9 +114,11 @@ fn context(notification: &Notification) -> Map<String, Value> {
 
 /// `text` is the template's.
 fn error(name: &str, text: &str, why: &minijinja::Error) -> TemplateError {
-    let problem = match why.detail() {
-        Some(detail) => format!("{}: {detail}", why.kind()),
-        None => why.kind().to_string(),
+    let meant = why.range().and_then(|range| text.get(range)).filter(|meant| !meant.contains('\n'));
+    let problem = match (why.detail(), meant) {
+        (Some(detail), _) => format!("{}: {detail}", why.kind()),
+        (None, Some(meant)) => format!("{}: `{}`", why.kind(), meant.trim()),
+        (None, None) => why.kind().to_string(),
     };
     let line = why.line().and_then(|line| u32::try_from(line).ok());
     TemplateError { name: name.to_owned(), line, columns: why.range().and_then(|range| columns(text, &range)), problem }

@@ -15,18 +15,18 @@ Name somebody else in `escalate`, or leave these out of `to`. To tell the same s
     failing: Some(Failing {
         line: 4,
         column: 67,
-        text: r#"version: config/v1
+        text: "version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo}, out: {type: stdout}}
 routes: [{match: {}, to: [hook, out], escalate: {after: 15m, to: [hook]}}]
-"#,
+",
     }),
     passing: Some(
-        r#"version: config/v1
+        "version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: webhook, url: https://hooks.example/slo}, out: {type: stdout}}
 routes: [{match: {}, to: [out], escalate: {after: 15m, to: [hook]}}]
-"#,
+",
     ),
     lint: Some(lint),
 };
@@ -51,7 +51,7 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The sinks that `to` of a route or an escalation names, `owner` among them.
-fn names<'a>(at: At<'a>) -> impl Iterator<Item = &'a str> {
+fn names(at: At<'_>) -> impl Iterator<Item = &str> {
     at.find(&["to"]).into_iter().flat_map(At::items).filter_map(At::text)
 }
 

@@ -19,20 +19,20 @@ Give pages a route of their own with short times (30 s and 5 min are the default
     failing: Some(Failing {
         line: 4,
         column: 64,
-        text: r#"version: config/v1
+        text: "version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {out: {type: stdout}}
 routes: [{match: {}, to: [out], group_by: [owner], group_wait: 5h}]
-"#,
+",
     }),
     passing: Some(
-        r#"version: config/v1
+        "version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {out: {type: stdout}}
 routes:
   - {match: {severity: page}, to: [out], group_by: [owner], group_wait: 1m}
   - {match: {}, to: [out], group_by: [owner], group_wait: 5h}
-"#,
+",
     ),
     lint: Some(lint),
 };

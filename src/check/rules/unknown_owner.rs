@@ -61,7 +61,7 @@ slos:
 };
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    let Some(config) = &set.config else { return };
+    let Some(config) = set.config.as_ref().filter(|_| set.has_read("owners")) else { return };
     if config.config.owners.is_empty() {
         return;
     }

@@ -57,7 +57,7 @@ slos:
 };
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    let Some(config) = &set.config else { return };
+    let Some(config) = set.config.as_ref().filter(|_| set.has_read("sinks")) else { return };
     for route in config.at.find(&["routes"]).into_iter().flat_map(At::items) {
         for name in route.find(&["to"]).into_iter().flat_map(At::items) {
             // `owner` stands for the sinks of the SLO's owner.

@@ -60,7 +60,7 @@ slos:
 };
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    let Some(config) = &set.config else { return };
+    let Some(config) = set.config.as_ref().filter(|_| set.has_read("sources")) else { return };
     let sources = &config.config.sources;
     for slo in set.slos.iter().filter(|slo| !sources.contains_key(&slo.slo.source)) {
         let name = &slo.slo.source;

@@ -19,23 +19,23 @@ Name it where it is meant, or take it out.",
     failing: Some(Failing {
         line: 5,
         column: 3,
-        text: r#"version: config/v1
+        text: "version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks:
   out: {type: stdout}
   hook: {type: webhook, url: https://hooks.example/slo}
 routes: [{match: {}, to: [out]}]
-"#,
+",
     }),
     passing: Some(
-        r#"version: config/v1
+        "version: config/v1
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks:
   out: {type: stdout}
   hook: {type: webhook, url: https://hooks.example/slo}
 routes: [{match: {}, to: [out]}]
 fallback: [hook]
-"#,
+",
     ),
     lint: Some(lint),
 };

@@ -82,8 +82,9 @@ fn like(label: &str, part: &str) -> Option<Matcher> {
     if !part.contains('*') {
         return Some(equal(label, part));
     }
-    let pieces: Vec<String> = part.split('*').map(regex::escape).collect();
-    Some(Matcher { is_regex: true, ..equal(label, &pieces.join(".*")) })
+    // Of the letters of a name only the point means something in an expression.
+    let expression = part.replace('.', "\\.").replace('*', ".*");
+    Some(Matcher { is_regex: true, ..equal(label, &expression) })
 }
 
 fn equal(name: &str, value: &str) -> Matcher {
@@ -162,7 +163,8 @@ mod tests {
             ("shop/*", r#"slo_service="shop""#),
             ("slo=shop/*", r#"slo_service="shop""#),
             ("*/latency", r#"slo_name="latency""#),
-            ("shop-*/avail*", r#"slo_service=~"shop\\-.*" slo_name=~"avail.*""#),
+            ("shop-*/avail*", r#"slo_service=~"shop-.*" slo_name=~"avail.*""#),
+            ("a.b*/x", r#"slo_service=~"a\\.b.*" slo_name="x""#),
             (r#"shop/*{region="eu"}"#, r#"slo_service="shop" region="eu""#),
             (r#"*/*{region="eu"}"#, r#"region="eu""#),
             ("slo=shop/availability", r#"slo_service="shop" slo_name="availability""#),
