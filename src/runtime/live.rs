@@ -189,10 +189,7 @@ impl Live {
                 // As it was before the reload: what changed meanwhile is seen by the next look.
                 seen = now;
             }
-            let keys_now = sinks::keys(&self.loaded().blueprint);
-            let changed = |(sink, key): &(&String, &u64)| keys.get(*sink).is_some_and(|before| before != *key);
-            keys_now.iter().filter(changed).for_each(|(sink, _)| self.gates.invite(sink));
-            keys = keys_now;
+            keys = sinks::invite_changed(&self.loaded().blueprint, &self.gates, &keys);
         }
     }
 
@@ -312,13 +309,7 @@ fn receivers(blueprint: &Blueprint) -> Receivers {
     Receivers {
         sinks: blueprint.sinks.clone(),
         fallback: blueprint.config.fallback.clone(),
-        others: blueprint
-            .config
-            .sinks
-            .iter()
-            .filter(|(_, sink)| sink.steps_in())
-            .map(|(name, _)| name.clone())
-            .collect(),
+        others: sinks::stand_ins(&blueprint.config),
         external_labels: blueprint.config.server.external_labels.clone(),
     }
 }
