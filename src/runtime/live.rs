@@ -115,7 +115,10 @@ impl Live {
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
         match LinkKey::of(core.store.as_ref(), core.clock.now()).await {
-            Ok(key) => core.links.open(key, &external_url),
+            Ok(key) => {
+                core.links.open(key, &external_url);
+                core.links.consider(&blueprint.config);
+            }
             // A full disk is no reason to watch nothing: what is told has no links until the next start.
             Err(error) => core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem }),
         }
@@ -389,6 +392,10 @@ impl Service for Live {
             Some(alert) => Ok(Some(alert)),
             None => Ok(self.pending(&AlertFilter::default()).into_iter().find(|alert| alert.id == id)),
         }
+    }
+
+    async fn labels(&self, alert: &Alert) -> Option<BTreeMap<String, String>> {
+        self.labels_of(alert).await
     }
 
     async fn digest(&self, id: &str) -> Option<DigestFound> {

@@ -31,8 +31,9 @@ const INSTANCE_KEYS: [&str; 21] = [
     "window_from",
 ];
 
-const ALERT_KEYS: [&str; 25] = [
+const ALERT_KEYS: [&str; 27] = [
     "acked",
+    "as_of",
     "dedup_key",
     "deliveries",
     "drill",
@@ -52,6 +53,7 @@ const ALERT_KEYS: [&str; 25] = [
     "slo",
     "started_at",
     "state",
+    "telling",
     "tiers",
     "time_to_ack_seconds",
     "time_to_resolve_seconds",
@@ -59,7 +61,23 @@ const ALERT_KEYS: [&str; 25] = [
     "verdict",
 ];
 
-const DELIVERY_KEYS: [&str; 7] = ["alert_id", "attempts", "id", "next_attempt_at", "notification_id", "sink", "state"];
+const DELIVERY_KEYS: [&str; 15] = [
+    "alert_id",
+    "attempts",
+    "decided_at",
+    "id",
+    "kind",
+    "mark",
+    "members",
+    "next_attempt_at",
+    "notification_id",
+    "occasion",
+    "severity",
+    "sink",
+    "slo",
+    "state",
+    "tells",
+];
 
 const LIST_KEYS: [&str; 4] = ["as_of", "items", "next_cursor", "total"];
 
@@ -398,7 +416,8 @@ async fn sources_and_configuration_are_shown() {
                "last_success_at": "2026-11-21T02:25:01Z",
                "last_error": {"at": "2026-11-21T03:00:15Z",
                               "message": "asking `http://10.0.0.9:9100/metrics`: connection refused <b>"},
-               "requests_failed": 70, "clock_skew_seconds": -3.5, "replicas_differ": true})
+               "requests_failed": 70, "clock_skew_seconds": -3.5, "replicas_differ": true,
+               "targets": 2, "targets_failed": 2})
     );
     assert_eq!(list["items"][1]["last_error"], Value::Null);
     let config = server.get("/api/v1/config").await.json();

@@ -51,6 +51,8 @@ sinks:
   hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}
   chat: {type: slack, token: {env: SLACK_TOKEN}, channel: "#web"}
 routes: [{match: {}, to: [hook]}]
+fallback: [chat]
+server: {external_url: https://slo.example}
 ---
 version: slo/v1
 service: shop
@@ -70,6 +72,9 @@ slos:
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let Some(config) = &set.config else { return };
+    if !set.is_config_sound(&["routes", "owners", "sinks", "fallback"]) {
+        return;
+    }
     let mut live = set.slos.iter().filter(|slo| slo.slo.alerting.mode == Mode::Live);
     if !live.any(|slo| slo.severities().into_iter().any(|severity| severity == AlertSeverity::Page)) {
         return;

@@ -1,11 +1,11 @@
-//! What a reader of the table has to know beside it: sources in trouble, files that were refused, SLOs without anything to
-//! count. Pure.
+//! What a reader of the table has to know beside it: sources and sinks in trouble, files that were refused, SLOs without
+//! anything to count. Pure.
 
 use crate::cli::table::printable;
 use crate::http::dashboard::format;
 use crate::http::dto::instance::Instance;
-use crate::http::dto::state::{Config, Source};
-use crate::units::Length;
+use crate::http::dto::state::{Config, Sink, Source};
+use crate::units::{Length, Timestamp};
 
 /// A failure this long before the last success is told: questions of one tick fail and succeed within it.
 const RECENT: Length = Length::from_minutes(1);
@@ -23,6 +23,11 @@ pub fn of_sources(sources: &[Source]) -> Vec<String> {
     sources.iter().filter_map(of_source).collect()
 }
 
+/// One line for each sink that fails, or has messages waiting; `slo deliveries` lists them.
+pub fn of_sinks(sinks: &[Sink], now: Timestamp) -> Vec<String> {
+    sinks.iter().filter_map(|sink| sink.trouble(now)).map(|line| printable(&line)).collect()
+}
+
 /// One line for each instance that has nothing to count.
 pub fn of_slos(slos: &[Instance]) -> Vec<String> {
     let problem = |slo: &Instance| {
@@ -38,12 +43,17 @@ fn of_source(source: &Source) -> Option<String> {
         .as_ref()
         .filter(|error| !source.up || source.last_success_at.is_none_or(|success| error.at + RECENT >= success));
     match recent {
+        Some(error) if source.up && source.targets_failed.is_some_and(|failed| failed > 0) => {
+            let (failed, all) = (source.targets_failed.unwrap_or_default(), source.targets.unwrap_or_default());
+            Some(format!("source `{name}`: {failed} of {all} targets fail: {}", printable(&error.message)))
+        }
         Some(error) if source.up => {
             Some(format!("source `{name}` does not answer all questions: {}", printable(&error.message)))
         }
         Some(error) => {
             let since = source.watermark.map_or_else(String::new, |at| format!(" since {}", format::moment(at)));
-            Some(format!("source `{name}` does not answer, its SLOs stand still{since}: {}", printable(&error.message)))
+            let effect = if source.targets.is_some() { "nothing of it is measured" } else { "its SLOs stand still" };
+            Some(format!("source `{name}` does not answer, {effect}{since}: {}", printable(&error.message)))
         }
         None => source.replicas_differ.then(|| format!("source `{name}`: its replicas hold different samples")),
     }
@@ -54,7 +64,6 @@ mod tests {
     use super::*;
     use crate::http::dto::figure::Figure;
     use crate::http::dto::state::SourceFailure;
-    use crate::units::Timestamp;
 
     fn source(up: bool, success: Option<i64>, error: Option<i64>) -> Source {
         let at = Timestamp::from_seconds;
@@ -68,7 +77,20 @@ mod tests {
             requests_failed: 1,
             clock_skew_seconds: Figure(0.0),
             replicas_differ: false,
+            targets: None,
+            targets_failed: None,
         }
+    }
+
+    #[test]
+    fn targets_that_fail_are_counted() {
+        let scraped =
+            |up, failed| Source { targets: Some(3), targets_failed: Some(failed), ..source(up, Some(600), Some(600)) };
+        assert_eq!(of_sources(&[scraped(true, 1)]), ["source `prom`: 1 of 3 targets fail: refused"]);
+        assert_eq!(
+            of_sources(&[scraped(false, 3)]),
+            ["source `prom` does not answer, nothing of it is measured since 1970-01-01 00:10:00 UTC: refused"]
+        );
     }
 
     #[test]

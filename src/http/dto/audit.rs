@@ -19,7 +19,7 @@ pub struct Audited {
     pub actor: String,
     /// `api`, `cli`, `dashboard`, `link`, `pagerduty`, `slack`, `files`, `signal`.
     pub via: String,
-    /// `ack close verdict silence.add silence.change silence.expire mark drill resend test reload`.
+    /// `ack unack close verdict silence.add silence.change silence.expire mark drill resend test reload`.
     pub action: String,
     /// Id of what was changed.
     pub object: String,
@@ -28,6 +28,12 @@ pub struct Audited {
 }
 
 impl Audited {
+    /// Who did it and on what way: `kim (cli)`. Whoever did not say a name is the way: `link`.
+    #[must_use]
+    pub fn who(&self) -> String {
+        if self.actor == self.via { self.actor.clone() } else { format!("{} ({})", self.actor, self.via) }
+    }
+
     /// Of its record; `None` where that is not readable.
     #[must_use]
     pub fn of(record: &Record) -> Option<Self> {

@@ -69,7 +69,7 @@ pub fn in_place(backing: &Backing, row: &Delivery, why: &str, now: Timestamp) ->
     let notification = &row.notification;
     let never = notification.kind == AlertKind::Watchdog || is_test(notification);
     // Of an end those hear who were told of the begin ([`ends`]), and of who took it on only those who keep calling.
-    let follows = notification.state != AlertState::Firing || notification.occasion == Occasion::Acknowledged;
+    let follows = notification.state != AlertState::Firing || notification.tells_ack();
     if never || follows || is_in_place(notification) || is_alarm(notification) {
         return Vec::new();
     }
@@ -178,6 +178,28 @@ fn mark_of(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_stands_in_for_one_who_does_not_hear_of_an_acknowledgement() {
+        let (_, mut notification) = crate::policy::sample::samples().remove(0);
+        let row = |notification: &Notification| Delivery {
+            id: "1@pd".to_owned(),
+            sink: "pd".to_owned(),
+            notification: notification.clone(),
+            state: crate::store::DeliveryState::Failed,
+            attempts: Vec::new(),
+            created_at: Timestamp::from_seconds(0),
+            next_attempt_at: None,
+            resent_at: None,
+            handle: None,
+            sequence: 1,
+        };
+        let backing = Backing { sinks: vec!["mail".to_owned()], ..Backing::default() };
+        let now = Timestamp::from_seconds(1);
+        assert_eq!(in_place(&backing, &row(&notification), "status 404", now).len(), 1);
+        notification.occasion = crate::policy::notification::Occasion::Acknowledged;
+        assert_eq!(in_place(&backing, &row(&notification), "status 404", now), []);
+    }
 
     #[test]
     fn texts_that_differ_in_figures_only_are_one() {

@@ -33,7 +33,7 @@ pub(super) async fn prepare(live: &Live, id: &str, now: Timestamp) -> Result<Pre
     let message = format!("`{}` is tried {again} after {} tries", delivery.sink, delivery.attempts.len());
     Ok(Prepared {
         commit: Commit { resent: vec![(id.to_owned(), now)], ..Commit::default() },
-        acted: Acted { id: id.to_owned(), message },
+        acted: Acted { id: id.to_owned(), message, ..Acted::default() },
         ..Prepared::default()
     })
 }
