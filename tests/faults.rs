@@ -1,11 +1,13 @@
 //! The fault table of deliveries, each row a test: what goes wrong, what happens, and that nothing is lost silently.
 //!
 //! `sockets` goes over real ones with the durable store, on a clock that runs 600 times faster than life; `times` runs on
-//! tokio's paused time with a receiver in memory; `model` holds any plan of faults against receivers that keep state;
-//! `stand_in` is about who hears of it instead; `kills` kills a process that has nothing but an outbox, again and again.
-//! `docs/reliability.md` names them all.
+//! tokio's paused time with a receiver in memory; `gates` is about what waits and what goes past a hold; `model` holds any
+//! plan of faults against receivers that keep state; `stand_in` is about who hears of it instead; `kills` kills a process
+//! that has nothing but an outbox, again and again. `docs/reliability.md` names them all.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests fail by panicking")]
 
+#[path = "faults/gates.rs"]
+mod gates;
 #[path = "outbox_kit/house.rs"]
 mod house;
 #[path = "faults/kills.rs"]

@@ -448,3 +448,64 @@ async fn what_is_told_again_says_how_it_stands_then_and_a_page_taken_on_is_not_t
     let end = shop.end_of(&page["alert_id"], 60).await;
     assert_eq!(end["acked"]["by"], "kim", "{end}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exclusion_and_a_hold_that_begin_while_an_alert_fires_keep_alertmanager_quiet() {
+    let Some(real) = Alertmanager::start(&Alertmanager::to_webhook("http://127.0.0.1:9")).await else { return };
+    let mut shop = Shop::closed().await;
+    let sinks = format!("sinks:\n  peers: {{type: alertmanager, urls: ['{}']}}\n", real.url());
+    let config = shop.ports.config("slo.db").replace("sinks:\n", &sinks).replace("to: [hook]", "to: [hook, peers]");
+    shop.write("slo.yaml", &config);
+    shop.write(
+        "rules/quick.yaml",
+        &RULES.replace("    tiers:", "    on_deploy: {hold: 1h, severities: [page]}\n    tiers:"),
+    );
+    std::fs::create_dir(shop.path("exclusions")).unwrap();
+    shop.start().await;
+    shop.traffic.set_broken(true);
+    let alert = fires(&shop).await;
+    let state = |wanted: &'static str| {
+        let real = &real;
+        move || async move {
+            let alerts = real.alerts().await;
+            let is = alerts.len() == 1 && alerts[0]["status"]["state"] == wanted;
+            if is { Ok(real.silences().await) } else { Err(format!("{alerts:?} {:?}", real.silences().await)) }
+        }
+    };
+    assert_eq!(eventually("told there", 60, state("active")).await.len(), 0);
+
+    let exclusion = format!(
+        "version: exclusion/v1\nexclusions:\n  - {{name: upgrade, reason: change 4711, slos: [checkout/*], alerts_only: true,\n     \
+         window: {{start: {}, for: 1h}}}}\n",
+        now() - Length::from_minutes(1)
+    );
+    shop.write("exclusions/upgrade.yaml", &exclusion);
+    assert_eq!(shop.reload().await.0, 200);
+    let made = eventually("quiet there", 60, state("suppressed")).await;
+    let comment = made[0]["comment"].as_str().unwrap();
+    assert!(made.len() == 1 && comment.starts_with("exclusion `upgrade`: change 4711 [slo quiet-"), "{made:?}");
+    let matchers = made[0]["matchers"].as_array().unwrap();
+    let names = matchers.iter().any(|one| one["name"] == "slo_name" && one["value"] == "availability");
+    assert!(names && made[0]["createdBy"] == "slo", "{made:?}");
+    std::fs::remove_file(shop.path("exclusions/upgrade.yaml")).unwrap();
+    assert_eq!(shop.reload().await.0, 200);
+    assert_eq!(eventually("no longer quiet there", 60, state("active")).await.len(), 0);
+
+    let marked = post(&shop, "/api/v1/markers", &json!({"service": "checkout", "version": "v2"})).await;
+    assert_eq!(marked.0, 200, "{}", marked.1);
+    let made = eventually("held there", 60, state("suppressed")).await;
+    let comment = made[0]["comment"].as_str().unwrap();
+    assert!(comment.starts_with("hold `v2`: deploy of checkout v2 at "), "{comment}");
+    // It ends with the alert, whose next episode is not to be swallowed.
+    shop.traffic.set_broken(false);
+    eventually("over", 60, || async {
+        let found = shop.slo.json("/api/v1/alerts?state=resolved").await?;
+        if found["items"][0]["id"] == alert["id"] { Ok(()) } else { Err(found.to_string()) }
+    })
+    .await;
+    eventually("its silence ended", 90, || async {
+        let silences = real.silences().await;
+        if silences.is_empty() { Ok(()) } else { Err(format!("{silences:?}")) }
+    })
+    .await;
+}

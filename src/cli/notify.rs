@@ -117,7 +117,7 @@ async fn send(client: &Client, test: &Test, printer: &Printer) -> anyhow::Result
         };
         if state != "done" {
             let tries = if *followed == 1 { "1 try".to_owned() } else { format!("{followed} tries") };
-            let next = if state == "pending" { "it goes on being tried" } else { "mend the sink and test it again" };
+            let next = next_step(client, &test.sink, &state).await;
             printer.say(&format!("the {what} is {state} after {tries}; {next}"));
             return Ok(ExitCode::from(FINDINGS));
         }
@@ -125,6 +125,26 @@ async fn send(client: &Client, test: &Test, printer: &Printer) -> anyhow::Result
     }
     printer.say(&format!("`{}` took the test and its end; look at what arrived", printable(&test.sink)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What somebody can do about a test that was not taken.
+async fn next_step(client: &Client, sink: &str, state: &str) -> String {
+    let name = printable(sink);
+    if state != "pending" {
+        return format!(
+            "mend the address or the key of `{name}` and test again: a test goes at once, and holds back no alert"
+        );
+    }
+    let list = client.get(&["api", "v1", "sinks"], &[]).await.unwrap_or_default();
+    let items = list.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let ours = items.iter().find(|item| item.get("name").and_then(Value::as_str) == Some(sink));
+    match ours.and_then(|item| item.get("waits_until")).and_then(Value::as_str) {
+        Some(until) => {
+            let until = printable(until);
+            format!("`{name}` takes nothing now; it is tried again by {until}, and at once when you test again")
+        }
+        None => "it goes on being tried".to_owned(),
+    }
 }
 
 struct Shown<'a> {

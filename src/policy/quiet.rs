@@ -112,7 +112,14 @@ impl Quiets {
     /// What keeps this from being told at `now`: of several the one that lasts longest. `None`: it is told.
     #[must_use]
     pub fn over(&self, about: About<'_>, now: Timestamp) -> Option<Quiet> {
-        let all = self.silence(about, now).into_iter().chain(self.exclusion(about, now)).chain(self.hold(about, now));
+        let all = self.silence(about, now).into_iter().chain(self.of_files(about, now));
+        all.max_by_key(|quiet| quiet.until)
+    }
+
+    /// The same without silences: an exclusion or a hold.
+    #[must_use]
+    pub fn of_files(&self, about: About<'_>, now: Timestamp) -> Option<Quiet> {
+        let all = self.exclusion(about, now).into_iter().chain(self.hold(about, now));
         all.max_by_key(|quiet| quiet.until)
     }
 

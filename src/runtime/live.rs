@@ -196,10 +196,7 @@ impl Live {
                 // As it was before the reload: what changed meanwhile is seen by the next look.
                 seen = now;
             }
-            let keys_now = sinks::keys(&self.loaded().blueprint);
-            let changed = |(sink, key): &(&String, &u64)| keys.get(*sink).is_some_and(|before| before != *key);
-            keys_now.iter().filter(changed).for_each(|(sink, _)| self.gates.invite(sink));
-            keys = keys_now;
+            keys = sinks::invite_changed(&self.loaded().blueprint, &self.gates, &keys);
         }
     }
 

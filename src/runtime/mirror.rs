@@ -1,6 +1,9 @@
 //! Silences are mirrored to the sinks that keep states (Alertmanager): what fires goes on being posted there, so they have
 //! to be quiet themselves.
 //!
+//! So are exclusions of alerts and holds after a deploy that begin while an alert fires there: as one silence for each
+//! alert that they cover, by all its labels. An alert that begins meanwhile is not told, and needs none.
+//!
 //! A silence is made there when it begins, changed when it changes here, and ended when it is ended here. What each sink
 //! calls it is kept as a record, so that a restart goes on. A sink that does not answer is asked again, 5 s to 1 min
 //! later, until it is done or the silence is over; one that refuses is told in the log, and not asked again for the same.
@@ -12,9 +15,13 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use crate::policy::silence::{Silence, SilenceState};
+use crate::policy::alert::{AlertKind, AlertState};
+use crate::policy::notification::Notification;
+use crate::policy::quiet::{Quiet, QuietKind, Quiets};
+use crate::policy::silence::{LabelMatcher, Silence, SilenceState};
 use crate::runtime::blueprint::Blueprint;
 use crate::runtime::core::{Core, held};
 use crate::runtime::quiet::Stillness;
@@ -135,20 +142,70 @@ impl Mirror {
     async fn round(&mut self) -> Timestamp {
         let now = self.core.clock.now();
         let sinks = held(&self.sinks).clone();
-        let silences = self.stillness.silences();
+        let (silences, quiets) = (self.stillness.silences(), self.core.quiets());
+        let mut wanted: BTreeMap<String, Vec<Silence>> = BTreeMap::new();
         for name in sinks.keys() {
             self.sides.entry(name.clone()).or_default();
+            let standing = match self.core.store.standing(name, now).await {
+                Ok(standing) => standing,
+                Err(error) => {
+                    let (doing, problem) = (error.doing.as_str(), error.problem.as_str());
+                    tracing::warn!(doing, problem, "what fires cannot be read; silences are mirrored later");
+                    return now + WAIT;
+                }
+            };
+            wanted.insert(name.clone(), of_files(&quiets, &standing, now));
+        }
+        for name in self.sides.keys() {
+            wanted.entry(name.clone()).or_default().extend(silences.iter().cloned());
         }
         let core = &self.core;
-        let rounds =
-            self.sides.iter_mut().map(|(name, side)| side.round(core, (name, sinks.get(name)), &silences, now));
+        let rounds = self.sides.iter_mut().map(|(name, side)| {
+            let wanted = wanted.get(name).map_or(&[][..], Vec::as_slice);
+            side.round(core, (name, sinks.get(name)), wanted, now)
+        });
         join_all(rounds).await;
         let changes = silences.iter().flat_map(|silence| [silence.starts_at, silence.ends_at]);
+        let changes = changes.chain(quiets.next_change(now));
         let again = self.sides.values().filter_map(|side| side.not_before);
         let next = changes.chain(again).filter(|time| *time > now).min();
         // A clock that is set is noticed.
         next.unwrap_or(now + LONGEST_WAIT).min(now + LONGEST_WAIT)
     }
+}
+
+/// What the files and deploys keep quiet of what stands at a sink, as silences: one for each alert, by all its labels.
+fn of_files(quiets: &Quiets, standing: &[Notification], now: Timestamp) -> Vec<Silence> {
+    let fires = |one: &&Notification| one.state == AlertState::Firing && one.kind != AlertKind::Watchdog;
+    let silence = |one: &Notification| {
+        let Quiet { kind, name, reason, until } = quiets.of_files(one.into(), now)?;
+        let labels = one.labels.iter().filter(|(_, value)| !value.is_empty());
+        let matcher = |(name, value): (&String, &String)| LabelMatcher {
+            name: name.clone(),
+            value: value.clone(),
+            is_regex: false,
+            is_equal: true,
+        };
+        let what = if kind == QuietKind::Deploy { "hold" } else { "exclusion" };
+        Some(Silence {
+            id: id_of(&one.dedup_key),
+            matchers: labels.map(matcher).collect(),
+            created_by: "slo".to_owned(),
+            comment: format!("{what} `{name}`: {reason}"),
+            starts_at: one.fired_at,
+            ends_at: until,
+        })
+    };
+    // Of two of one key, which no sink should have, the later.
+    let by_id: BTreeMap<String, Silence> =
+        standing.iter().filter(fires).filter_map(silence).map(|silence| (silence.id.clone(), silence)).collect();
+    by_id.into_values().collect()
+}
+
+/// The same for an alert whatever keeps it quiet, so that of an exclusion and a hold one takes the other's place.
+fn id_of(dedup_key: &str) -> String {
+    let digest = Sha256::digest(dedup_key.as_bytes());
+    digest.iter().take(6).fold("quiet-".to_owned(), |id, byte| format!("{id}{byte:02x}"))
 }
 
 impl Side {
@@ -280,8 +337,6 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::config::meant::Config;
-    use crate::policy::notification::Notification;
-    use crate::policy::silence::LabelMatcher;
     use crate::store::Store;
     use crate::store::memory::MemoryStore;
     use crate::telemetry::Telemetry;

@@ -273,11 +273,11 @@ impl RefreshSink for Alertmanager {
     }
 
     async fn silence(&self, silence: &Silence, known: Option<&str>, now: Timestamp) -> Outcome {
-        self.silence_at_one(silence, known, now).await
+        self.silence_at_each(silence, known, now).await
     }
 
     async fn unsilence(&self, handle: &str, now: Timestamp) -> Outcome {
-        self.unsilence_at_one(handle, now).await
+        self.unsilence_at_each(handle, now).await
     }
 }
 

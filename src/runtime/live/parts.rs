@@ -19,13 +19,7 @@ pub(super) fn receivers(blueprint: &Blueprint) -> Receivers {
     Receivers {
         sinks: blueprint.sinks.clone(),
         fallback: blueprint.config.fallback.clone(),
-        others: blueprint
-            .config
-            .sinks
-            .iter()
-            .filter(|(_, sink)| sink.steps_in())
-            .map(|(name, _)| name.clone())
-            .collect(),
+        others: sinks::stand_ins(&blueprint.config),
         external_labels: blueprint.config.server.external_labels.clone(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::meant::{SecretRef, SinkConfig};
+use crate::config::meant::{Config, SecretRef, SinkConfig};
 use crate::runtime::blueprint::Blueprint;
 use crate::runtime::outbox::gate::{Gates, LastOutcome};
 use crate::runtime::service::{GateView, SinkView};
@@ -13,6 +13,11 @@ use crate::units::Timestamp;
 
 /// Rows among which the newest try is looked for: the newest row may wait behind older ones.
 const ROWS: usize = 20;
+
+/// The sinks that are told of pages that others do not take, where nobody says who.
+pub(super) fn stand_ins(config: &Config) -> Vec<String> {
+    config.sinks.iter().filter(|(_, sink)| sink.steps_in()).map(|(name, _)| name.clone()).collect()
+}
 
 /// A number of each sink that changes when one of its secret files does, by name.
 pub(super) fn keys(blueprint: &Blueprint) -> BTreeMap<String, u64> {
@@ -25,6 +30,18 @@ pub(super) fn keys(blueprint: &Blueprint) -> BTreeMap<String, u64> {
         (!files.is_empty()).then(|| watch::fingerprint(&files))
     };
     blueprint.config.sinks.iter().filter_map(|(name, sink)| Some((name.clone(), key(sink)?))).collect()
+}
+
+/// Has those tried at once whose number is not the one in `before`; the present numbers.
+pub(super) fn invite_changed(
+    blueprint: &Blueprint,
+    gates: &Gates,
+    before: &BTreeMap<String, u64>,
+) -> BTreeMap<String, u64> {
+    let now = keys(blueprint);
+    let changed = |(sink, key): &(&String, &u64)| before.get(*sink).is_some_and(|before| before != *key);
+    now.iter().filter(changed).for_each(|(sink, _)| gates.invite(sink));
+    now
 }
 
 /// All of them, by name.

@@ -1,5 +1,6 @@
 //! What the tasks of the outbox share, and what each of them does to rows in the same way.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
@@ -61,8 +62,15 @@ impl Shared {
         self.store.deliveries(&filter, HISTORY).await
     }
 
-    /// More rows, woken for.
-    pub(super) async fn commit(&self, deliveries: Vec<NewDelivery>) -> Result<(), StoreError> {
+    /// More rows, woken for. Not those that are there: who is woken by what it has said before says it again, for ever.
+    pub(super) async fn commit(&self, mut deliveries: Vec<NewDelivery>) -> Result<(), StoreError> {
+        let mut known = BTreeSet::new();
+        for row in &deliveries {
+            if self.store.delivery(&row.id).await?.is_some() {
+                known.insert(row.id.clone());
+            }
+        }
+        deliveries.retain(|row| !known.contains(&row.id));
         if !deliveries.is_empty() {
             self.store.commit(Commit { deliveries, ..Commit::default() }).await?;
             self.wake.notify_waiters();
