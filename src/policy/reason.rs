@@ -119,6 +119,9 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run
                     at_or_below(window.rate, bound),
                     limit(bound)
                 ),
+                Some(window) if window.total <= 0.0 => {
+                    format!("{held}: no events over {}, so none failed", window.length)
+                }
                 Some(window) => format!(
                     "{held}: {} of {} events failed over {}, burn {} at or below {}",
                     count(window.bad),
@@ -282,6 +285,8 @@ mod tests {
         verdict.resolve = Some(window("5m", 0.0, 5_120.0, 0.5));
         verdict.over = Some(window("1h", 3.0, 36_000.0, 0.95));
         assert_eq!(text(&verdict, 300), "known false: 3 of 36000 events failed over 1h, burn 0.0833 at or below 7.2");
+        verdict.over = Some(window("1h", 0.0, 0.0, 1.0));
+        assert_eq!(text(&verdict, 300), "known false: no events over 1h, so none failed");
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl HookKind {
     }
 }
 
-/// Somebody acknowledged something there.
+/// Somebody acknowledged something there, or it was taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookAck {
     /// Alert id or dedup key, as we told it.
@@ -71,6 +71,8 @@ pub struct HookAck {
     /// When, by the receiver's clock. What is told under one key again and again needs it: an old yes says nothing of what
     /// began later.
     pub at: Option<Timestamp>,
+    /// Nobody works on it any more there.
+    pub taken_back: bool,
 }
 
 impl HookAck {

@@ -52,17 +52,24 @@ pub fn read(secret: &[u8], request: &HookRequest) -> Result<Option<HookAck>, Hoo
     let payload: Payload =
         serde_json::from_slice(&request.body).map_err(|error| HookError::Unreadable(error.to_string()))?;
     let event = payload.event;
+    let taken_back = event.kind == "incident.unacknowledged";
     let note = match event.kind.as_str() {
         "incident.acknowledged" => None,
+        // By a person, or by the time that PagerDuty gives them: it calls people again, and so do we.
+        "incident.unacknowledged" => Some("no longer acknowledged in PagerDuty".to_owned()),
         "incident.resolved" => Some("resolved in PagerDuty, while the data says that it fires".to_owned()),
         _ => return Ok(None),
     };
     let is_person = |agent: &Reference| agent.kind.as_deref().is_some_and(|kind| kind.starts_with("user"));
-    let Some(agent) = event.agent.filter(is_person) else { return Ok(None) };
+    let agent = event.agent.filter(is_person);
+    if agent.is_none() && !taken_back {
+        return Ok(None);
+    }
     let Some(key) = event.data.incident_key else { return Ok(None) };
-    let by = agent.summary.unwrap_or_else(|| "somebody in PagerDuty".to_owned());
+    let nobody = if taken_back { "PagerDuty" } else { "somebody in PagerDuty" };
+    let by = agent.and_then(|agent| agent.summary).unwrap_or_else(|| nobody.to_owned());
     let at = event.occurred_at.and_then(|at| at.parse().ok());
-    Ok(Some(HookAck { key, by, note, at }))
+    Ok(Some(HookAck { key, by, note, at, taken_back }))
 }
 
 #[cfg(test)]
@@ -94,12 +101,21 @@ mod tests {
         let ack = read(b"secret", &signed(body("incident.acknowledged", PERSON), b"secret")).unwrap().unwrap();
         let key = "checkout/availability/page/burn".to_owned();
         let at: Option<Timestamp> = Some("2026-11-21T03:01:22.169Z".parse().unwrap());
-        assert_eq!(ack, HookAck { key, by: "Anna".to_owned(), note: None, at });
+        assert_eq!(ack, HookAck { key, by: "Anna".to_owned(), note: None, at, taken_back: false });
         let (minutes, at) = (Length::from_minutes(5), at.unwrap());
         assert!(ack.can_be_about(at + minutes), "clocks differ");
         assert!(!ack.can_be_about(at + minutes + Length::from_millis(1)), "what began later is another one");
         let resolved = read(b"secret", &signed(body("incident.resolved", PERSON), b"secret")).unwrap().unwrap();
         assert!(resolved.note.unwrap().starts_with("resolved in PagerDuty"));
+    }
+
+    #[test]
+    fn what_ran_out_there_is_taken_back_by_whomever() {
+        for (agent, by) in [(PERSON, "Anna"), ("null", "PagerDuty"), (r#"{"type": "service_reference"}"#, "PagerDuty")]
+        {
+            let back = read(b"secret", &signed(body("incident.unacknowledged", agent), b"secret")).unwrap().unwrap();
+            assert_eq!((back.by.as_str(), back.taken_back), (by, true));
+        }
     }
 
     #[test]
@@ -118,7 +134,7 @@ mod tests {
     fn other_events_and_what_no_person_did_ask_for_nothing() {
         for (event, agent) in [
             ("incident.triggered", PERSON),
-            ("incident.unacknowledged", PERSON),
+            ("incident.delegated", PERSON),
             ("incident.resolved", r#"{"summary": "slo", "type": "service_reference"}"#),
             ("incident.acknowledged", "null"),
         ] {

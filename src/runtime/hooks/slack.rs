@@ -57,7 +57,7 @@ pub fn read(secret: &[u8], request: &HookRequest, now: Timestamp) -> Result<Opti
     let User { id, username, name } = payload.user;
     let by = username.or(name).or(id).unwrap_or_else(|| "somebody in Slack".to_owned());
     // It was proved to be of now, and a button names one alert of one episode.
-    Ok(Some(HookAck { key, by, note: None, at: None }))
+    Ok(Some(HookAck { key, by, note: None, at: None, taken_back: false }))
 }
 
 fn prove(secret: &[u8], request: &HookRequest, now: Timestamp) -> Result<(), HookError> {
@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn a_click_names_who_and_what() {
         let ack = taken(&request(CLICK, NOW - 299)).unwrap().unwrap();
-        assert_eq!(ack, HookAck { key: "shop/a{zone=\"é +\"}/page".into(), by: "anna".into(), note: None, at: None });
+        let key = "shop/a{zone=\"é +\"}/page".to_owned();
+        assert_eq!(ack, HookAck { key, by: "anna".into(), note: None, at: None, taken_back: false });
         let other = request(&CLICK.replace("\"ack\"", "\"why\""), NOW);
         assert_eq!(taken(&other), Ok(None));
     }
