@@ -11,6 +11,7 @@ use crate::runtime::core::Core;
 use crate::runtime::entry::SharedEntry;
 use crate::runtime::outbox::Receivers;
 use crate::runtime::poller::Pace;
+use crate::runtime::live::sinks;
 use crate::runtime::{reports, watchdog};
 use crate::units::SloId;
 
