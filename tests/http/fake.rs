@@ -326,6 +326,7 @@ fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> D
         forecast: None,
         evidence: None,
         members: Vec::new(),
+        several: None,
         notes: Vec::new(),
         occasion: slo::policy::notification::Occasion::default(),
         acked: None,

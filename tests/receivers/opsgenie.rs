@@ -174,6 +174,7 @@ fn rendered(notification: &Notification) -> String {
 fn what_is_sent() {
     golden("opsgenie_create.txt", &rendered(&page(AlertState::Firing)));
     golden("opsgenie_close.txt", &rendered(&page(AlertState::Resolved)));
+    golden("opsgenie_storm.txt", &rendered(&slo::policy::sample::storm()));
 }
 
 #[test]

@@ -164,6 +164,7 @@ fn rendered(notification: &slo::policy::notification::Notification) -> String {
 fn what_is_sent() {
     golden("pagerduty_trigger.txt", &rendered(&page(AlertState::Firing)));
     golden("pagerduty_resolve.txt", &rendered(&page(AlertState::Resolved)));
+    golden("pagerduty_storm.txt", &rendered(&slo::policy::sample::storm()));
     let mut report = page(AlertState::Firing);
     report.kind = AlertKind::Report;
     golden("pagerduty_report.txt", &rendered(&report));

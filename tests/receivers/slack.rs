@@ -12,6 +12,7 @@ use slo::config::meant::SinkConfig;
 use slo::config::sinks::slack::{Slack as Config, SlackReceiver};
 use slo::policy::alert::{AlertKind, AlertState};
 use slo::policy::notification::{Member, Notification};
+use slo::policy::sample as samples;
 use slo::sink::DeliveryVerdict::{Ambiguous, Done, Misconfigured, Refused, Retry};
 use slo::sink::client::Answer as Said;
 use slo::sink::message::Message;
@@ -186,12 +187,9 @@ fn flood() -> Notification {
     let member = |number: usize| Member {
         alert_id: format!("a{number}"),
         slo: format!("shop/{number}"),
-        severity: flood.severity,
         kind: AlertKind::Burn,
-        state: AlertState::Firing,
-        fired_at: flood.fired_at,
-        resolved_at: None,
         reason: "🔥<!channel>&".repeat(200),
+        ..Member::of(&flood)
     };
     flood.members = (0..1_000).map(member).collect();
     flood
@@ -201,6 +199,7 @@ fn flood() -> Notification {
 fn what_is_sent() {
     golden("slack_firing.json", &rendered(&page(AlertState::Firing), true));
     golden("slack_resolved.json", &rendered(&page(AlertState::Resolved), true));
+    golden("slack_storm.json", &rendered(&samples::storm(), true));
 }
 
 #[test]

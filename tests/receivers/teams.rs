@@ -9,6 +9,7 @@ use slo::config::meant::SinkConfig;
 use slo::config::sinks::teams::Teams as Config;
 use slo::policy::alert::{AlertKind, AlertState};
 use slo::policy::notification::{Member, Notification};
+use slo::policy::sample as samples;
 use slo::sink::DeliveryVerdict::{Ambiguous, Done, Misconfigured, Refused, Retry};
 use slo::sink::client::Answer as Said;
 use slo::sink::message::Message;
@@ -88,6 +89,7 @@ fn rendered(notification: &Notification) -> String {
 fn what_is_sent() {
     golden("teams_firing.json", &rendered(&page(AlertState::Firing)));
     golden("teams_resolved.json", &rendered(&page(AlertState::Resolved)));
+    golden("teams_storm.json", &rendered(&samples::storm()));
 }
 
 #[test]
@@ -141,12 +143,9 @@ async fn a_flood_is_cut_before_it_is_lost() {
     let member = |number: usize| Member {
         alert_id: format!("a{number}"),
         slo: format!("shop/{number}{}", "ü\"\\".repeat(300)),
-        severity: flood.severity,
         kind: AlertKind::Burn,
-        state: AlertState::Firing,
-        fired_at: flood.fired_at,
-        resolved_at: None,
         reason: "🔥[x](https://evil.example)".repeat(100),
+        ..Member::of(&flood)
     };
     flood.members = (0..1_000).map(member).collect();
     assert_eq!(deliver(&sink, &task(flood, None)).await.verdict, Done);

@@ -1,10 +1,11 @@
 //! How cases join digests, and how those are told.
 
+use std::borrow::Cow;
+
 use crate::policy::desk::case::{Case, Place};
-use crate::policy::desk::digest::{Digest, Form};
+use crate::policy::desk::digest::{Digest, Form, Listed, Named};
 use crate::policy::desk::look::Moment;
 use crate::policy::desk::{Desk, Errand, REMEMBERED, Rules};
-use crate::policy::notification::Notification;
 use crate::policy::quiet::About;
 use crate::spec::policy::AlertSeverity;
 use crate::units::Timestamp;
@@ -23,10 +24,11 @@ impl Desk {
         self.send(Errand::Digest(id), due);
     }
 
-    /// A digest is told again at its time, although its members are the same.
+    /// A quiet of a member is over: its digest is told again at its time, although its members are the same.
     pub(super) fn mention(&mut self, id: &str) {
         let Some(digest) = self.digests.get_mut(id) else { return };
         digest.changed = true;
+        digest.quiet_over = true;
         let due = digest.due();
         self.touched_digests.insert(id.to_owned());
         self.send(Errand::Digest(id.to_owned()), due);
@@ -131,20 +133,14 @@ impl Desk {
     }
 
     fn tell_members(&mut self, id: &str, digest: &mut Digest, rules: &Rules<'_>, now: Timestamp) {
-        let members: Vec<&Case> = digest.members.iter().filter_map(|alert| self.cases.get(alert)).collect();
-        let mut firing: Vec<&Notification> = Vec::new();
-        let mut ended: Vec<&Notification> = Vec::new();
-        for case in &members {
-            let Some(about) = case.notification.as_deref() else { continue };
-            if case.ended_at.is_none() { firing.push(about) } else { ended.push(about) }
-        }
-        for list in [&mut firing, &mut ended] {
-            list.sort_by(|a, b| a.fired_at.cmp(&b.fired_at).then_with(|| a.alert_id.cmp(&b.alert_id)));
-        }
-        let first = firing.first().or(ended.first()).map_or(now, |about| about.fired_at);
-        let (fires, over): (Vec<String>, Vec<String>) = (ids(&firing), ids(&ended));
+        let listed = self.listed(digest);
+        let oldest = if listed.firing.is_empty() { &listed.ended } else { &listed.firing };
+        let first = oldest.iter().map(|named| named.about.fired_at).min().unwrap_or(now);
+        let (fires, over): (Vec<String>, Vec<String>) = (ids(&listed.firing), ids(&listed.ended));
         digest.count_up(first, now);
-        let told = digest.notification(&firing, &ended, &rules.config.server.external_labels);
+        let told = digest.notification(&listed, &rules.config.server.external_labels);
+        digest.was_told(fires.len() + over.len());
+        let name = told.as_ref().map(|told| told.alert_id.clone());
         if let Some(told) = told {
             self.tell(told, vec![digest.sink.clone()]);
         }
@@ -155,6 +151,7 @@ impl Desk {
                 continue;
             };
             place.listed = true;
+            case.digests.extend(name.clone().filter(|name| !case.digests.contains(name)));
             case.note(&digest.sink, now, false);
             self.touched.insert(alert.clone());
             // From here on its escalation runs.
@@ -173,12 +170,33 @@ impl Desk {
         }
     }
 
+    /// What its next message names.
+    fn listed(&self, digest: &Digest) -> Listed<'_> {
+        let (mut firing, mut ended) = (Vec::new(), Vec::new());
+        for case in digest.members.iter().filter_map(|alert| self.cases.get(alert)) {
+            let Some(about) = case.notification.as_deref() else { continue };
+            let was_listed = case.places.get(&digest.sink).is_some_and(|place| place.listed);
+            let named = Named::of(Cow::Borrowed(about), case.acked.as_ref(), was_listed);
+            if case.ended_at.is_none() { firing.push(named) } else { ended.push(named) }
+        }
+        firing.sort_by(|a, b| a.member.worse_first(&b.member));
+        ended.sort_by(|a, b| (a.about.fired_at, &a.about.alert_id).cmp(&(b.about.fired_at, &b.about.alert_id)));
+        let mark = firing.iter().chain(&ended).next().map(|named: &Named<'_>| named.about.mark);
+        let alone = |case: &&Case| {
+            let about = case.notification.as_deref().filter(|_| case.fires());
+            let page = about.is_some_and(|about| about.severity == digest.severity && Some(about.mark) == mark);
+            page && case.heard(&digest.sink).is_some_and(|told| told.alone)
+        };
+        let apart = if digest.storm { self.cases.values().filter(alone).count() } else { 0 };
+        Listed { firing, ended, apart }
+    }
+
     /// Digests that ended long ago go.
     pub(super) fn forget_digests(&mut self, now: Timestamp) {
         self.digests.retain(|_, digest| digest.ended_at.is_none_or(|ended| now < ended + REMEMBERED));
     }
 }
 
-fn ids(of: &[&Notification]) -> Vec<String> {
-    of.iter().map(|about| about.alert_id.clone()).collect()
+fn ids(of: &[Named<'_>]) -> Vec<String> {
+    of.iter().map(|named| named.about.alert_id.clone()).collect()
 }
