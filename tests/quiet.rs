@@ -8,6 +8,7 @@ mod service;
 #[path = "service/shop.rs"]
 mod shop;
 
+use std::fs;
 use std::process::Output;
 
 use kit::alertmanager::Alertmanager;
@@ -387,4 +388,65 @@ async fn silences_are_mirrored_to_alertmanager_over_a_restart_and_while_it_is_do
     .await;
     assert_eq!(delete(&shop, &id).await.0, 200);
     eventually("ended there", SOON, there(0)).await;
+}
+
+/// The share of requests that fail over the page's windows, by what was told or shown, in percent.
+fn shares(of: &Value) -> Vec<f64> {
+    let tier = &of["tiers"][0];
+    ["confirm", "over"].map(|window| tier[window]["ratio"].as_f64().unwrap_or_default() * 100.0).to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_told_again_says_how_it_stands_then_and_a_page_taken_on_is_not_told_again_after_a_silence() {
+    let mut shop = Shop::closed().await;
+    let config = fs::read_to_string(shop.path("slo.yaml")).unwrap();
+    shop.write("slo.yaml", &config.replace("to: [hook]", "to: [hook], repeat: 30s"));
+    shop.start().await;
+    shop.traffic.set_bad(3);
+    let page = shop.hook.wait_for("the page", 60, |body| body["state"] == "firing").await;
+    assert!(shares(&page)[0] < 35.0, "{page}");
+    shop.traffic.set_bad(6);
+    let id = page["alert_id"].as_str().unwrap();
+
+    // The API shows the figures of now, though nothing of the alert changed.
+    let path = format!("/api/v1/alerts/{}", id.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}")));
+    let shown = eventually("60 % in both windows", 60, || async {
+        let shown = shop.slo.json(&path).await?;
+        if shares(&shown).iter().all(|share| (59.0..61.0).contains(share)) { Ok(shown) } else { Err(shown.to_string()) }
+    })
+    .await;
+    assert!(
+        shown["reason"].as_str().unwrap().starts_with("60% of requests failed over 4s and 60% over 10s"),
+        "{shown}"
+    );
+
+    // So does the repeat, with as long as it has fired for.
+    let again = shop.hook.wait_for("a repeat", 60, |body| body["occasion"] == "repeat").await;
+    let time = |name: &str| again[name].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(shares(&again).iter().all(|share| (59.0..61.0).contains(share)), "{again}");
+    assert!(time("as_of").since(time("started_at")) >= Length::from_seconds(20), "{again}");
+    assert_eq!(
+        (&again["started_at"], &again["id"]),
+        (&page["started_at"], &json!(format!("{}/r1", page["id"].as_str().unwrap())))
+    );
+    let reason = again["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("60% of requests failed") && reason.ends_with("; still firing, told again after 30s"),
+        "{reason}"
+    );
+    let left = |of: &Value| of["budget"]["remaining_ratio"].as_f64().unwrap();
+    assert!(left(&again) < left(&page), "the budget of now");
+
+    // Taken on, it is not told again: neither by time, nor when a silence ends.
+    let (status, answer) = post(&shop, &format!("{path}/ack"), &json!({"by": "kim"})).await;
+    assert_eq!(status, 200, "{answer}");
+    let silence = add(&shop, &of_shop(3_600)).await;
+    judged_again(&shop, 2).await;
+    let before = shop.firings();
+    assert_eq!(delete(&shop, &silence).await.0, 200);
+    judged_again(&shop, 3).await;
+    assert_eq!(shop.firings(), before, "{:?}", told(&shop));
+    shop.traffic.set_bad(0);
+    let end = shop.end_of(&page["alert_id"], 60).await;
+    assert_eq!(end["acked"]["by"], "kim", "{end}");
 }

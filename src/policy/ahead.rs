@@ -6,7 +6,7 @@
 use crate::engine::definition::{Kind, Tier};
 use crate::engine::verdict::{TierVerdict, WindowFigures};
 use crate::policy::figure::{above, at_or_below, below, count, limit, percent, rough_percent};
-use crate::policy::reason::unmeasured;
+use crate::policy::reason::{self, unmeasured};
 use crate::units::{Length, exceeds};
 
 /// Why it matches.
@@ -77,8 +77,8 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, time_weighted: bool) -> S
             if time_weighted {
                 return format!(": {failed}% of the time was bad over {}, at or below {bound}%", window.length);
             }
-            let (bad, total) = (count(window.bad), count(window.total));
-            format!(": {bad} of {total} events failed over {}, {failed}% at or below {bound}%", window.length)
+            let requests = reason::failed(&window);
+            format!(": {requests} over {}, {failed}% at or below {bound}%", window.length)
         }
         Kind::NoTraffic { min_total, .. } => {
             format!(": {} events in {}, more than {}", count(window.total), window.length, count(min_total))
@@ -158,7 +158,7 @@ mod tests {
         );
         assert_eq!(
             known_false(&below, &verdict("30m", 0.0, 1_000.0, 1.0), false),
-            ": 0 of 1000 events failed over 30m, 0% at or below 0.05%"
+            ": 0 of 1000 requests failed over 30m, 0% at or below 0.05%"
         );
 
         let quiet = tier(Kind::NoTraffic { over: Length::from_minutes(30), min_total: 1.0 });

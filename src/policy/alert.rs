@@ -195,6 +195,9 @@ pub struct Alert {
     pub reason: String,
     /// Its tiers that fire, or that fired last.
     pub tiers: Vec<TierView>,
+    /// The slice end that tiers and evidence are of; `None` in records that did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     /// The alert under which it is held back.
     pub held_back_by: Option<String>,
     /// Whether its firing was told to anybody (not held back, not shadow).

@@ -363,7 +363,7 @@ fn is_news(verdict: &Verdict, firing: TierSet) -> bool {
 }
 
 /// The window that an alert shows: the short one of the first tier that matches, or its long one.
-fn seen(verdict: &Verdict) -> Option<WindowFigures> {
+pub(super) fn seen(verdict: &Verdict) -> Option<WindowFigures> {
     let tier = verdict.tiers.iter().find(|tier| tier.matches)?;
     tier.confirm.or(tier.over)
 }

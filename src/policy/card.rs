@@ -14,7 +14,7 @@
 //! a card is as many lines as it says.
 
 use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView, WindowView};
-use crate::policy::figure::{count, percent, rough_percent, significant};
+use crate::policy::figure::{clock, count, minutes, percent, rough_percent, significant};
 use crate::policy::notification::{ForecastView, Mark, Notification};
 use crate::policy::report;
 use crate::policy::several;
@@ -88,7 +88,11 @@ fn headline(notification: &Notification) -> String {
         (ended, AlertKind::Source) => if ended.is_some() { "answers again" } else { "does not answer" }.to_owned(),
         (_, AlertKind::Budget) => of_the_budget(notification),
         (_, AlertKind::Burn) => {
-            let share = window(notification).map_or(0.0, |window| window.ratio);
+            let window = window(notification);
+            if notification.resolved_at.is_some() {
+                return format!("{}: {}{objective}", subject(notification), over(window, notification.time_weighted));
+            }
+            let share = window.map_or(0.0, |window| window.ratio);
             let failing = if notification.time_weighted { "of the time is bad" } else { "of requests fail" };
             format!("{} {failing}", percent_to_two(share))
         }
@@ -96,11 +100,30 @@ fn headline(notification: &Notification) -> String {
     format!("{}: {what}{objective}", subject(notification))
 }
 
+/// What is said of a burn that is over: `over, 0.2% of requests failed in the last 5m`.
+fn over(window: Option<&WindowView>, time_weighted: bool) -> String {
+    let Some(window) = window else { return "over".to_owned() };
+    let length = &window.length;
+    match (window.total > 0.0, time_weighted) {
+        (false, _) => format!("over, no {} in the last {length}", events(time_weighted)),
+        (true, true) => format!("over, {} of the time was bad in the last {length}", percent_to_two(window.ratio)),
+        (true, false) => format!("over, {} of requests failed in the last {length}", percent_to_two(window.ratio)),
+    }
+}
+
+const fn events(time_weighted: bool) -> &'static str {
+    if time_weighted { "readings" } else { "requests" }
+}
+
 fn figures(notification: &Notification) -> String {
     let mut parts = vec![span(notification)];
     if let Some(window) = window(notification) {
-        let unit = if notification.time_weighted { " readings" } else { "" };
-        parts.push(format!("{} of {}{unit} in {}", count(window.bad), count(window.total), window.length));
+        let (unit, length) = (if notification.time_weighted { " readings" } else { "" }, &window.length);
+        parts.push(if window.total > 0.0 {
+            format!("{} of {}{unit} in {length}", count(window.bad), count(window.total))
+        } else {
+            format!("no {} in {length}", events(notification.time_weighted))
+        });
     }
     if let Some(budget) = &notification.budget {
         // Of what is over nobody asks when the budget would be gone.
@@ -148,7 +171,13 @@ fn ahead(forecast: &ForecastView, now: Timestamp) -> String {
 
 /// `note   silence ended | nobody acknowledged within 15m`: why it is told now, where that is not the alert itself.
 fn notes(notification: &Notification) -> Option<String> {
-    (!notification.notes.is_empty()).then(|| format!("note   {}", notification.notes.join(" | ")))
+    let ended = notification.resolved_at.is_some();
+    let acked = notification.acked.as_ref().filter(|_| !ended).map(|ack| {
+        let dated = notification.as_of.since(ack.at) >= Length::from_days(1);
+        format!("acknowledged by {} at {} UTC", ack.by, clock(ack.at, dated))
+    });
+    let notes: Vec<String> = notification.notes.iter().cloned().chain(acked).collect();
+    (!notes.is_empty()).then(|| format!("note   {}", notes.join(" | ")))
 }
 
 /// `where  code=503 97% of bad, 0.1% of good`.
@@ -207,27 +236,6 @@ fn span(notification: &Notification) -> String {
     match ended {
         Some(ended) => format!("from {} to {} UTC, {}", clock(from, long), clock(ended, long), minutes(length)),
         None => format!("since {} UTC, {}", clock(from, long), minutes(length)),
-    }
-}
-
-/// `02:54`, or `2026-11-21 02:54`.
-pub(super) fn clock(time: Timestamp, dated: bool) -> String {
-    let text = time.to_string();
-    let (date, rest) = text.split_once('T').unwrap_or((&text, ""));
-    let hour: String = rest.chars().take(5).collect();
-    if dated { format!("{date} {hour}") } else { hour }
-}
-
-/// `30 s`, `6 min`, `9h30m`, `2d4h`: whole seconds below a minute, minutes below a day, hours above.
-fn minutes(length: Length) -> String {
-    let (minute, hour, day) = (Length::from_minutes(1), Length::from_hours(1), Length::from_days(1));
-    if length < minute {
-        format!("{} s", length.count_of(Length::from_seconds(1)))
-    } else if length < hour {
-        format!("{} min", length.count_of(minute))
-    } else {
-        let unit = if length < day { minute } else { hour };
-        (unit * length.count_of(unit)).to_string()
     }
 }
 
@@ -447,7 +455,7 @@ mod tests {
         ended.context.clear();
         assert_eq!(
             render(&ended),
-            "[RESOLVED] checkout/availability region=eu: 0% of requests fail (objective 99.9%)\n\
+            "[RESOLVED] checkout/availability region=eu: over, 0% of requests failed in the last 5m (objective 99.9%)\n\
              from 02:54 to 03:39 UTC, 45 min | 0 of 38830 in 5m | 41% of budget left | data 97% complete\n\
              owner payments\n\
              do     runbook https://wiki.example/checkout | dashboard https://grafana.example/d/checkout"

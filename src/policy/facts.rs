@@ -94,6 +94,14 @@ impl Facts<'_> {
         }
     }
 
+    /// Why a tier still fires that does not match any more; `None` where there are no words of its own for that.
+    #[must_use]
+    pub fn lingers(&self, outcome: &TierOutcome, objective: Option<Objective>) -> Option<String> {
+        let Self::Own { definition, verdict, .. } = self else { return None };
+        let (tier, judged) = definition.tiers.get(outcome.index).zip(verdict.tiers.get(outcome.index))?;
+        reason::lingers(tier, judged, objective, definition.time_weighted)
+    }
+
     /// Why a tier that fired is known false.
     #[must_use]
     pub fn known_false(&self, outcome: &TierOutcome, started_at: Timestamp) -> String {

@@ -3,6 +3,8 @@
 //! Display only; every decision is taken on the full numbers. Invariant: a value said to be above a limit is shown
 //! above it, and less than everything is never shown as 100%.
 
+use crate::units::{Length, Timestamp};
+
 /// Digits that are enough for a first look.
 const DIGITS: usize = 3;
 
@@ -80,6 +82,36 @@ fn enough_digits(digits: usize, show: impl Fn(usize) -> String, honest: impl Fn(
         }
     }
     text
+}
+
+/// `02:54`, or `2026-11-21 02:54`.
+#[must_use]
+pub fn clock(time: Timestamp, dated: bool) -> String {
+    let text = time.to_string();
+    let (date, rest) = text.split_once('T').unwrap_or((&text, ""));
+    let hour: String = rest.chars().take(5).collect();
+    if dated { format!("{date} {hour}") } else { hour }
+}
+
+/// `30 s`, `6 min`, `9h30m`, `2d4h`: whole seconds below a minute, minutes below a day, hours above.
+#[must_use]
+pub fn minutes(length: Length) -> String {
+    let (minute, hour, day) = (Length::from_minutes(1), Length::from_hours(1), Length::from_days(1));
+    if length < minute {
+        format!("{} s", length.count_of(Length::from_seconds(1)))
+    } else if length < hour {
+        format!("{} min", length.count_of(minute))
+    } else {
+        let unit = if length < day { minute } else { hour };
+        (unit * length.count_of(unit)).to_string()
+    }
+}
+
+/// `of 22:11 UTC, 2h12m ago`; with the date where a day or more lies between.
+#[must_use]
+pub fn of_when(time: Timestamp, now: Timestamp) -> String {
+    let age = now.since(time);
+    format!("of {} UTC, {} ago", clock(time, age >= Length::from_days(1)), minutes(age))
 }
 
 #[cfg(test)]

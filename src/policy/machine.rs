@@ -199,6 +199,7 @@ impl InstanceState {
             ended_by: None,
             reason: String::new(),
             tiers: Vec::new(),
+            as_of: None,
             held_back_by: None,
             told: false,
             evidence: None,
@@ -214,6 +215,7 @@ impl InstanceState {
         self.open(ledger, this, outcome.phase.map_or(facts.at(), Phase::since));
         if let Some(alert) = self.alerts.iter_mut().find(|alert| key(alert) == this) {
             alert.tiers = facts.view(outcome).into_iter().collect();
+            alert.as_of = Some(facts.at());
             alert.change(AlertState::Pending, facts.at(), facts.matched(outcome, ledger.objective()));
         }
     }
@@ -271,6 +273,7 @@ impl InstanceState {
         let mut alert = self.alerts.remove(index);
         alert.resolved_at = Some(at);
         alert.ended_by = Some(ended_by);
+        alert.as_of = Some(at);
         alert.frozen = false;
         alert.tiers.iter_mut().for_each(|tier| {
             tier.state = AlertState::Inactive;
@@ -419,6 +422,7 @@ fn refreshed(alert: &mut Alert, facts: Facts<'_>, outcomes: &[TierOutcome]) -> A
     let views: Vec<_> = outcomes.iter().filter(firing).filter_map(|outcome| facts.view(outcome)).collect();
     if !views.is_empty() {
         alert.tiers = views;
+        alert.as_of = Some(facts.at());
     }
     alert.clone()
 }

@@ -5,7 +5,7 @@
 //! transition has a reason in words and numbers; ids are made of names, the episode's begin and counts.
 //!
 //! `tier` moves one condition, `machine` and `instance` the alerts of one instance, `book` all those of an SLO; `source`
-//! is a source's own alert. `naming` has what other tools call their alerts, `annotation` fills their placeholders.
+//! is a source's own alert; `current` says how an open one stands now. `naming` has what other tools call their alerts, `annotation` fills their placeholders.
 //! `desk` decides who hears of an alert, when and how often.
 //! `catch_up` thins out what was missed, `state` makes it durable, `route` and `card` are for those who send. `act` is what
 //! people may do, `silence` and `quiet` keep from telling, `evidence` and `report` are parts of what is told.
@@ -21,6 +21,7 @@ pub mod card;
 pub mod catch_up;
 pub mod closed;
 pub mod compile;
+pub mod current;
 pub mod describe;
 pub mod desk;
 pub mod detection;

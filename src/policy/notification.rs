@@ -339,6 +339,12 @@ impl Notification {
         }
     }
 
+    /// Says why it is told now, or in this way: as a note, and at the end of its sentence.
+    pub fn add_note(&mut self, note: &str) {
+        self.reason = format!("{}; {note}", self.reason);
+        self.notes.push(note.to_owned());
+    }
+
     /// What a sink that keeps one ticket or one thread knows it by: external labels, instance and episode. The alerts of an
     /// instance in one episode share it.
     #[must_use]

@@ -71,6 +71,43 @@ pub fn waits(matched: &str, tier: &Tier) -> String {
 /// `100% of requests failed over 5m and 16.2% over 1h: burn 1000 and 162, both above 14.4 (objective 99.9%)`.
 fn burning(verdict: &TierVerdict, factor: f64, objective: Option<Objective>, time_weighted: bool) -> String {
     let windows: Vec<&WindowFigures> = verdict.confirm.iter().chain(&verdict.over).collect();
+    let shares = shares(&windows, time_weighted);
+    let rates = windows.iter().map(|window| above(window.rate * window.coverage, factor));
+    let rates = rates.collect::<Vec<_>>().join(" and ");
+    let both = if windows.len() > 1 { "both above" } else { "above" };
+    let objective = objective.map_or_else(String::new, |objective| format!(" (objective {objective})"));
+    let clean = clean(&windows);
+    format!("{shares}: burn {rates}, {both} {}{objective}{clean}", limit(factor))
+}
+
+/// Why a tier still fires that does not match any more, and is not over either; `None` where there are no words for that.
+/// `0% of requests failed over 5m and 8.2% over 1h: burn 0 and 82, not both above 14.4 any more (objective 99.9%); it ends
+/// when that is sure to last`.
+#[must_use]
+pub fn lingers(
+    tier: &Tier,
+    verdict: &TierVerdict,
+    objective: Option<Objective>,
+    time_weighted: bool,
+) -> Option<String> {
+    let Kind::Burn { factor, .. } = tier.kind else { return None };
+    let windows: Vec<&WindowFigures> = verdict.confirm.iter().chain(&verdict.over).collect();
+    let rate = |window: &&WindowFigures| {
+        let rate = window.rate * window.coverage;
+        if exceeds(rate, factor) { above(rate, factor) } else { at_or_below(rate, factor) }
+    };
+    let rates = windows.iter().map(rate).collect::<Vec<_>>().join(" and ");
+    let both = if windows.len() > 1 { "not both above" } else { "not above" };
+    let objective = objective.map_or_else(String::new, |objective| format!(" (objective {objective})"));
+    let (shares, clean) = (shares(&windows, time_weighted), clean(&windows));
+    let bound = limit(factor);
+    Some(format!(
+        "{shares}: burn {rates}, {both} {bound} any more{objective}; it ends when that is sure to last{clean}"
+    ))
+}
+
+/// `100% of requests failed over 5m and 16.2% over 1h`.
+fn shares(windows: &[&WindowFigures], time_weighted: bool) -> String {
     let share = |(index, window): (usize, &&WindowFigures)| {
         let failed = match (index, time_weighted) {
             (0, false) => " of requests failed",
@@ -79,14 +116,12 @@ fn burning(verdict: &TierVerdict, factor: f64, objective: Option<Objective>, tim
         };
         format!("{}{failed} over {}", percent(window.share), window.length)
     };
-    let shares = windows.iter().enumerate().map(share).collect::<Vec<_>>().join(" and ");
-    let rates = windows.iter().map(|window| above(window.rate * window.coverage, factor));
-    let rates = rates.collect::<Vec<_>>().join(" and ");
-    let both = if windows.len() > 1 { "both above" } else { "above" };
-    let objective = objective.map_or_else(String::new, |objective| format!(" (objective {objective})"));
-    let clean =
-        unmeasured(&windows).map_or_else(String::new, |text| format!("; unmeasured time counts as clean: {text}"));
-    format!("{shares}: burn {rates}, {both} {}{objective}{clean}", limit(factor))
+    windows.iter().enumerate().map(share).collect::<Vec<_>>().join(" and ")
+}
+
+/// That unmeasured time took part, where it did.
+fn clean(windows: &[&WindowFigures]) -> String {
+    unmeasured(windows).map_or_else(String::new, |text| format!("; unmeasured time counts as clean: {text}"))
 }
 
 /// `48% of 1h measured`, of the windows that are not complete.
@@ -103,7 +138,12 @@ pub(super) fn unmeasured(windows: &[&WindowFigures]) -> Option<String> {
 #[must_use]
 pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run: Run) -> String {
     let length = run.at.since(run.since);
-    let held = if length == Length::ZERO { "known false".to_owned() } else { format!("known false for {length}") };
+    let over = match tier.kind {
+        Kind::Burn { .. } => "no longer burning too fast",
+        Kind::SliBelow { .. } => "back at its target",
+        _ => "over",
+    };
+    let held = if length == Length::ZERO { over.to_owned() } else { format!("{over}, for {length} now") };
     match tier.kind {
         Kind::Burn { factor, threshold, .. } => {
             let bound = tier.gates.hold * factor;
@@ -120,9 +160,8 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run
                     limit(bound)
                 ),
                 Some(window) => format!(
-                    "{held}: {} of {} events failed over {}, burn {} at or below {}",
-                    count(window.bad),
-                    count(window.total),
+                    "{held}: {} over {}, burn {} at or below {}",
+                    failed(window),
                     window.length,
                     at_or_below(window.rate, bound),
                     limit(bound)
@@ -137,6 +176,16 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run
         | Kind::SliBelow { .. }
         | Kind::NoTraffic { .. } => format!("{held}{}", ahead::known_false(tier, verdict, run.time_weighted)),
         Kind::Down { .. } | Kind::NoData { .. } => format!("{held}: events are measured again"),
+    }
+}
+
+/// `80 of 1000 requests failed`; `there were no requests (0 of 0 failed)`.
+pub(super) fn failed(window: &WindowFigures) -> String {
+    let (bad, total) = (count(window.bad), count(window.total));
+    if window.total > 0.0 {
+        format!("{bad} of {total} requests failed")
+    } else {
+        format!("there were no requests ({bad} of {total} failed)")
     }
 }
 
@@ -160,7 +209,7 @@ pub fn groups_silent(kind: Kind, groups: &[Labels]) -> String {
 /// Why that alert ends.
 #[must_use]
 pub fn groups_back() -> String {
-    "known false: every group it named is known again".to_owned()
+    "over: every group it named is known again".to_owned()
 }
 
 /// Why a source's alert waits or fires.
@@ -172,7 +221,7 @@ pub fn source_fails(source: &str, since: Timestamp, at: Timestamp, error: &str) 
 /// Why a source's alert ends.
 #[must_use]
 pub fn source_answers(source: &str, since: Timestamp, at: Timestamp) -> String {
-    format!("known false: source `{source}` answers again, after {}", at.since(since))
+    format!("source `{source}` answers again, after {}", at.since(since))
 }
 
 /// Why an alert ends whose tier, or whose SLO, is no longer there.
@@ -251,7 +300,7 @@ mod tests {
         verdict.resolve = Some(window("5m", 0.0, 10.0, 1.0));
         assert_eq!(
             known_false(&tier(), &verdict, Condition::Measured, run),
-            "known false: 0% of the time was bad over 5m, burn 0 at or below 7.2"
+            "no longer burning too fast: 0% of the time was bad over 5m, burn 0 at or below 7.2"
         );
     }
 
@@ -277,11 +326,20 @@ mod tests {
             ..TierVerdict::default()
         };
         let text = |verdict: &TierVerdict, since| known_false(&tier(), verdict, Condition::Measured, run(since, 300));
-        assert_eq!(text(&verdict, 300), "known false: 0 of 5120 events failed over 5m, burn 0 at or below 7.2");
-        assert_eq!(text(&verdict, 0), "known false for 5m: 0 of 5120 events failed over 5m, burn 0 at or below 7.2");
+        assert_eq!(
+            text(&verdict, 300),
+            "no longer burning too fast: 0 of 5120 requests failed over 5m, burn 0 at or below 7.2"
+        );
+        assert_eq!(
+            text(&verdict, 0),
+            "no longer burning too fast, for 5m now: 0 of 5120 requests failed over 5m, burn 0 at or below 7.2"
+        );
         verdict.resolve = Some(window("5m", 0.0, 5_120.0, 0.5));
         verdict.over = Some(window("1h", 3.0, 36_000.0, 0.95));
-        assert_eq!(text(&verdict, 300), "known false: 3 of 36000 events failed over 1h, burn 0.0833 at or below 7.2");
+        assert_eq!(
+            text(&verdict, 300),
+            "no longer burning too fast: 3 of 36000 requests failed over 1h, burn 0.0833 at or below 7.2"
+        );
     }
 
     #[test]
@@ -303,6 +361,6 @@ mod tests {
             groups_silent(down.kind, &groups),
             r#"2 groups are down for 3m or longer while others are measured: {region="eu"}, {region="us"}"#
         );
-        assert_eq!(known_false(&down, &verdict, Condition::Idle, run(5, 5)), "known false: `alive` is above 0 again");
+        assert_eq!(known_false(&down, &verdict, Condition::Idle, run(5, 5)), "over: `alive` is above 0 again");
     }
 }

@@ -91,15 +91,27 @@ pub struct Way<'a> {
 pub struct Ways<'a> {
     /// Those that tell now, in their order.
     pub open: Vec<Way<'a>>,
-    /// One waits for its hours.
-    pub waits: bool,
+    /// Those that wait for their hours.
+    pub waiting: Vec<&'a Route>,
 }
 
 impl Ways<'_> {
     /// Nobody is told, now or later: there is no route, which the caller has to report.
     #[must_use]
     pub fn lead_nowhere(&self) -> bool {
-        !self.waits && self.open.iter().all(|way| way.sinks.is_empty())
+        !self.waits() && self.open.iter().all(|way| way.sinks.is_empty())
+    }
+
+    /// Whether one waits for its hours.
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// When the hours of the first one that waits begin (wall clock).
+    #[must_use]
+    pub fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.waiting.iter().filter_map(|route| route.active.as_ref()?.next_begin(now)).min()
     }
 }
 
@@ -111,7 +123,7 @@ pub fn ways<'a>(config: &'a Config, addressee: Addressee<'_>, now: Timestamp) ->
     for route in config.routes.iter().filter(|route| matches(route, addressee)) {
         match (route.active.as_ref().is_none_or(|hours| hours.covers(now)), route.outside) {
             (false, Outside::Skip) => continue,
-            (false, Outside::Wait) => ways.waits = true,
+            (false, Outside::Wait) => ways.waiting.push(route),
             (true, _) => {
                 let mut sinks = expanded(&route.to, &config.owners, addressee);
                 sinks.retain(|sink| !named.contains(sink));
@@ -283,7 +295,7 @@ mod tests {
         ] {
             let config = config(&[daily(outside), route(None, &["stdout"], false)]);
             let ways = ways(&config, addressee, at.parse().unwrap());
-            assert_eq!((names(&ways).join(" ").as_str(), ways.waits), (expected, waits), "{outside:?} {at}");
+            assert_eq!((names(&ways).join(" ").as_str(), ways.waits()), (expected, waits), "{outside:?} {at}");
             assert!(!ways.lead_nowhere());
         }
     }

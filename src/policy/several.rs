@@ -12,8 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::policy::alert::{AlertKind, AlertState};
-use crate::policy::card::clock;
-use crate::policy::figure::rough_percent;
+use crate::policy::figure::{clock, rough_percent};
 use crate::policy::notification::{Member, Notification};
 use crate::units::{InstanceId, Labels, Length};
 

@@ -171,7 +171,7 @@ mod tests {
         let resolve = step.effects[0].notification.as_ref().unwrap();
         assert_eq!(resolve.id, "source/prometheus/page/source/1970-01-01T00:21:40Z/2");
         assert_eq!(resolve.ended_by, Some(EndedBy::KnownFalse));
-        assert_eq!(resolve.reason, "known false: source `prometheus` answers again, after 6m40s");
+        assert_eq!(resolve.reason, "source `prometheus` answers again, after 6m40s");
         assert_eq!(alert.holds_back(), None);
     }
 

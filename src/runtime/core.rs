@@ -15,6 +15,7 @@ use crate::policy::alert::AlertState;
 use crate::policy::machine::Effect;
 use crate::policy::quiet::Quiets;
 use crate::runtime::desk::Counter;
+use crate::runtime::entry::SharedEntry;
 use crate::runtime::health::SourceHealth;
 use crate::runtime::links::Links;
 use crate::runtime::quiet::name_deploy;
@@ -23,7 +24,7 @@ use crate::runtime::service::SourceView;
 use crate::store::{Commit, Store, StoreError, state_name};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::{AlertChanged, StoreFailure};
-use crate::units::{Length, Timestamp};
+use crate::units::{Length, SloId, Timestamp};
 
 /// Alerts whose last logged transition is remembered; beyond it a line may come twice.
 const LOGGED: usize = 100_000;
@@ -49,6 +50,8 @@ pub struct Core {
     recorder: Recorder,
     config: RwLock<Arc<Config>>,
     health: Mutex<BTreeMap<String, SourceHealth>>,
+    /// What runs, by id: open alerts have their figures from here (`figures`).
+    pub(super) entries: RwLock<Arc<BTreeMap<SloId, SharedEntry>>>,
     /// The last transition that was logged, by alert.
     logged: Mutex<BTreeMap<String, String>>,
     /// Held by source from a decision until it is recorded: what people do to an alert waits for it.
@@ -71,7 +74,22 @@ impl Core {
         let (links, deciding) = (Links::default(), Mutex::default());
         let (quiets, config) = (RwLock::default(), RwLock::new(config));
         let counter = Counter::default();
-        Self { clock, telemetry, store, wake, links, quiets, counter, recorder, config, health, logged, deciding }
+        let entries = RwLock::default();
+        Self {
+            clock,
+            telemetry,
+            store,
+            wake,
+            links,
+            quiets,
+            counter,
+            recorder,
+            config,
+            health,
+            entries,
+            logged,
+            deciding,
+        }
     }
 
     /// The configuration in use.
@@ -100,6 +118,11 @@ impl Core {
         for (name, kind) in kinds {
             health.entry(name.clone()).or_insert_with(|| SourceHealth::new(name.clone(), kind));
         }
+    }
+
+    /// Looks at what is known of a source, where it is one.
+    pub(super) fn look_at<T>(&self, source: &str, with: impl FnOnce(&SourceHealth) -> T) -> Option<T> {
+        held(&self.health).get(source).map(with)
     }
 
     /// All sources as shown.

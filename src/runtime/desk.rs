@@ -101,7 +101,8 @@ impl Core {
         let mut desk = self.counter.desk.lock().await;
         let (config, quiets, now) = (self.config(), self.quiets(), self.clock.now());
         let quiet = |about: About<'_>, at: Timestamp| quiets.over(about, at);
-        let rules = Rules { config: &config, quiet: &quiet };
+        let current = |about: &Notification| self.figures(about);
+        let rules = Rules { config: &config, quiet: &quiet, current: &current };
         for notification in told {
             let end = (notification.state == AlertState::Resolved).then(|| notification.clone());
             if !desk.take(notification, &rules, now)
@@ -125,7 +126,8 @@ impl Core {
         let mut desk = self.counter.desk.lock().await;
         let (config, quiets, now) = (self.config(), self.quiets(), self.clock.now());
         let quiet = |about: About<'_>, at: Timestamp| quiets.over(about, at);
-        let rules = Rules { config: &config, quiet: &quiet };
+        let current = |about: &Notification| self.figures(about);
+        let rules = Rules { config: &config, quiet: &quiet, current: &current };
         if self.counter.changed.swap(false, Ordering::SeqCst) {
             desk.reconsider(&rules, now);
         }

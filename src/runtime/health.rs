@@ -22,6 +22,8 @@ pub struct SourceHealth {
     pub failing_since: Option<Timestamp>,
     /// The slice end that the tick of that failure asked for: what the source's alert begins at, on every copy alike.
     pub failing_slice: Option<Timestamp>,
+    /// The newest slice end that was asked for in vain since.
+    pub failing_until: Option<Timestamp>,
     last_success_at: Option<Timestamp>,
     last_error: Option<(Timestamp, String)>,
     requests_failed: u64,
@@ -44,6 +46,7 @@ impl SourceHealth {
             watermark: None,
             failing_since: None,
             failing_slice: None,
+            failing_until: None,
             last_success_at: None,
             last_error: None,
             requests_failed: 0,
@@ -58,7 +61,7 @@ impl SourceHealth {
     pub fn succeeded(&mut self, now: Timestamp, watermark: Timestamp) -> bool {
         self.last_success_at = Some(now);
         self.watermark = self.watermark.max(Some(watermark));
-        self.failing_slice = None;
+        (self.failing_slice, self.failing_until) = (None, None);
         self.failing_since.take().is_some()
     }
 
@@ -66,6 +69,7 @@ impl SourceHealth {
     pub fn unanswered(&mut self, now: Timestamp, newest: Timestamp) {
         self.failing_since = self.failing_since.or(Some(now));
         self.failing_slice = self.failing_slice.or(Some(newest));
+        self.failing_until = Some(newest);
     }
 
     /// A tick had failures.

@@ -129,6 +129,7 @@ impl Live {
             let entry = stored.entry(&core, &blueprint, plan).await;
             entries.insert(plan.slo.id.clone(), entry);
         }
+        core.know_entries(&entries);
         let gone = stored.withdrawn(&core, &blueprint);
         core.record(gone.effects, gone.commit).await;
         let stop = CancellationToken::new();
@@ -378,14 +379,15 @@ impl Service for Live {
         let mut alerts = self.pending(filter);
         alerts.extend(self.core.store.alerts(filter, limit).await?);
         alerts.truncate(limit);
+        alerts.iter_mut().for_each(|alert| self.core.show_as_of_now(alert));
         Ok(alerts)
     }
 
     async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError> {
-        match self.core.store.alert(id).await? {
-            Some(alert) => Ok(Some(alert)),
-            None => Ok(self.pending(&AlertFilter::default()).into_iter().find(|alert| alert.id == id)),
-        }
+        let pending = || self.pending(&AlertFilter::default()).into_iter().find(|alert| alert.id == id);
+        let mut found = self.core.store.alert(id).await?.or_else(pending);
+        found.iter_mut().for_each(|alert| self.core.show_as_of_now(alert));
+        Ok(found)
     }
 
     async fn digest(&self, id: &str) -> Option<DigestFound> {

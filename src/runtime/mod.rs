@@ -13,6 +13,7 @@ pub mod core;
 mod desk;
 pub mod entry;
 pub mod evaluation;
+mod figures;
 pub mod files;
 pub mod health;
 pub mod hooks;

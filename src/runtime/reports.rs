@@ -245,6 +245,7 @@ mod tests {
             ended_by: None,
             reason: String::new(),
             tiers: Vec::new(),
+            as_of: None,
             held_back_by: None,
             told,
             evidence: None,

@@ -35,7 +35,7 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
     let group = instance.labels();
     let mut verdict = Verdict::default();
     inner.state.judge(instance, inner.book.firing(definition, group), &mut verdict);
-    let alerts: Vec<Alert> = inner.book.alerts_of(group).to_vec();
+    let alerts = alerts(inner, group);
     let status = status(&alerts, verdict.condition, judged);
     let frozen = blind || alerts.iter().any(|alert| alert.state == AlertState::Firing && alert.frozen);
     let burn = burn_windows(inner, instance);
@@ -75,6 +75,17 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
         backfilled,
         made_of: made_of(slo, instance.definition()),
     }
+}
+
+/// The open ones, with figures of now.
+fn alerts(inner: &Inner, group: &Labels) -> Vec<Alert> {
+    let mut alerts = inner.book.alerts_of(group).to_vec();
+    for alert in &mut alerts {
+        if let Some(figures) = inner.book.figures(&inner.subject, &inner.state, group, &alert.id) {
+            figures.show(alert);
+        }
+    }
+    alerts
 }
 
 fn made_of(slo: &Slo, definition: &Definition) -> MadeOf {

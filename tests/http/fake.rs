@@ -288,6 +288,7 @@ fn alert(id: &InstanceId, severity: AlertSeverity, state: AlertState, begin: &st
         ended_by: resolved_at.map(|_| EndedBy::KnownFalse),
         reason: reason.into(),
         tiers: vec![],
+        as_of: None,
         held_back_by: None,
         told: true,
         evidence: None,

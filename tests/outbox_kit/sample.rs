@@ -52,6 +52,7 @@ impl Sample {
             ended_by: ended.map(|_| EndedBy::KnownFalse),
             reason: "3.1% of requests fail".into(),
             tiers: vec![tier()],
+            as_of: None,
             held_back_by: None,
             told: fired,
             evidence: None,

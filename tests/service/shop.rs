@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -56,7 +56,8 @@ slos:
 
 /// Running counters.
 pub struct Traffic {
-    broken: Arc<AtomicBool>,
+    /// Bad ones of ten requests.
+    bad: Arc<AtomicU64>,
 }
 
 impl Traffic {
@@ -64,23 +65,28 @@ impl Traffic {
     pub fn start(exporter: Exporter) -> Self {
         exporter.add(TOTAL, 0);
         exporter.add(BAD, 0);
-        let broken = Arc::new(AtomicBool::new(false));
-        let is_broken = Arc::clone(&broken);
+        let bad = Arc::new(AtomicU64::new(0));
+        let of_ten = Arc::clone(&bad);
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_millis(100));
             loop {
                 tick.tick().await;
-                let bad = if is_broken.load(Ordering::Relaxed) { 5 } else { 0 };
+                let bad = of_ten.load(Ordering::Relaxed);
                 exporter.add(BAD, bad);
                 exporter.add(TOTAL, 10 - bad);
             }
         });
-        Self { broken }
+        Self { bad }
     }
 
     /// Half of the requests fail from now on, or none.
     pub fn set_broken(&self, broken: bool) {
-        self.broken.store(broken, Ordering::Relaxed);
+        self.set_bad(if broken { 5 } else { 0 });
+    }
+
+    /// So many of ten requests fail from now on.
+    pub fn set_bad(&self, of_ten: u64) {
+        self.bad.store(of_ten, Ordering::Relaxed);
     }
 }
 

@@ -252,5 +252,5 @@ fn predictive_tells_of_the_budget_beside_the_burn() {
     let lines: Vec<&str> = card.lines().collect();
     assert_eq!(lines[0], "[PAGE] shop/availability: the budget is running out (objective 99.9%)");
     assert!(lines[1].contains("88% of budget left, gone in 1d2"), "{card}");
-    assert_eq!(told[3].1.reason, "known false: the budget lasts longer than 4h at the burn of the last 30m");
+    assert_eq!(told[3].1.reason, "over: the budget lasts longer than 4h at the burn of the last 30m");
 }

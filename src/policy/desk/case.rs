@@ -213,6 +213,19 @@ impl Case {
         self.ended_at.is_none() && self.notification.is_some()
     }
 
+    /// Somebody takes it on: it is not told again, and to nobody else.
+    pub(super) fn take_on(&mut self, ack: Ack) {
+        self.acked = Some(ack);
+        (self.repeats_at, self.escalates) = (None, None);
+    }
+
+    /// It has ended: nothing comes next.
+    pub(super) fn end(&mut self, now: Timestamp) {
+        self.ended_at = Some(now);
+        (self.waits, self.quiet, self.waits_until) = (false, None, None);
+        (self.repeats_at, self.escalates) = (None, None);
+    }
+
     /// What a sink that is still there was told.
     pub(super) fn heard(&self, sink: &str) -> Option<&Told> {
         self.told.get(sink).filter(|told| !told.gone)

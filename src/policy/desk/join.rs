@@ -133,7 +133,7 @@ impl Desk {
     }
 
     fn tell_members(&mut self, id: &str, digest: &mut Digest, rules: &Rules<'_>, now: Timestamp) {
-        let listed = self.listed(digest);
+        let listed = self.listed(digest, rules, now);
         let oldest = if listed.firing.is_empty() { &listed.ended } else { &listed.firing };
         let first = oldest.iter().map(|named| named.about.fired_at).min().unwrap_or(now);
         let (fires, over): (Vec<String>, Vec<String>) = (ids(&listed.firing), ids(&listed.ended));
@@ -170,13 +170,15 @@ impl Desk {
         }
     }
 
-    /// What its next message names.
-    fn listed(&self, digest: &Digest) -> Listed<'_> {
+    /// What its next message names: what fires and did not join just now as it stands now.
+    fn listed(&self, digest: &Digest, rules: &Rules<'_>, now: Timestamp) -> Listed<'_> {
         let (mut firing, mut ended) = (Vec::new(), Vec::new());
         for case in digest.members.iter().filter_map(|alert| self.cases.get(alert)) {
             let Some(about) = case.notification.as_deref() else { continue };
-            let was_listed = case.places.get(&digest.sink).is_some_and(|place| place.listed);
-            let named = Named::of(Cow::Borrowed(about), case.acked.as_ref(), was_listed);
+            let place = case.places.get(&digest.sink);
+            let is_old = case.ended_at.is_none() && place.is_none_or(|place| place.joined_at != Some(now));
+            let told = if is_old { Cow::Owned(rules.as_of_now(about, now)) } else { Cow::Borrowed(about) };
+            let named = Named::of(told, case.acked.as_ref(), place.is_some_and(|place| place.listed));
             if case.ended_at.is_none() { firing.push(named) } else { ended.push(named) }
         }
         firing.sort_by(|a, b| a.member.worse_first(&b.member));

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::meant::{Config, Escalation, Grouping, Route, SinkConfig};
 use crate::policy::act::Ack;
 use crate::policy::alert::{AlertKind, AlertState, EndedBy};
+use crate::policy::current::Figures;
 use crate::policy::desk::{Decided, Desk, Rules, Telling};
 use crate::policy::heartbeat::heartbeat;
 use crate::policy::notification::Notification;
@@ -79,6 +80,8 @@ pub struct Life {
     /// By alert, or `*`: from and to, in seconds.
     pub quiets: Vec<(String, QuietKind, i64, i64)>,
     pub second: i64,
+    /// How alerts stand now, where that is not as they were handed over; `None`: nobody can say.
+    pub figures: BTreeMap<String, Option<Figures>>,
     /// What was told, newest last.
     pub told: Vec<Telling>,
     pub lost: Vec<String>,
@@ -97,7 +100,7 @@ impl Life {
         config.routes = routes;
         let desk = Desk::default();
         let (quiets, told, lost, kept) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-        Self { desk, config, quiets, second: 0, told, lost, kept }
+        Self { desk, config, quiets, second: 0, figures: BTreeMap::new(), told, lost, kept }
     }
 
     pub fn quiet(&mut self, alert: &str, kind: QuietKind, from: i64, until: i64) {
@@ -117,7 +120,11 @@ impl Life {
             let (name, reason) = ("s1".to_owned(), "known".to_owned());
             Some(Quiet { kind: longest.1, name, reason, until: at(longest.3) })
         };
-        let rules = Rules { config: &self.config, quiet: &over };
+        let current = |about: &Notification| match self.figures.get(&about.alert_id) {
+            Some(figures) => figures.clone(),
+            None => Some(Figures::of(about)),
+        };
+        let rules = Rules { config: &self.config, quiet: &over, current: &current };
         act(&mut self.desk, &rules, at(second));
         self.desk.due(&rules, at(second));
         let Decided { tellings, kept, lost } = self.desk.drain();

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::meant::Grouping;
-use crate::policy::desk::case::{Case, QuietNow, Told};
-use crate::policy::desk::digest::{Form, with_note};
+use crate::policy::desk::ahead::Ahead;
+use crate::policy::desk::case::{Case, NextEscalation, QuietNow, Told};
+use crate::policy::desk::digest::Form;
 use crate::policy::desk::{Desk, Errand, JUST_AFTER, Rules};
-use crate::policy::notification::Notification;
+use crate::policy::notification::{Notification, Occasion};
 use crate::policy::quiet::About;
 use crate::policy::route::{self, Addressee, Way, Ways};
 use crate::spec::policy::AlertSeverity;
@@ -22,6 +23,13 @@ pub(super) struct Moment<'a> {
     pub about: &'a Notification,
     pub rules: &'a Rules<'a>,
     pub now: Timestamp,
+}
+
+impl Moment<'_> {
+    /// What is told of it now.
+    fn told(&self, case: &Case) -> Notification {
+        Notification { acked: case.acked.clone(), ..self.rules.as_of_now(self.about, self.now) }
+    }
 }
 
 impl Desk {
@@ -49,6 +57,7 @@ impl Desk {
                 case.quiet = quiet;
                 self.touched.insert(case.alert_id.clone());
             }
+            self.foresee(case, Ahead::default());
             return Some(until);
         }
         let ended = case.quiet.take();
@@ -60,13 +69,17 @@ impl Desk {
         self.miss_sinks_gone(case, rules);
         let ways = route::ways(rules.config, Addressee::from(about), now);
         self.tell_first(case, ended.as_ref(), &ways, moment);
-        if case.acked.is_some() {
-            return None;
+        let waits_until = self.wait_of(case, &ways, moment);
+        let mut ahead = Ahead { waits_until, ..Ahead::default() };
+        if case.acked.is_none() {
+            let ways = with_those_that_told(case, ways.open, moment);
+            ahead.repeats_at = self.repeat(case, &ways, moment);
+            ahead.escalates = self.escalate(case, &ways, moment);
         }
-        let ways = with_those_that_told(case, ways.open, moment);
-        let repeat = self.repeat(case, &ways, moment);
-        let escalate = self.escalate(case, &ways, moment);
-        repeat.into_iter().chain(escalate).min()
+        let escalates_at = ahead.escalates.as_ref().map(|next| next.at);
+        let due = ahead.repeats_at.into_iter().chain(escalates_at).min();
+        self.foresee(case, ahead);
+        due
     }
 
     /// What was meant for a sink that the configuration has no longer may never have come: others are told for it.
@@ -88,7 +101,7 @@ impl Desk {
         }
     }
 
-    /// To those who were not told yet; after a quiet to all others too, under an id of its own. A page that is out goes to
+    /// To those who were not told yet; after a quiet to all others too, under an id of its own, unless somebody took it on. A page that is out goes to
     /// routes that open later too, while nobody took it on and none of their sinks knows.
     fn tell_first(&mut self, case: &mut Case, ended: Option<&QuietNow>, ways: &Ways<'_>, moment: Moment<'_>) {
         let Moment { about, rules, .. } = moment;
@@ -102,7 +115,7 @@ impl Desk {
         let mut alone = Vec::new();
         for (way, sink) in open.into_iter().flat_map(|way| way.sinks.iter().map(move |sink| (way, sink))) {
             let told = case.heard(sink).is_some();
-            let again = ended.is_some() && rules.is_event(sink);
+            let again = ended.is_some() && case.acked.is_none() && rules.is_event(sink);
             if let Some(place) = case.places.get(sink) {
                 if again {
                     self.mention(&place.group.clone());
@@ -123,14 +136,18 @@ impl Desk {
                 }
             }
         }
-        if all && case.waits != ways.waits {
-            case.waits = ways.waits;
+        if all && case.waits != ways.waits() {
+            case.waits = ways.waits();
             self.touched.insert(case.alert_id.clone());
         }
-        let mut told = about.clone();
+        if alone.is_empty() {
+            return;
+        }
+        let mut told = moment.told(case);
         if let Some(quiet) = ended {
             told.id = format!("{}/s{}", about.id, case.quiets_ended);
-            note(&mut told, quiet.ended());
+            told.occasion = Occasion::QuietEnded;
+            told.add_note(quiet.ended());
         }
         self.tell_alone(case, told, alone, moment.now);
     }
@@ -210,19 +227,20 @@ impl Desk {
             }
         }
         for ((number, repeat), sinks) in again {
-            let mut told = about.clone();
+            let mut told = moment.told(case);
             told.id = format!("{}/r{number}", about.id);
-            note(&mut told, &format!("still firing, told again after {repeat}"));
+            told.occasion = Occasion::Repeat;
+            told.add_note(&format!("still firing, told again after {repeat}"));
             self.tell_alone(case, told, sinks, now);
         }
         next
     }
 
     /// Where nobody took it on in time: those who were not told yet, by the transition's own id.
-    fn escalate(&mut self, case: &mut Case, ways: &[Way<'_>], moment: Moment<'_>) -> Option<Timestamp> {
+    fn escalate(&mut self, case: &mut Case, ways: &[Way<'_>], moment: Moment<'_>) -> Option<NextEscalation> {
         let Moment { about, rules, now } = moment;
         let owners = &rules.config.owners;
-        let mut next: Option<Timestamp> = None;
+        let mut next: Option<NextEscalation> = None;
         for way in ways.iter().filter(|way| !way.route.escalate.is_empty()) {
             let told = expanded(way, moment).into_iter().filter_map(|sink| Some(case.heard(&sink)?.first_at)).min();
             // While it was quiet nobody could take it on.
@@ -237,7 +255,7 @@ impl Desk {
                     continue;
                 }
                 if at > now {
-                    next = Some(next.map_or(at, |next| next.min(at)));
+                    next = Some(NextEscalation { at, to: sinks }.sooner(next));
                     continue;
                 }
                 let note = format!("nobody acknowledged within {}", step.after);
@@ -253,10 +271,13 @@ impl Desk {
                     }
                 }
                 case.escalated_at = Some(now);
-                let mut told = about.clone();
-                self::note(&mut told, &note);
                 self.touched.insert(case.alert_id.clone());
-                self.tell_alone(case, told, alone, now);
+                if !alone.is_empty() {
+                    let mut told = moment.told(case);
+                    told.occasion = Occasion::Escalation;
+                    told.add_note(&note);
+                    self.tell_alone(case, told, alone, now);
+                }
             }
         }
         next
@@ -293,10 +314,4 @@ fn everybody(rules: &Rules<'_>) -> Vec<String> {
     let all = || rules.config.sinks.keys().cloned();
     let events: Vec<String> = all().filter(|sink| rules.is_event(sink)).collect();
     if events.is_empty() { all().collect() } else { events }
-}
-
-/// Says why it is told now.
-fn note(told: &mut Notification, note: &str) {
-    told.reason = with_note(&told.reason, Some(note));
-    told.notes.push(note.to_owned());
 }

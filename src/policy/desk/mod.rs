@@ -11,6 +11,7 @@
 //! Work is linear: a case is looked at when something about it is due and once a minute, for hours and exclusions that
 //! begin by themselves.
 
+mod ahead;
 pub mod case;
 mod digest;
 pub mod found;
@@ -29,8 +30,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::config::meant::{Config, SinkConfig};
 use crate::policy::act::{Ack, AlertVerdict};
 use crate::policy::alert::AlertState;
+use crate::policy::current::Figures;
 use crate::policy::desk::case::Case;
 use crate::policy::desk::digest::Digest;
+use crate::policy::figure;
 use crate::policy::notification::Notification;
 use crate::policy::quiet::{About, Quiet};
 use crate::policy::route::{self, Addressee};
@@ -50,6 +53,8 @@ pub struct Rules<'a> {
     pub config: &'a Config,
     /// What keeps an alert quiet at a time (`policy::quiet::Quiets::over`).
     pub quiet: &'a (dyn Fn(About<'_>, Timestamp) -> Option<Quiet> + Sync),
+    /// How an alert that fires stands now ([`crate::policy::current`]); `None`: nobody can say.
+    pub current: &'a (dyn Fn(&Notification) -> Option<Figures> + Sync),
 }
 
 impl Rules<'_> {
@@ -57,6 +62,25 @@ impl Rules<'_> {
     #[must_use]
     pub fn is_event(&self, sink: &str) -> bool {
         !matches!(self.config.sinks.get(sink), Some(SinkConfig::Alertmanager { .. }))
+    }
+
+    /// An alert that was handed over earlier as it is told now: with the figures of now. Where there are none, it says of
+    /// when its figures are.
+    #[must_use]
+    pub fn as_of_now(&self, about: &Notification, now: Timestamp) -> Notification {
+        let mut told = about.clone();
+        let figures = (self.current)(about).filter(|figures| figures.as_of >= about.as_of);
+        let still = figures.as_ref().map_or(Some("nothing newer is known"), |figures| figures.still);
+        if let Some(figures) = figures {
+            figures.tell(&mut told);
+        }
+        if told.mark.is_some() {
+            // What is not life has no figures but these.
+            told.as_of = told.as_of.max(now.floor_to(Length::from_seconds(1)));
+        } else if let Some(why) = still {
+            told.add_note(&format!("figures {}: {why}", figure::of_when(told.as_of, now)));
+        }
+        told
     }
 
     /// Whether somebody hears of this now: it is not quiet, and a route leads to a sink. A page of which nobody hears
@@ -168,7 +192,9 @@ impl Desk {
         };
         self.touched.insert(id.clone());
         self.cases.insert(id.clone(), case);
-        self.look(&id, rules, now);
+        // Its figures are of now.
+        let at_once = Rules { current: &|about| Some(Figures::of(about)), ..*rules };
+        self.look(&id, &at_once, now);
         true
     }
 
@@ -234,7 +260,7 @@ impl Desk {
         if wanted.is_empty() {
             return Err(NotDone::Ended);
         }
-        Ok(wanted.into_iter().map(|id| self.change(&id, |case| case.acked = Some(ack.clone()))).collect())
+        Ok(wanted.into_iter().map(|id| self.change(&id, |case| case.take_on(ack.clone()))).collect())
     }
 
     /// Says what an alert was worth. One that the desk was not told of gets a case where `fires` says that it is there.
@@ -267,7 +293,7 @@ impl Desk {
         if self.cases.get(alert_id).is_some_and(|case| case.notification.is_none())
             && let Some(mut case) = self.cases.remove(alert_id)
         {
-            case.ended_at = Some(now);
+            case.end(now);
             self.close(case);
         }
     }
@@ -284,9 +310,9 @@ impl Desk {
         let Some(mut case) = self.cases.remove(&notification.alert_id) else { return false };
         self.forget(Errand::Case(notification.alert_id.clone()));
         let known = case.notification.is_some();
-        case.ended_at = Some(now);
-        case.waits = false;
-        case.quiet = None;
+        self.name_digests(&mut case);
+        case.end(now);
+        let notification = Notification { acked: case.acked.clone(), ..notification };
         let alone = case.told.iter().filter(|(_, told)| told.alone).map(|(sink, _)| sink.clone()).collect();
         self.tell(notification.clone(), alone);
         case.places.retain(|_, place| self.member_ended(&case.alert_id, place));

@@ -9,7 +9,7 @@ use crate::policy::desk::found::DigestFound;
 use crate::runtime::hooks::{HookAck, HookError, HookKind, HookRequest};
 use crate::runtime::links::LinkError;
 use crate::runtime::live::Live;
-use crate::runtime::service::{LinkAbout, LinkView, Service as _};
+use crate::runtime::service::{LinkAbout, LinkView};
 use crate::sink::limits;
 use crate::store::{AlertFilter, StoreError};
 
@@ -49,7 +49,7 @@ pub(super) async fn hook(
     let ack = kind.read(secret.expose_secret().as_bytes(), request, live.core.clock.now())?;
     let Some(ack) = ack else { return Ok(None) };
     let filter = AlertFilter { state: Some("firing".to_owned()), ..AlertFilter::default() };
-    let mut firing = live.alerts(&filter, ALERTS).await?;
+    let mut firing = live.core.store.alerts(&filter, ALERTS).await?;
     // PagerDuty knows a long key by a shorter one.
     let is_meant = |key: &str, id: &str| id == ack.key || limits::key(&limits::PAGERDUTY_KEY, key) == ack.key;
     firing.retain(|alert| is_meant(&alert.dedup_key, &alert.id));

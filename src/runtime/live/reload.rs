@@ -77,6 +77,7 @@ impl Live {
             gone = gone.and(entry.withdraw(now));
         }
         self.core.record(gone.effects, gone.commit).await;
+        self.core.know_entries(&entries);
         running.outbox.take(receivers(&blueprint));
         running.stop = self.stop.child_token();
         running.pollers = Self::spawn(&self.core, &blueprint, &entries, &mut alerts, (self.pace, &running.stop));

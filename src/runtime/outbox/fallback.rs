@@ -11,8 +11,9 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use crate::policy::alert::{AlertKind, AlertState, EndedBy};
+use crate::policy::figure::of_when;
 use crate::policy::heartbeat::heartbeat;
-use crate::policy::notification::{Mark, Notification};
+use crate::policy::notification::{Mark, Notification, Occasion};
 use crate::policy::subject::{SEVERITY_LABEL, Subject};
 use crate::runtime::outbox::deliveries_for;
 use crate::sink::verdict::status_of;
@@ -22,6 +23,8 @@ use crate::units::{Labels, Length, SloId, Timestamp};
 
 /// How the reason of what is told in another's place begins.
 const IN_PLACE: &str = "delivery to `";
+/// From this age on what is told in another's place says of when its figures are.
+const OLD: Length = Length::from_minutes(2);
 /// Characters of a receiver's message that are told to others.
 const EXCERPT: usize = 120;
 /// The service under which alarms of sinks are told.
@@ -57,7 +60,13 @@ pub fn in_place(backing: &Backing, row: &Delivery, why: &str, now: Timestamp) ->
     }
     let why = status_of(why).map_or_else(|| why.chars().take(EXCERPT).collect(), |status| format!("status {status}"));
     let mut told = notification.clone();
+    told.occasion = Occasion::InPlace;
     told.notes.push(format!("{IN_PLACE}{}` failed ({why})", row.sink));
+    // It was frozen when it was decided, which may be hours ago.
+    let age = now.since(told.as_of);
+    if told.state == AlertState::Firing && told.report.is_none() && age >= OLD {
+        told.add_note(&format!("figures {}", of_when(told.as_of, now)));
+    }
     told.reason = format!("{IN_PLACE}{}` failed ({why}): {}", row.sink, told.reason);
     let others: Vec<String> = backing.sinks.iter().filter(|sink| **sink != row.sink).cloned().collect();
     deliveries_for(&told, &others, now)

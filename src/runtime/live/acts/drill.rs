@@ -103,6 +103,7 @@ fn begun(
             ended_by: None,
             reason,
             tiers,
+            as_of: Some(at),
             held_back_by: None,
             told: true,
             transitions: vec![transition],
