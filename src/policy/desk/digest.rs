@@ -367,7 +367,9 @@ impl Digest {
         let flood = self.storm.then(|| "too many pages within a minute, so these come as one".to_owned());
         let interval = self.interval;
         let more = (!alone).then(|| format!("what changes is told together, {interval} from now at the earliest"));
-        let mut notes: Vec<String> = flood.into_iter().chain(others).collect();
+        // One alone says of when its own figures are.
+        let own = listed.all().next().filter(|_| alone).map(|only| only.about.notes.clone());
+        let mut notes: Vec<String> = own.into_iter().flatten().chain(flood).chain(others).collect();
         notes.extend(self.why_now());
         notes.extend(more);
         notes
