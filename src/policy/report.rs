@@ -508,9 +508,9 @@ mod tests {
              | 2 real, 1 noise, 1 duplicate, 1 unjudged | precision 50% of 4 judged \
              | acknowledged after 4 min (median of 3)\n\
              \n\
-             slo                    objective  attained         budget left  alerts                                     verdicts\n\
+             slo                    objective  attained         budget left  alerts                                       verdicts\n\
              checkout/availability  99.9%      99.8999% MISSED  -29%         2 pages, 1 ticket, 1 held back under others  1 real, 1 noise, 1 duplicate\n\
-             shop/fine              99.9%      99.995%          95%          1 page, 1 ticket, 1 kept quiet             1 real, 1 unjudged\n\
+             shop/fine              99.9%      99.995%          95%          1 page, 1 ticket, 1 kept quiet               1 real, 1 unjudged\n\
              \n\
              2 others kept their objective, worst budget 88% left: shop/search, shop/cart\n\
              1 SLO had no data: shop/latency"
