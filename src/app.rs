@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::meant::Config;
 use crate::http::server::serve;
 use crate::policy::act::{Act, Actor};
 use crate::runtime::blueprint::{Blueprint, Launch};
@@ -34,7 +35,7 @@ const LEAST_HOURS: Length = Length::from_days(8);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The port is taken, or not ours to take.
-    #[error("cannot listen on `{address}`: {source}; set `server.listen` to a free address")]
+    #[error("cannot listen on `{address}`; {}", listen_help(source))]
     Listen {
         /// As configured.
         address: SocketAddr,
@@ -44,6 +45,16 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What to do where the system does not let us listen; it says itself why.
+fn listen_help(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::AddrInUse => "end what listens there, or set `server.listen` to another port",
+        io::ErrorKind::AddrNotAvailable => "set `server.listen` to an address of this machine",
+        io::ErrorKind::PermissionDenied => "set `server.listen` to a port above 1023",
+        _ => "set `server.listen` to another address",
+    }
 }
 
 /// A service that listens.
@@ -69,9 +80,7 @@ impl App {
         let listener =
             TcpListener::bind(configured).await.map_err(|source| StartError::Listen { address: configured, source })?;
         let address = listener.local_addr().unwrap_or(configured);
-        if !address.ip().is_loopback() && blueprint.config.server.tokens.is_none() {
-            tracing::warn!(%address, "this address is not loopback and `server.auth` is not set: every write is refused");
-        }
+        warn_of(address, &blueprint.config);
         let external_url = blueprint.config.server.external_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let config = Arc::clone(&blueprint.config);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.storage.path).await?);
@@ -100,6 +109,16 @@ impl App {
         }
         self.telemetry.tell(&Lifecycle::Stopped { clean });
         clean
+    }
+}
+
+/// What `slo check` says too, for whoever reads the log alone.
+fn warn_of(address: SocketAddr, config: &Config) {
+    if !address.ip().is_loopback() && config.server.tokens.is_none() {
+        tracing::warn!(%address, "this address is not loopback and `server.auth` is not set: every write is refused");
+    }
+    if config.server.external_url.is_none() && config.no_way_to(address.ip()).is_some() {
+        tracing::warn!(%address, "messages have no links: who reads them cannot open this address; set `server.external_url`");
     }
 }
 

@@ -22,6 +22,9 @@ use crate::config::meant::SecretRef;
 /// No token or key is longer; a larger file is a mistake.
 const LARGEST: u64 = 64 * 1024;
 
+/// Stands in for secrets that are not looked up.
+const STAND_IN: &str = "https://secret.invalid/stands-in";
+
 /// A secret cannot be had. Names the reference, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
@@ -63,6 +66,8 @@ type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Resolves references; one for the whole process, shared behind an `Arc`.
 pub struct Secrets {
+    /// Stands in for every value.
+    stand_in: Option<SecretString>,
     environment: Environment,
     listener: Option<Listener>,
     files: Mutex<HashMap<PathBuf, Known>>,
@@ -85,7 +90,15 @@ impl Secrets {
     /// With another environment (tests, `slo demo`).
     #[must_use]
     pub fn new(environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self { environment: Box::new(environment), listener: None, files: Mutex::new(HashMap::new()) }
+        let (environment, files) = (Box::new(environment), Mutex::new(HashMap::new()));
+        Self { stand_in: None, environment, listener: None, files }
+    }
+
+    /// None at all: every reference gives the same text, an address, since some secrets are addresses. To show what would
+    /// be sent where the secrets are not at hand.
+    #[must_use]
+    pub fn standing_in() -> Self {
+        Self { stand_in: Some(SecretString::from(STAND_IN)), ..Self::new(|_| None) }
     }
 
     /// With somebody who is told, once each time, that the last good value of a file stands in for it.
@@ -103,6 +116,9 @@ impl Secrets {
     /// The value as it is now, without a stand-in: to judge what is configured, and for what ends when its file goes. A file
     /// that did not change since the last time is not read again; one line end at its end is dropped.
     pub fn present(&self, reference: &SecretRef) -> Result<SecretString, SecretError> {
+        if let Some(value) = &self.stand_in {
+            return Ok(value.clone());
+        }
         match reference {
             SecretRef::Env(name) => self.variable(name),
             SecretRef::File(path) => self.file(path, false),

@@ -144,8 +144,6 @@ async fn a_page_is_taken_on_once_judged_closed_and_remembered() {
         .collect();
     let expected = [
         ("ack", "anna"),
-        ("ack", "bob"),
-        ("ack", "carol"),
         ("verdict", "carol"),
         ("verdict", "bob"),
         ("close", "dora"),

@@ -1,7 +1,12 @@
-//! The `scrape` source beside a real Prometheus that scrapes the same pages: the same series, the same values.
+//! The `scrape` source beside a real Prometheus that scrapes the same pages: the same series, the same values. And a whole
+//! service whose only target dies: what fires stays, the source says that it is down, and both end with its return.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::disallowed_methods, reason = "answers of our own server, on loopback, are read whole")]
 
 mod kit;
+mod service;
+#[path = "service/shop.rs"]
+mod shop;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +25,8 @@ use kit::fault::{Fault, Reply, answer};
 use kit::node_exporter::NodeExporter;
 use kit::prometheus::{Options, Prometheus};
 use kit::wait_for;
+use service::{Exporter, Receiver, Slo, eventually};
+use shop::Traffic;
 
 const MINUTE: Length = Length::from_minutes(1);
 
@@ -247,6 +254,30 @@ async fn targets_that_fail_are_down_and_told() {
 }
 
 #[tokio::test]
+async fn looks_tell_what_was_found_and_that_nothing_was() {
+    let stamp = now().millis() - 5_000;
+    let plain = page_server("a_total 1\n".to_owned(), "text/plain").await;
+    let stamped = page_server(format!("b_total 1 {stamp}\nc_total 2\n"), "text/plain").await;
+    let gone = format!("http://127.0.0.1:{}/metrics", kit::free_port());
+    let targets = [plain.url() + "/metrics", stamped.url() + "/metrics", gone.clone()];
+    let source = scraper("app", &targets, &[]);
+    assert!(source.looks().is_empty());
+    let at = now();
+    let report = source.scrape(at).await;
+    assert_eq!((report.targets, report.failed.len()), (3, 1));
+    let found: BTreeMap<String, Vec<Timestamp>> = source
+        .looks()
+        .iter()
+        .map(|looks| (looks.target.get("instance").unwrap().to_owned(), looks.at.clone()))
+        .collect();
+    let place = |url: &str| url.trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
+    assert_eq!(found[&place(&plain.url())], [at]);
+    // What carries its own time is there, though it is older than the scrape.
+    assert_eq!(found[&place(&stamped.url())], [Timestamp::from_millis(stamp)]);
+    assert_eq!(found[&place(&gone)], [at]);
+}
+
+#[tokio::test]
 async fn bad_lines_are_counted_and_the_others_kept() {
     let page = "good_total 1\nbad line here\n{\"utf8.name\", \"a.b\"=\"c\"} 2\nhex 0x1p4\ngood_total 1\n1x 2\n";
     let page = page_server(page.to_owned(), "text/plain").await;
@@ -281,4 +312,140 @@ async fn scrapes_are_remembered_and_answered_like_a_store() {
     assert_eq!(oldest, Some(at(2_985 - 25 * 60 + 15)), "twice G, lateness and 10 min are kept");
     let error = source.evaluate("1", at(0), at(0), MINUTE).await.unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Unsupported);
+}
+
+/// A process that can be killed: its page is served by a runtime of its own, and its counters begin at zero.
+struct Process {
+    runtime: Option<tokio::runtime::Runtime>,
+    traffic: Traffic,
+}
+
+impl Process {
+    /// Half of its requests fail from the start.
+    fn start(port: u16) -> Self {
+        let serve = move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let exporter = runtime.block_on(Exporter::serve(port));
+            (runtime, exporter)
+        };
+        let (runtime, exporter) = std::thread::spawn(serve).join().unwrap();
+        let traffic = Traffic::start(exporter);
+        traffic.set_broken(true);
+        Self { runtime: Some(runtime), traffic }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.runtime.take().into_iter().for_each(tokio::runtime::Runtime::shutdown_background);
+    }
+}
+
+/// No `job` in the selectors, so that nothing says what is alive; windows far below half of the default `gap`.
+fn dying_world(folder: &std::path::Path, page: u16, other: u16, hook: u16, listen: u16) {
+    let config = format!(
+        "version: config/v1
+files: {{slos: [slos/], rules: [rules/]}}
+slice: 1s
+owners: {{web: {{contact: '#web'}}}}
+sources:
+  app: {{type: scrape, targets: ['http://127.0.0.1:{page}/metrics'], interval: 1s, alert: {{after: 14s}}}}
+  both: {{type: scrape, targets: ['http://127.0.0.1:{page}/metrics', 'http://127.0.0.1:{other}/metrics'], interval: 1s}}
+sinks:
+  hook: {{type: webhook, url: 'http://127.0.0.1:{hook}/hook'}}
+routes: [{{match: {{}}, to: [hook]}}]
+storage: {{path: slo.db}}
+server: {{listen: '127.0.0.1:{listen}'}}
+"
+    );
+    let slo = |name: &str, objective: &str, source: &str| {
+        format!(
+            "  - name: {name}
+    objective: {objective}
+    source: {source}
+    sli: {{events: {{bad: 'requests_total{{code=~\"5..\"}}', total: requests_total}}}}
+"
+        )
+    };
+    shop::write_folder(folder, &config, &shop::slos(&[slo("availability", "90%", "app"), slo("both", "80%", "both")]));
+}
+
+/// The source of this name in the API.
+async fn source_of(slo: &Slo, name: &str) -> Result<serde_json::Value, String> {
+    let list = slo.json("/api/v1/sources").await?;
+    let items = list["items"].as_array().unwrap();
+    items.iter().find(|source| source["name"] == name).cloned().ok_or_else(|| format!("no `{name}`: {list}"))
+}
+
+/// Fails while the page of `checkout/availability` does not fire, or anything of it was told to be over.
+async fn still_fires(slo: &Slo, hook: &Receiver) {
+    let list = slo.json("/api/v1/alerts?state=firing").await.unwrap();
+    let fires = |alert: &&serde_json::Value| alert["slo"] == "checkout/availability" && alert["severity"] == "page";
+    let frozen = list["items"].as_array().unwrap().iter().find(fires).map(|alert| alert["frozen"].clone());
+    assert_eq!(frozen, Some(true.into()), "{list}");
+    let ends: Vec<String> =
+        hook.all().iter().filter(|told| told.body["state"] == "resolved").map(|told| told.body.to_string()).collect();
+    assert_eq!(ends, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_page_does_not_end_because_its_only_target_died() {
+    let [page, other, hook_port, listen] = std::array::from_fn(|_| service::free_port());
+    let folder = tempfile::tempdir().unwrap();
+    dying_world(folder.path(), page, other, hook_port, listen);
+    let (process, rest) = (Process::start(page), Process::start(other));
+    rest.traffic.set_broken(false);
+    let hook = Receiver::serve(hook_port).await;
+    let mut slo = Slo::new(folder.path(), listen);
+    slo.start();
+    slo.ready().await;
+    let is_page = |body: &serde_json::Value| body["slo"] == "checkout/availability" && body["severity"] == "page";
+    let paged = hook.wait_for("a page", 60, |body| is_page(body) && body["state"] == "firing").await;
+    assert_eq!(source_of(&slo, "both").await.unwrap()["targets_failed"], 0);
+
+    drop(process);
+    let down = eventually("the source is down", 30, || async {
+        let app = source_of(&slo, "app").await?;
+        if app["up"] == false { Ok(app) } else { Err(app.to_string()) }
+    })
+    .await;
+    assert_eq!((&down["targets"], &down["targets_failed"]), (&1.into(), &1.into()), "{down}");
+    // Longer than its window of 10 s after its death.
+    let told = hook.wait_for("the source's alert", 60, |body| body["slo"] == "source/app").await;
+    assert_eq!(told["labels"]["alertname"], "SLOSourceDown");
+    assert!(told["reason"].as_str().unwrap().contains("has not answered since"), "{told}");
+    still_fires(&slo, &hook).await;
+    let later = source_of(&slo, "app").await.unwrap();
+    assert_eq!((&later["up"], &later["last_success_at"]), (&false.into(), &down["last_success_at"]));
+    assert_eq!(shop::metric(&slo, r#"slo_source_up{source="app"}"#).await, Ok(0.0));
+    let window = slo.json("/api/v1/slos/checkout/availability/window?over=10s").await.unwrap();
+    assert_eq!((window["measured_seconds"].as_f64(), window["good_ratio"].as_f64()), (Some(0.0), None), "{window}");
+    // One of two: what is left is measured, and the source is up.
+    let both = source_of(&slo, "both").await.unwrap();
+    assert_eq!((&both["up"], &both["targets"], &both["targets_failed"]), (&true.into(), &2.into(), &1.into()));
+    assert_eq!(shop::metric(&slo, r#"slo_source_targets_failed{source="both"}"#).await, Ok(1.0));
+    let (_, health) = slo.get("/health").await.unwrap();
+    assert!(health.as_str().unwrap().contains("1 of 2 targets fail"), "{health}");
+    assert!(slo.get("/").await.unwrap().1.as_str().unwrap().contains("No data from app"));
+
+    slo.kill();
+    slo.start();
+    slo.ready().await;
+    eventually("evaluated again", 30, || async {
+        let app = source_of(&slo, "app").await?;
+        let failed = app["requests_failed"].as_u64().unwrap();
+        if app["up"] == false && failed > 12 { Ok(()) } else { Err(app.to_string()) }
+    })
+    .await;
+    still_fires(&slo, &hook).await;
+
+    let process = Process::start(page);
+    hook.wait_for("the source answers", 30, |body| body["slo"] == "source/app" && body["state"] == "resolved").await;
+    let over = |told: &service::Received| is_page(&told.body) && told.body["state"] == "resolved";
+    assert!(!hook.all().iter().any(over), "it still fails");
+    process.traffic.set_broken(false);
+    let end = hook.wait_for("the end", 60, |body| is_page(body) && body["state"] == "resolved").await;
+    assert_eq!((&end["alert_id"], &end["ended_by"]), (&paged["alert_id"], &"known_false".into()));
+    assert!(end["tiers"][0]["over"]["total"].as_f64().unwrap() > 0.0, "{end}");
+    assert_eq!(shop::metric(&slo, r#"slo_source_up{source="app"}"#).await, Ok(1.0));
 }

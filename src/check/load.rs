@@ -66,6 +66,8 @@ pub struct Loaded {
     pub exclusions: Vec<(Arc<Exclusion>, Origin)>,
     /// Where the configuration stands.
     pub config_origin: Option<Origin>,
+    /// Only some of the files are among the texts that the configuration names.
+    pub is_part: bool,
     /// Files looked at.
     pub files: usize,
     /// Documents of foreign kinds, skipped.
@@ -79,6 +81,18 @@ impl Loaded {
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// Whether nothing is wrong at and below this path of the configuration, such as `/sinks/mail`.
+    #[must_use]
+    pub fn is_sound(&self, path: &str) -> bool {
+        let file = self.config_origin.as_ref().and_then(|origin| self.documents.get(origin.document)).map(Document::file);
+        let is_in = |finding: &&Diagnostic| {
+            let here = finding.place.as_ref().map(|place| &place.file) == file;
+            let rest = finding.path.strip_prefix(path).filter(|_| here && finding.severity == Severity::Error);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        !self.findings.iter().any(|finding| is_in(&finding))
     }
 
     /// The document and node of an origin, joined with a path below it (`/sli/events/total`); where that is not

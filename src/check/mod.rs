@@ -43,7 +43,7 @@ pub fn report(loaded: &Loaded, today: Day) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::concise;
+    use crate::diag::{codes, concise};
     use crate::yaml::SourceText;
 
     const SLO: &str = "version: slo/v1
@@ -121,6 +121,7 @@ sinks: {out: {type: stdout}}
         assert!(found(&both)[0].contains("warning[SLO039]: no route takes whatever is left"), "{:#?}", found(&both));
         let hours = both.replace("to: [out]}]", "to: [out], active: {cron: '0 9 * * *', for: 9h}, outside: skip}]");
         assert!(found(&hours)[0].contains("error[SLO039]: no route leads a ticket"), "{:#?}", found(&hours));
+        assert!(found(&hours)[0].contains("outside the hours of route 2"), "{:#?}", found(&hours));
         // Groups' labels are not known before; those of the file are.
         let labels = both.replace("{severity: page}", "{severity: page, labels: {team: web}}");
         assert!(found(&labels)[0].contains("error[SLO039]: no route leads a page"), "{:#?}", found(&labels));
@@ -135,6 +136,43 @@ sinks: {out: {type: stdout}}
         assert_eq!(places(&text), ["SLO040 5:12", "SLO040 6:57", "SLO072 6:66"], "{:#?}", found(&text));
         let one = text.replace(steps, "{after: 1h, to: [aut]}");
         assert_eq!(found(&one).iter().filter(|line| line.contains("unknown sink `aut`")).count(), 1);
+    }
+
+    #[test]
+    fn a_mistake_in_one_thing_is_not_told_of_those_that_name_it() {
+        let config = "---\nversion: config/v1\n\
+            sources: {main: {type: prometheus, delay: soon}, other: {type: promethues}}\n\
+            sinks: {pd: {type: pagerdury, routing_key: {env: KEY}}, hook: {type: webhook}, out: {type: stdout}}\n\
+            owners: {web: page}\n\
+            routes:\n  \
+            - {match: {severity: pgae}, to: [pd]}\n  \
+            - {match: {severity: tickt}, to: [owner, hook]}\n  \
+            - {match: {severity: page}, to: [out]}\n  \
+            - {match: {labels: {0a: b}}, to: [out], active: {cron: x}}\n";
+        let lines = found(&format!("{SLO}{config}").replace("source: main", "source: other"));
+        let codes: std::collections::BTreeSet<&str> =
+            lines.iter().filter_map(|line| line.split(['[', ']']).nth(1)).collect();
+        for cascade in [codes::UNKNOWN_SINK, codes::UNKNOWN_SOURCE, codes::UNKNOWN_OWNER, codes::UNREACHABLE_ROUTE] {
+            assert!(!codes.contains(cascade), "{lines:#?}");
+        }
+        for cascade in [codes::NO_ROUTE, codes::LONE_RECEIVER, codes::EMPTY_MATCH, codes::UNUSED_SINK] {
+            assert!(!codes.contains(cascade), "{lines:#?}");
+        }
+        assert!(lines.len() >= 8, "each mistake is told: {lines:#?}");
+    }
+
+    #[test]
+    fn an_exclusion_or_a_route_may_name_an_slo_with_a_mistake() {
+        let rest = "routes: [{match: {slo: shop/b}, to: [out]}, {match: {}, to: [out]}]\n---\nversion: exclusion/v1\n\
+            exclusions:\n  - {name: n, reason: r, slos: [shop/b], alerts_only: true, \
+            window: {cron: 0 2 * * *, for: 30m}}\n";
+        let text = format!("{SLO}{CONFIG}{rest}").replace("objective: 99%", "objective: many");
+        let lines = found(&text);
+        assert!(lines.len() == 1 && lines[0].contains("objective"), "{lines:#?}");
+        let gone = text.replace("name: b", "name: c").replace("objective: many", "objective: 99%");
+        let lines = found(&gone);
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        assert!(lines.iter().all(|line| line.contains("no SLO is `shop/b`")), "{lines:#?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::check::load::{Loaded, Origin};
 use crate::config::meant::Config;
-use crate::diag::{Diagnostic, Place};
+use crate::diag::{Diagnostic, Place, Severity};
 use crate::spec::exclusion::Exclusion;
 use crate::spec::meant::{self, Mode, Slo};
 use crate::spec::policy::{AlertSeverity, Policy, PolicyTier};
@@ -315,6 +315,10 @@ pub struct Set<'a> {
     pub config: Option<ConfigAt<'a>>,
     /// The texts of the message templates that it names, by path.
     pub templates: Option<&'a BTreeMap<PathBuf, String>>,
+    /// Where errors of the readers stand: file and path.
+    pub errors: Vec<(&'a str, &'a str)>,
+    /// Only some of the files are looked at that the configuration names.
+    pub is_part: bool,
     /// The day of the check.
     pub today: Day,
 }
@@ -336,6 +340,8 @@ impl<'a> Set<'a> {
         });
         let exclusions =
             loaded.exclusions.iter().filter_map(|(exclusion, origin)| Some((exclusion.as_ref(), node(origin)?)));
+        let errors = loaded.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let errors = errors.filter_map(|error| Some((error.place.as_ref()?.file.as_ref(), error.path.as_str())));
         let config = loaded.config.as_ref().zip(loaded.config_origin.as_ref().and_then(node));
         Self {
             slos: slos.collect(),
@@ -344,8 +350,43 @@ impl<'a> Set<'a> {
             exclusions: exclusions.collect(),
             config: config.map(|(config, at)| ConfigAt { config, at }),
             templates: Some(&loaded.templates),
+            errors: errors.collect(),
+            is_part: loaded.is_part,
             today,
         }
+    }
+
+    /// Whether all at and below a node could be understood. Of what could not, a default stands in for what was meant,
+    /// and nothing is to be said that follows from it.
+    #[must_use]
+    pub fn is_sound(&self, at: At<'_>) -> bool {
+        let path = at.document.path(at.node);
+        let is_in = |(file, error): &(&str, &str)| {
+            let rest = error.strip_prefix(path.as_str()).filter(|_| *file == at.document.file().as_ref());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        !self.errors.iter().any(is_in)
+    }
+
+    /// Whether there is no SLO but those here: all files were looked at, and only the configuration has mistakes.
+    #[must_use]
+    pub fn knows_all_slos(&self) -> bool {
+        let keys = self.config.iter().flat_map(|config| config.at.items().map(|child| (config.at.document, child)));
+        let own: Vec<(&str, String)> =
+            keys.map(|(document, child)| (document.file().as_ref(), document.path(child.node))).collect();
+        let is_own = |(file, path): &(&str, &str)| {
+            own.iter().any(|(own_file, key)| file == own_file && path.starts_with(key.as_str()))
+        };
+        !self.is_part && self.errors.iter().all(|error| is_own(error))
+    }
+
+    /// [`Self::is_sound`] of some keys of the configuration.
+    #[must_use]
+    pub fn is_config_sound(&self, keys: &[&str]) -> bool {
+        let config = self.config.as_ref();
+        config.is_none_or(|config| {
+            keys.iter().filter_map(|key| config.at.find(&[key])).all(|section| self.is_sound(section))
+        })
     }
 
     /// `s`: the configured slice, or the default.

@@ -60,7 +60,8 @@ pub enum Action {
     Close(acts::Word),
     /// Say what alerts were worth: feeds precision
     #[command(after_help = "Example:
-  slo alerts verdict noise checkout/availability/page/burn")]
+  slo alerts verdict noise checkout/availability/page/burn
+  slo alerts verdict checkout/availability/page/burn noise")]
     Verdict(acts::Verdict),
     /// Print everything about alerts: transitions, deliveries, what people did, the figures now
     #[command(after_help = "Example:

@@ -12,6 +12,8 @@ use crate::cli::{FAILED, FINDINGS};
 use crate::clock;
 use crate::diag::{Counts, Report, Severity, concise, human, json};
 use crate::runtime::files::Request;
+use crate::runtime::presence::look_for_secrets;
+use crate::secret::Secrets;
 
 /// Find everything wrong or doubtful in the files, all in one run, with positions and codes
 ///
@@ -34,6 +36,9 @@ pub struct Arguments {
     /// How findings are printed
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+    /// Look for every secret too, in its variable or file: for where the service runs
+    #[arg(long)]
+    pub secrets: bool,
     /// Treat these findings as failures too
     #[arg(long, value_name = "WHAT", value_enum)]
     pub deny: Option<Deny>,
@@ -63,7 +68,10 @@ pub enum Deny {
 /// Where no SLO file is there, or the findings cannot be written.
 pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
     let request = Request { paths: arguments.paths.clone(), config: arguments.config.clone() };
-    let gathered = request.gather();
+    let mut gathered = request.gather();
+    if arguments.secrets {
+        look_for_secrets(&mut gathered.loaded, &Secrets::of_process());
+    }
     let report = check::report(&gathered.loaded, clock::today());
     // Without a document of ours there was nothing to check; a broken file that might have been one is a finding.
     let nothing = gathered.loaded.documents.is_empty() && report.count(Severity::Error) == 0;

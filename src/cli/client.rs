@@ -12,7 +12,7 @@ use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::cli::Server;
+use crate::cli::{Server, words};
 use crate::http::direct::Direct;
 use crate::http::error::ErrorBody;
 
@@ -40,7 +40,7 @@ enum Door {
     Here(Direct),
 }
 
-/// The service answered that it will not: its own words.
+/// The service answered that it will not: why, in the words of the command line.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Refused {
@@ -152,7 +152,10 @@ impl Client {
             return serde_json::from_slice(body).with_context(not_ours);
         }
         match serde_json::from_slice::<ErrorBody>(body) {
-            Ok(said) => Err(Refused { status, code: said.error.code, message: said.error.message }.into()),
+            Ok(ErrorBody { error }) => {
+                let message = words::of_the_command_line(&error);
+                Err(Refused { status, code: error.code, message }.into())
+            }
             Err(_) => bail!(not_ours()),
         }
     }

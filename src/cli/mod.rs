@@ -24,6 +24,7 @@ pub mod silence;
 pub mod status;
 pub mod table;
 pub mod token;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,5 +1,7 @@
 //! `slo silence`: what people do not want to hear of for a while.
 
+mod matchers;
+
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
@@ -8,20 +10,17 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::cli::client::{Client, Refused, decoded};
-use crate::cli::printer::Printer;
+use crate::cli::printer::{Paint, Printer};
 use crate::cli::table::{self, printable};
 use crate::cli::{FINDINGS, Server};
+use crate::cli::silence::matchers::{Written, read_matchers};
 use crate::clock::Clock;
 use crate::http::dashboard::format;
 use crate::http::dashboard::layout::counted;
 use crate::http::dto;
-use crate::http::dto::silence::{Matcher, NewSilence, Silence, SilenceId};
+use crate::http::dto::silence::{NewSilence, Silence, SilenceId};
 use crate::policy::silence::LabelMatcher;
-use crate::units::{InstanceId, Length, Timestamp};
-
-/// The operators, those first that hold others.
-const OPERATORS: [(&str, bool, bool); 4] =
-    [("=~", true, true), ("!~", true, false), ("!=", false, false), ("=", false, true)];
+use crate::units::{Length, Timestamp};
 
 /// Silence alerts of a running service for a while, list silences, or end them
 #[derive(Clone, Debug, clap::Args)]
@@ -41,8 +40,9 @@ pub enum Action {
     /// Silence the alerts that all matchers match; prints the id
     #[command(after_help = "Examples:
   slo silence add checkout/availability --for 2h --comment 'database upgrade' --by ann
-  slo silence add slo_service=checkout 'region=~\"eu|us\"' --for 30m --comment drill --by ann
-  slo silence add slo_severity=ticket slo_service!=payments --for 8h --start 2026-12-01T22:00:00Z \\
+  slo silence add 'checkout/*' --for 2h --comment 'moving house' --by ann
+  slo silence add service=checkout 'region=~\"eu|us\"' --for 30m --comment drill --by ann
+  slo silence add severity=ticket service!=payments --for 8h --start 2026-12-01T22:00:00Z \\
     --comment 'night shift' --by ann")]
     Add(Add),
     /// List silences with how many firing alerts each covers
@@ -58,7 +58,8 @@ pub enum Action {
 /// Options of `slo silence add`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Add {
-    /// `name=value`, `name!=value`, `name=~expression`, `name!~expression`, or an SLO: `checkout/availability`
+    /// An SLO (`checkout/availability`, `checkout/*`), `service=`, `owner=`, `severity=` or `slo=` as in routes, or a label:
+    /// `name=value`, `name!=value`, `name=~expression`, `name!~expression`
     #[arg(value_name = "MATCHER", required = true, value_parser = read_matchers)]
     pub matchers: Vec<Written>,
     /// How long
@@ -115,10 +116,6 @@ pub enum Format {
     Json,
 }
 
-/// The matchers that one argument stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written(Vec<Matcher>);
-
 /// Asks the service and prints.
 ///
 /// # Errors
@@ -131,51 +128,6 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode>
     }
 }
 
-/// One argument: a matcher, or an SLO for the labels that name it.
-fn read_matchers(text: &str) -> Result<Written, String> {
-    let equal = |name: &str, value: &str| Matcher {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        is_regex: false,
-        is_equal: true,
-    };
-    let head = text.split(['=', '!', '{']).next().unwrap_or_default();
-    if head.contains('/') {
-        let id: InstanceId = text.parse().map_err(|_| format!("`{text}` is neither a matcher nor an SLO"))?;
-        let mut matchers = vec![equal("slo_service", &id.slo.service), equal("slo_name", &id.slo.name)];
-        matchers.extend(id.group.iter().map(|(name, value)| equal(name, value)));
-        return Ok(Written(matchers));
-    }
-    let (operator, is_regex, is_equal) = OPERATORS
-        .into_iter()
-        .find(|(operator, ..)| text.strip_prefix(head).is_some_and(|rest| rest.starts_with(operator)))
-        .ok_or_else(|| format!("`{text}` has no operator; write it like slo_service=checkout"))?;
-    let value = text.strip_prefix(head).and_then(|rest| rest.strip_prefix(operator)).unwrap_or_default();
-    let name = head.trim().to_owned();
-    if name.is_empty() {
-        return Err(format!("`{text}` names no label"));
-    }
-    Ok(Written(vec![Matcher { name, value: unquoted(value.trim())?, is_regex, is_equal }]))
-}
-
-/// A value, in quotes or not. In double quotes a backslash escapes, as in PromQL.
-fn unquoted(text: &str) -> Result<String, String> {
-    let Some(rest) = text.strip_prefix('"') else {
-        let single = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
-        return Ok(single.unwrap_or(text).to_owned());
-    };
-    let (mut value, mut rest) = (String::new(), rest.chars());
-    while let Some(character) = rest.next() {
-        match character {
-            '"' if rest.as_str().is_empty() => return Ok(value),
-            '"' => break,
-            '\\' => value.extend(rest.next().map(|escaped| if escaped == 'n' { '\n' } else { escaped })),
-            other => value.push(other),
-        }
-    }
-    Err(format!("`{text}` has a quote that does not end"))
-}
-
 fn run_add(arguments: &Add, printer: &Printer) -> anyhow::Result<ExitCode> {
     let client = Client::new(&arguments.server)?;
     let asked = NewSilence {
@@ -186,16 +138,20 @@ fn run_add(arguments: &Add, printer: &Printer) -> anyhow::Result<ExitCode> {
         starts_at: arguments.start,
         ends_at: arguments.start.unwrap_or_else(|| Clock::system().now()) + arguments.length,
     };
-    let (id, all) = Client::block_on(async {
+    let (added, all) = Client::block_on(async {
         let answer = client.post(&["api", "v1", "silences"], &json!(asked)).await?;
-        Ok((decoded::<SilenceId>(answer)?.id, client.list(&["api", "v1", "silences"], &[]).await?))
+        Ok((decoded::<SilenceId>(answer)?, client.list(&["api", "v1", "silences"], &[]).await?))
     })?;
+    let SilenceId { id, hint, .. } = added;
     let all: dto::list::List<Silence> = decoded(all)?;
     printer.data(&format!("{id}\n"))?;
     if let Some(silence) = all.items.iter().find(|silence| silence.id == id) {
         let until = format::moment(silence.ends_at);
         let covers = if silence.state == "pending" { "would cover" } else { "covers" };
         printer.say(&format!("{} until {until}; {covers} {}", silence.state, covered(silence)));
+    }
+    if let Some(hint) = hint {
+        printer.say(&format!("{}: {}", printer.err.paint(Paint::Yellow, "warning"), printable(&hint)));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -275,42 +231,4 @@ fn run_expire(arguments: &Expire, printer: &Printer) -> anyhow::Result<ExitCode>
         }
     }
     Ok(code)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(text: &str) -> Result<String, String> {
-        let Written(matchers) = read_matchers(text)?;
-        let shown: Vec<String> = matchers.into_iter().map(|matcher| LabelMatcher::from(matcher).to_string()).collect();
-        Ok(shown.join(" "))
-    }
-
-    #[test]
-    fn matchers_are_read_as_people_write_them() {
-        for (text, expected) in [
-            ("slo_service=checkout", r#"slo_service="checkout""#),
-            (r#"slo_service="checkout""#, r#"slo_service="checkout""#),
-            ("region!=eu", r#"region!="eu""#),
-            (r#"region=~"eu|us""#, r#"region=~"eu|us""#),
-            ("region!~'eu.*'", r#"region!~"eu.*""#),
-            ("path=/a=b", r#"path="/a=b""#),
-            (r#"text="a \"b\" \\ c""#, r#"text="a \"b\" \\ c""#),
-            ("gone=", r#"gone="""#),
-            ("checkout/availability", r#"slo_service="checkout" slo_name="availability""#),
-            (r#"checkout/availability{region="eu"}"#, r#"slo_service="checkout" slo_name="availability" region="eu""#),
-        ] {
-            assert_eq!(shown(text).as_deref(), Ok(expected), "{text}");
-        }
-        for (text, problem) in [
-            ("checkout", "has no operator"),
-            ("=x", "names no label"),
-            ("a/b/c", "neither a matcher nor an SLO"),
-            (r#"a="b"#, "a quote that does not end"),
-            (r#"a="b"c"#, "a quote that does not end"),
-        ] {
-            assert!(shown(text).unwrap_err().contains(problem), "{text}");
-        }
-    }
 }

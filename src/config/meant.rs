@@ -434,6 +434,13 @@ impl SinkConfig {
         }
     }
 
+    /// Whether it is told of pages that another sink does not take, where `fallback` names nobody: an event that a
+    /// person hears of.
+    #[must_use]
+    pub const fn steps_in(&self) -> bool {
+        !matches!(self, Self::Alertmanager { .. } | Self::Stdout | Self::File(_))
+    }
+
     /// Whether a report can go there; elsewhere all that is sent is an alert.
     #[must_use]
     pub const fn takes_reports(&self) -> bool {

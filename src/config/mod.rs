@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod meant;
+pub mod people;
 pub mod read;
 mod reports;
 mod routes;

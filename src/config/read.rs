@@ -3,7 +3,8 @@
 //! Decided here: without `files.slos` everything below the folder of the configuration is looked at, without
 //! `files.rules` and `files.exclusions` the folders `rules` and `exclusions` there, if they are there; without `routes`
 //! every configured sink is told everything, and without sinks standard output is. Paths are relative to the folder of
-//! the file that holds them.
+//! the file that holds them. A source, sink, owner or route with a mistake is there, with a default in its place: what
+//! names it is not wrong, and nothing runs with it, since its mistake is an error.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -98,14 +99,15 @@ pub fn read_config(reader: &mut Reader<'_>, root: NodeId, folder: &Path) -> Opti
     }
     read_files(reader, root, folder, &mut config.files);
     for (name, node) in named(reader, root, "owners") {
-        config.owners.extend(read_owner(reader, node).map(|owner| (name, owner)));
+        config.owners.insert(name, read_owner(reader, node).unwrap_or_default());
     }
     let sources = named(reader, root, "sources");
     if !sources.is_empty() {
         config.sources.clear();
     }
     for (name, node) in sources {
-        config.sources.extend(sources::read_source(reader, node, folder).map(|source| (name, source)));
+        let source = sources::read_source(reader, node, folder).unwrap_or_else(sources::default_source);
+        config.sources.insert(name, source);
     }
     read_sinks_and_routes(reader, root, folder, &mut config);
     config.fallback = item.fallback.unwrap_or_default();
@@ -189,11 +191,11 @@ fn read_sinks_and_routes(reader: &mut Reader<'_>, root: NodeId, folder: &Path, c
         let sink = sinks::read_sink(reader, node, folder);
         let template = sink.as_ref().and_then(|sink| sinks::read_template(reader, node, folder, sink));
         config.templates.extend(template.map(|template| (name.clone(), template)));
-        config.sinks.extend(sink.map(|sink| (name, sink)));
+        config.sinks.insert(name, sink.unwrap_or(SinkConfig::Stdout));
     }
     let routes = reader.items(root, "routes");
     if !routes.is_empty() {
-        config.routes = routes.iter().filter_map(|route| read_route(reader, *route)).collect();
+        config.routes = routes.iter().map(|route| read_route(reader, *route).unwrap_or_default()).collect();
     }
 }
 

@@ -141,12 +141,24 @@ pub const UNREACHABLE_ROUTE: &str = "SLO072";
 pub const RECEIVER_DOES_IT: &str = "SLO073";
 /// Pages that only one sink gets, and no fallback.
 pub const LONE_RECEIVER: &str = "SLO074";
+/// A route that asks for what no loaded SLO has.
+pub const EMPTY_MATCH: &str = "SLO075";
+/// An escalation to sinks that have been told by then.
+pub const IDLE_ESCALATION: &str = "SLO076";
+/// A group that holds pages back for long.
+pub const LATE_PAGE: &str = "SLO077";
+/// A sink that nothing leads to.
+pub const UNUSED_SINK: &str = "SLO078";
+/// A program, a file of tokens or a secret that is not there.
+pub const MISSING_FILE: &str = "SLO079";
 /// An exclusion that says no reason.
 pub const NO_REASON: &str = "SLO080";
 /// An exclusion that is over, and will not come back.
 pub const PAST_EXCLUSION: &str = "SLO081";
 /// A pattern of an exclusion that no SLO fits.
 pub const EMPTY_EXCLUSION: &str = "SLO082";
+/// A service that other machines reach, and that takes nothing from anybody.
+pub const REFUSED_WRITES: &str = "SLO083";
 /// A report to a sink that takes none.
 pub const LOUD_REPORT: &str = "SLO095";
 /// Alerts go to Opsgenie's own API, which will be switched off.
@@ -155,8 +167,14 @@ pub const OPSGENIE_ENDS: &str = "SLO100";
 pub const RETIRED_CONNECTOR: &str = "SLO101";
 /// A channel for an incoming webhook of Slack, which has its own.
 pub const FIXED_CHANNEL: &str = "SLO102";
+/// Links in messages that nobody could open.
+pub const DEAD_LINKS: &str = "SLO103";
 /// A message template that does not parse, or fails on a made-up notification.
 pub const BAD_TEMPLATE: &str = "SLO110";
+/// A tier `down` of an SLO of which nothing says what is alive.
+pub const DEAF_TIER: &str = "SLO111";
+/// A window that the time after the newest sample fills.
+pub const SILENT_WINDOW: &str = "SLO112";
 
 /// Every code, ascending.
 pub const LIST: &[Code] = &[
@@ -224,14 +242,23 @@ pub const LIST: &[Code] = &[
     Code { id: UNREACHABLE_ROUTE, title: "route is never reached" },
     Code { id: RECEIVER_DOES_IT, title: "receiver does this by itself" },
     Code { id: LONE_RECEIVER, title: "pages go to one sink and have no fallback" },
+    Code { id: EMPTY_MATCH, title: "route matches nothing" },
+    Code { id: IDLE_ESCALATION, title: "escalation does nothing" },
+    Code { id: LATE_PAGE, title: "pages are told late" },
+    Code { id: UNUSED_SINK, title: "sink is not used" },
+    Code { id: MISSING_FILE, title: "file or secret is not there" },
     Code { id: NO_REASON, title: "exclusion without a reason" },
     Code { id: PAST_EXCLUSION, title: "exclusion is past" },
     Code { id: EMPTY_EXCLUSION, title: "exclusion of SLOs that there are not" },
+    Code { id: REFUSED_WRITES, title: "every write is refused" },
     Code { id: LOUD_REPORT, title: "report to a sink that takes none" },
     Code { id: OPSGENIE_ENDS, title: "Opsgenie's own API ends" },
     Code { id: RETIRED_CONNECTOR, title: "connector of Office is retired" },
     Code { id: FIXED_CHANNEL, title: "incoming webhook has its own channel" },
+    Code { id: DEAD_LINKS, title: "messages have no links" },
     Code { id: BAD_TEMPLATE, title: "message template fails" },
+    Code { id: DEAF_TIER, title: "tier down can never fire" },
+    Code { id: SILENT_WINDOW, title: "silence passes for health" },
 ];
 
 /// The title of a code, if there is such a code.

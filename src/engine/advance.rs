@@ -1,9 +1,11 @@
 //! One slice end in exact mode. Mostly the answer repeats what is held and adds a sample to each series: that is done
 //! here, without an allocation. Whatever else happens (late or missing samples, gaps, births) is derived anew.
 
+use std::collections::BTreeMap;
+
 use crate::engine::alive::Alive;
 use crate::engine::coverage::{Gap, Stretch};
-use crate::engine::observation::{Observation, Sample};
+use crate::engine::observation::{Looks, Observation, Sample};
 use crate::engine::state::{Loaded, Match, SloState};
 use crate::engine::tracker::{Tracker, after};
 use crate::units::{Length, Timestamp};
@@ -25,6 +27,7 @@ impl SloState {
         } else {
             Some(self.derive(observation, mutable, as_of))
         };
+        self.note_looks(&observation.looks, as_of);
         // Also what the answer does not cover, as after a restart: it is judged by the samples on both sides of it.
         let since = (loaded.end - gap).max(loaded.from);
         self.measure(since, as_of, gaps.as_deref().map(|gaps| (mutable, gaps)));
@@ -108,6 +111,24 @@ impl SloState {
         }
     }
 
+    /// Notes when the targets were looked at last, up to `as_of`.
+    fn note_looks(&mut self, looks: &[Looks], as_of: Timestamp) {
+        let mut newest: BTreeMap<u32, Timestamp> = BTreeMap::new();
+        for looks in looks {
+            let Some(at) = looks.newest(as_of) else { continue };
+            for target in self.registry.targets_called(&looks.target) {
+                let known = newest.entry(target).or_insert(at);
+                *known = at.max(*known);
+            }
+        }
+        if newest.is_empty() {
+            return;
+        }
+        for tracker in &mut self.registry.active {
+            tracker.looked_at = tracker.looked_at.max(newest.get(&tracker.target).copied());
+        }
+    }
+
     /// Says which slices after `since` are measured (SEMANTICS 2.5), for the samples held now. `gaps` are those that
     /// ended after some time, sorted by instance, where they were derived anew.
     pub(crate) fn measure(&mut self, since: Timestamp, as_of: Timestamp, gaps: Option<NewGaps<'_>>) {
@@ -117,7 +138,7 @@ impl SloState {
             let Some(instance) = self.instances.get_mut(tracker.instance as usize) else { continue };
             let newest = tracker.newest();
             instance.newest_total = instance.newest_total.max(Some(newest));
-            instance.anchored |= tracker.steady_since <= since && as_of <= newest + half;
+            instance.anchored |= tracker.steady_since <= since && as_of <= newest + half && !tracker.is_gone();
         }
         let all_up = self.alive.all_up(as_of, gap);
         let mut all_anchored = true;
@@ -152,7 +173,7 @@ impl SloState {
                 }
             }
             let newest = tracker.newest();
-            if instance.provisional && as_of.since(newest) < gap {
+            if instance.provisional && !tracker.is_gone() && as_of.since(newest) < gap {
                 covered.push((tracker.instance, Stretch::of(newest, (newest + half).min(as_of), slice)));
             }
         }

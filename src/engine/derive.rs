@@ -101,6 +101,7 @@ impl SloState {
             held,
             first,
             birth: tracker::Birth::default(),
+            looked_at: None,
         }
     }
 

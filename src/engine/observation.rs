@@ -59,6 +59,25 @@ pub struct Start {
     pub at: Timestamp,
 }
 
+/// When a target was looked at, of a source that scrapes by itself: a series of the target without a sample since the
+/// newest look is known to be gone, and not only late (SEMANTICS 2.5).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Looks {
+    /// The target's `job` and `instance` labels, those that it has.
+    pub target: Labels,
+    /// What was there at each of these times is in the answer; ascending.
+    pub at: Vec<Timestamp>,
+}
+
+impl Looks {
+    /// The newest look at or before `time`.
+    #[must_use]
+    pub fn newest(&self, time: Timestamp) -> Option<Timestamp> {
+        let newer = self.at.partition_point(|at| *at <= time);
+        newer.checked_sub(1).and_then(|place| self.at.get(place)).copied()
+    }
+}
+
 /// An answer: everything the source holds for one SLO in `(from, to]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observation {
@@ -72,6 +91,8 @@ pub struct Observation {
     pub points: Vec<Point>,
     /// Known start times.
     pub starts: Vec<Start>,
+    /// Looks at the targets, shared by the SLOs of the source; empty: a store, of which nobody knows.
+    pub looks: Arc<[Looks]>,
     /// Another replica answered: what is held is not joined to this (SEMANTICS 2, *Asking*).
     pub other_replica: bool,
 }

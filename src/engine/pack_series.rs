@@ -5,6 +5,7 @@ use crate::engine::bytes::{Broken, Reader, Writer};
 use crate::engine::observation::{Roles, Sample};
 use crate::engine::state::SloState;
 use crate::engine::tracker::{Birth, Target, Tracker};
+use crate::units::Length;
 
 /// Writes everything that is known of series.
 pub(crate) fn write_series(state: &SloState, writer: &mut Writer) {
@@ -57,9 +58,12 @@ pub(crate) fn read_series(state: &mut SloState, reader: &mut Reader<'_>) -> Resu
     }
     let limits = (metrics.len(), targets.len(), state.instances.len());
     state.registry.restore_names(metrics, targets);
-    let asleep = state.loaded.ok_or("no time is loaded")?.end - state.definition.gap;
+    let end = state.loaded.ok_or("no time is loaded")?.end;
+    let asleep = end - state.definition.gap;
     for _ in 0..reader.count()? {
-        let tracker = read_tracker(reader, limits, state.definition.gap)?;
+        let mut tracker = read_tracker(reader, limits, state.definition.gap)?;
+        // Nobody scraped while the program was not running: until a series is seen again, it is not measured.
+        tracker.looked_at = Some(end + Length::from_millis(1));
         state.registry.insert(tracker, asleep);
     }
     for _ in 0..reader.count()? {
@@ -97,7 +101,7 @@ fn write_tracker(tracker: &Tracker, writer: &mut Writer) {
 fn read_tracker(
     reader: &mut Reader<'_>,
     (metrics, targets, instances): (usize, usize, usize),
-    gap: crate::units::Length,
+    gap: Length,
 ) -> Result<Tracker, Broken> {
     let fingerprint = reader.number()?;
     let roles = reader.number()?;
@@ -115,8 +119,9 @@ fn read_tracker(
     }
     let first = read_sample(reader)?;
     let birth = Birth { base: reader.maybe_time()?, slice: reader.maybe_time()? };
+    let steady_since = first.at;
     let mut tracker =
-        Tracker { fingerprint, roles, metric, target, instance, held, first, birth, steady_since: first.at };
+        Tracker { fingerprint, roles, metric, target, instance, held, first, birth, steady_since, looked_at: None };
     tracker.find_steady(gap);
     Ok(tracker)
 }

@@ -313,12 +313,7 @@ impl SloState {
     /// Takes start times for the targets known so far.
     pub(crate) fn take_starts(&mut self, starts: &[Start]) {
         for start in starts {
-            if start.target.is_empty() {
-                let unnamed = (0_u32..).zip(&self.registry.targets).filter(|(_, target)| is_unnamed(&target.labels));
-                self.starts.extend(unnamed.map(|(number, _)| (number, start.at)));
-            } else if let Some(number) = self.registry.known_target(&start.target) {
-                self.starts.insert((number, start.at));
-            }
+            self.starts.extend(self.registry.targets_called(&start.target).map(|number| (number, start.at)));
         }
     }
 
@@ -340,11 +335,6 @@ const POINT_SIZE: usize = 8;
 
 /// The group that takes what is beyond the limit of instances.
 const OTHER: &str = "other";
-
-/// Whether a target is named by its metric only.
-pub(crate) fn is_unnamed(target: &Labels) -> bool {
-    target.get("__name__").is_some()
-}
 
 /// `job` and `instance` of a series' target: the form of [`Start::target`].
 pub(crate) fn asked_target(labels: &Labels) -> Labels {

@@ -39,9 +39,16 @@ pub(crate) struct Tracker {
     pub(crate) birth: Birth,
     /// Since then no two neighbours were more than `G` apart (or this is as far back as is held).
     pub(crate) steady_since: Timestamp,
+    /// The newest look at its target; `None`: nobody knows of any.
+    pub(crate) looked_at: Option<Timestamp>,
 }
 
 impl Tracker {
+    /// Whether its target was looked at since its newest sample: then it is gone, and not only late.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.looked_at > Some(self.newest())
+    }
+
     /// Time of the newest sample.
     pub(crate) fn newest(&self) -> Timestamp {
         self.held.last().map_or(self.first.at, |sample| sample.at)
@@ -218,6 +225,14 @@ impl Registry {
         self.target_numbers.get(&target_labels(labels)).copied()
     }
 
+    /// The numbers of the targets that a source calls so: without `job` and `instance`, all that have neither.
+    pub(crate) fn targets_called<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = u32> + 'a {
+        let named = if labels.is_empty() { None } else { self.known_target(labels) };
+        let unnamed =
+            (0_u32..).zip(&self.targets).filter(|(_, target)| labels.is_empty() && is_unnamed(&target.labels));
+        named.into_iter().chain(unnamed.map(|(number, _)| number))
+    }
+
     /// Metric names by number.
     pub(crate) fn metrics(&self) -> &[String] {
         &self.metrics
@@ -241,6 +256,11 @@ pub(crate) fn target_labels(labels: &Labels) -> Labels {
         .map(|name| (name.to_owned(), labels.get(name).unwrap_or_default().to_owned()))
         .collect();
     if named.is_empty() { Labels::from([("__name__", labels.get("__name__").unwrap_or_default())]) } else { named }
+}
+
+/// Whether a target is named by its metric only.
+fn is_unnamed(target: &Labels) -> bool {
+    target.get("__name__").is_some()
 }
 
 fn number(index: usize) -> u32 {

@@ -1,10 +1,12 @@
 //! The vector tables of SEMANTICS 2: samples in, booked slices out.
 
+use std::sync::Arc;
+
 use crate::engine::fixture::{
     ALIVE, BOTH, EVENTS, TOTAL, answer, at, booked, definition, live, remarkable, series, state,
 };
 use crate::engine::instance::Instance;
-use crate::engine::observation::{Observation, SeriesSamples, Start};
+use crate::engine::observation::{Looks, Observation, SeriesSamples, Start};
 use crate::engine::state::SloState;
 use crate::units::{Labels, Length};
 
@@ -122,6 +124,47 @@ fn what_is_dead_is_not_measured_provisionally() {
     assert_eq!(only(&state).window(Length::from_hours(1)).measured, Length::from_seconds(60));
     live(&mut state, &all, 60, 90);
     assert_eq!(only(&state).window(Length::from_hours(1)).measured, Length::from_seconds(30));
+}
+
+/// The looks at target `t/1`.
+fn looks(times: &[i64]) -> Arc<[Looks]> {
+    let target = Labels::from([("job", "t"), ("instance", "1")]);
+    Arc::new([Looks { target, at: times.iter().map(|seconds| at(*seconds)).collect() }])
+}
+
+#[test]
+fn what_a_scrape_did_not_find_is_not_measured_provisionally() {
+    let all = [series(&[], TOTAL, &[(10, 0.0), (40, 5.0), (190, 8.0)])];
+    let measured = |looked: &[i64], to: i64| -> Vec<i64> {
+        let mut state = state(definition());
+        for end in (30..=to).step_by(30) {
+            state.advance(&Observation { looks: looks(looked), ..answer(&all, end - 330, end) }, at(end));
+        }
+        (1..=to / 30).map(|number| number * 30).filter(|end| booked(only(&state), *end).2 == 1).collect()
+    };
+    assert_eq!(measured(&[10, 40], 120), [30, 60, 90, 120], "no scrape since, that may be late");
+    assert_eq!(measured(&[10, 40, 70], 60), [30, 60], "not before the scrape that failed");
+    assert_eq!(measured(&[10, 40, 70, 100], 120), [30], "from the first failed scrape on");
+    assert_eq!(measured(&[10, 40, 70, 100, 190], 210), [30, 60, 90, 120, 150, 180, 210], "it is back within G");
+    // Another target's scrapes say nothing of this one.
+    let mut other = state(definition());
+    let elsewhere = Looks { target: Labels::from([("job", "t"), ("instance", "2")]), at: vec![at(100)] };
+    other.advance(&Observation { looks: Arc::new([elsewhere]), ..answer(&all, 0, 120) }, at(120));
+    assert_eq!(only(&other).window(Length::from_hours(1)).measured, Length::from_seconds(120));
+}
+
+#[test]
+fn a_restart_measures_nothing_until_a_series_is_seen_again() {
+    let all = [series(&[], TOTAL, &[(10, 0.0), (40, 5.0), (100, 6.0)])];
+    let mut before = state(definition());
+    live(&mut before, &all, 0, 60);
+    let mut after = state(definition());
+    after.restore(&before.pack()).unwrap();
+    let nothing = |end: i64| Observation { from: at(end), to: at(end), ..Observation::default() };
+    after.advance(&nothing(90), at(90));
+    assert_eq!(booked(only(&after), 90).2, 0);
+    after.advance(&answer(&all, 90, 120), at(120));
+    assert_eq!(remarkable(only(&after), 30, 120), [(60, 0.0, 5.0, 1), (120, 0.0, 1.0, 1)]);
 }
 
 #[test]

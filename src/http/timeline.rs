@@ -59,6 +59,7 @@ pub fn of(alert: &Alert, case: &Case, audit: &[Audited]) -> Vec<Happened> {
 fn said(entry: &Audited) -> String {
     let what = match entry.action.as_str() {
         "ack" => "Acknowledged",
+        "unack" => "No longer acknowledged",
         "close" => "Closed",
         "verdict" => "Judged",
         other => other,

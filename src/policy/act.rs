@@ -78,6 +78,13 @@ pub enum Act {
         /// In their words.
         note: Option<String>,
     },
+    /// Nobody works on it any more: it is repeated and escalated again.
+    Unack {
+        /// Alert id.
+        alert: String,
+        /// Why, where that is known.
+        note: Option<String>,
+    },
     /// Ends an alert whose data will not come back.
     Close {
         /// Alert id.
@@ -140,4 +147,8 @@ pub struct Acted {
     pub id: String,
     /// In one sentence.
     pub message: String,
+    /// All was so already: nothing was written.
+    pub unchanged: bool,
+    /// It was done, and is probably not what was meant: why.
+    pub hint: Option<String>,
 }

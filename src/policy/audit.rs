@@ -1,6 +1,6 @@
 //! The audit: one entry for each act that was done, never changed, kept as long as the history.
 //!
-//! An act that failed has no entry: nothing became of it. Ids ascend with time and name the act; two acts of one kind on
+//! An act that failed, or changed nothing, has no entry: nothing became of it. A test is one act, with its end. Ids ascend with time and name the act; two acts of one kind on
 //! one thing in one millisecond are told apart by a count, so no entry takes the place of another.
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct AuditEntry {
     pub actor: String,
     /// On what way: `api`, `cli`, `dashboard`, `link`, `pagerduty`, `files` ..
     pub via: String,
-    /// `ack close verdict silence.add silence.change silence.expire mark drill resend test reload`.
+    /// `ack unack close verdict silence.add silence.change silence.expire mark drill resend test reload`.
     pub action: String,
     /// Id of what was changed.
     pub object: String,
@@ -58,6 +58,7 @@ impl AuditEntry {
 pub const fn action(act: &Act) -> &'static str {
     match act {
         Act::Ack { .. } => "ack",
+        Act::Unack { .. } => "unack",
         Act::Close { .. } => "close",
         Act::Judge { .. } => "verdict",
         Act::Silence(draft) if draft.id.is_some() => "silence.change",
@@ -74,7 +75,9 @@ pub const fn action(act: &Act) -> &'static str {
 /// What it was done to: what was named, or what was made.
 fn object(act: &Act, acted: &Acted) -> String {
     match act {
-        Act::Ack { alert, .. } | Act::Close { alert, .. } | Act::Judge { alert, .. } => alert.clone(),
+        Act::Ack { alert, .. } | Act::Unack { alert, .. } | Act::Close { alert, .. } | Act::Judge { alert, .. } => {
+            alert.clone()
+        }
         Act::Expire { silence } => silence.clone(),
         Act::Mark { service, .. } => service.clone(),
         Act::Drill { instance, .. } => instance.to_string(),
@@ -87,7 +90,7 @@ fn object(act: &Act, acted: &Acted) -> String {
 /// In their words where there are any.
 fn detail(act: &Act, acted: &Acted) -> String {
     match act {
-        Act::Ack { note: Some(note), .. } => note.clone(),
+        Act::Ack { note: Some(note), .. } | Act::Unack { note: Some(note), .. } => note.clone(),
         // What it left behind is a part of what was done.
         Act::Close { note: Some(note), .. } => format!("{note}; {}", acted.message),
         Act::Judge { verdict, .. } => verdict.name().to_owned(),
@@ -119,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_note_is_kept_in_their_words_and_what_was_made_is_the_object() {
-        let acted = Acted { id: "s1".into(), message: "done".into() };
+        let acted = Acted { id: "s1".into(), message: "done".into(), ..Acted::default() };
         let act = Act::Ack { alert: "a".into(), note: Some("on it".into()) };
         assert_eq!(AuditEntry::of(&act, &acted, &by(), Timestamp::default()).detail, "on it");
         let close = Act::Close { alert: "a".into(), note: Some("known".into()) };

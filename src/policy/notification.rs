@@ -354,6 +354,19 @@ impl Notification {
         format!("{instance}/{}", self.episode)
     }
 
+    /// Whether it only tells that somebody took the alert on.
+    #[must_use]
+    pub fn tells_ack(&self) -> bool {
+        self.occasion == Occasion::Acknowledged && self.state != AlertState::Resolved
+    }
+
+    /// Its links but for `ack` and `mute`, which act for whoever follows them: for receivers that many may read.
+    #[must_use]
+    pub fn open_links(&self) -> BTreeMap<String, String> {
+        let signed = |name: &str| matches!(name, "ack" | "mute");
+        self.links.iter().filter(|(name, _)| !signed(name)).map(|(name, url)| (name.clone(), url.clone())).collect()
+    }
+
     /// As it is told where there is no map of severities: its label `severity` added (`page`, `ticket`, `notice`), but not
     /// to an alert of another tool's file.
     #[must_use]

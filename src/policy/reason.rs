@@ -159,6 +159,9 @@ pub fn known_false(tier: &Tier, verdict: &TierVerdict, condition: Condition, run
                     at_or_below(window.rate, bound),
                     limit(bound)
                 ),
+                Some(window) if window.total <= 0.0 => {
+                    format!("{held}: no events over {}, so none failed", window.length)
+                }
                 Some(window) => format!(
                     "{held}: {} over {}, burn {} at or below {}",
                     failed(window),
@@ -340,6 +343,8 @@ mod tests {
             text(&verdict, 300),
             "no longer burning too fast: 3 of 36000 requests failed over 1h, burn 0.0833 at or below 7.2"
         );
+        verdict.over = Some(window("1h", 0.0, 0.0, 1.0));
+        assert_eq!(text(&verdict, 300), "no longer burning too fast: no events over 1h, so none failed");
     }
 
     #[test]

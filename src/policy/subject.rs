@@ -3,7 +3,7 @@
 //! Why apart from the definition: the engine needs numbers only, and two subjects with one definition alert alike.
 //! Invariant: keys and ids are made of names, the episode's begin and counts; nothing random, no wall clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::meant::Owner;
@@ -144,7 +144,19 @@ impl Subject {
         }
         labels
     }
+
+    /// Names of all labels that its alerts may have; `by`: those of its groups.
+    #[must_use]
+    pub fn label_names(&self, by: &[String]) -> BTreeSet<String> {
+        let foreign = self.foreign.iter().flat_map(|foreign| &foreign.alerts).flat_map(|alert| alert.labels.keys());
+        let own = OWN.iter().map(|name| (*name).to_owned());
+        let files = self.shared_labels(&Labels::default()).into_keys();
+        files.chain(own).chain(by.iter().chain(foreign).cloned()).collect()
+    }
 }
+
+/// Labels that every alert has of its own.
+const OWN: [&str; 2] = ["alertname", SEVERITY_LABEL];
 
 /// The labels that name an SLO.
 #[must_use]

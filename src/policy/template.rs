@@ -9,6 +9,7 @@
 //! are written by operators: within the fuel one may still use a lot of memory for a moment.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::value::Serde;
@@ -62,6 +63,8 @@ pub struct TemplateError {
     pub name: String,
     /// Where in it, from 1.
     pub line: Option<u32>,
+    /// The characters of that line that are meant, from 1, the end exclusive; `None`: all of it.
+    pub columns: Option<Range<u32>>,
     /// What is wrong.
     pub problem: String,
 }
@@ -74,13 +77,15 @@ impl Template {
     pub fn parse(name: &str, text: &str) -> Result<Self, TemplateError> {
         if text.len() > LARGEST {
             let problem = format!("is larger than {LARGEST} bytes");
-            return Err(TemplateError { name: name.to_owned(), line: None, problem });
+            return Err(TemplateError { name: name.to_owned(), line: None, columns: None, problem });
         }
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_fuel(Some(FUEL));
-        environment.add_template_owned(name.to_owned(), text.to_owned()).map_err(|why| error(name, &why))?;
+        // Of an error its place and the name of what is not defined are enough: values are not kept with it.
+        environment.set_debug(false);
+        environment.add_template_owned(name.to_owned(), text.to_owned()).map_err(|why| error(name, text, &why))?;
         let handles_reports =
             environment.get_template(name).is_ok_and(|template| template.undeclared_variables(false).contains(REPORT));
         Ok(Self { name: name.into(), environment: Arc::new(environment), handles_reports })
@@ -98,12 +103,12 @@ impl Template {
     /// # Errors
     /// Where something is not defined, cannot be done, or a bound is reached.
     pub fn render(&self, notification: &Notification) -> Result<String, TemplateError> {
-        let template = self.environment.get_template(&self.name).map_err(|why| error(&self.name, &why))?;
+        let template = self.environment.get_template(&self.name).map_err(|why| error(&self.name, "", &why))?;
         let context = minijinja::Value::from(Serde(context(notification)));
-        let text = template.render(context).map_err(|why| error(&self.name, &why))?;
+        let text = template.render(context).map_err(|why| error(&self.name, template.source(), &why))?;
         if text.len() > LARGEST {
             let problem = format!("renders more than {LARGEST} bytes");
-            return Err(TemplateError { name: self.name.to_string(), line: None, problem });
+            return Err(TemplateError { name: self.name.to_string(), line: None, columns: None, problem });
         }
         Ok(text)
     }
@@ -124,12 +129,23 @@ fn context(notification: &Notification) -> Map<String, Value> {
     context
 }
 
-fn error(name: &str, why: &minijinja::Error) -> TemplateError {
+/// `text` is the template's.
+fn error(name: &str, text: &str, why: &minijinja::Error) -> TemplateError {
     let problem = match why.detail() {
         Some(detail) => format!("{}: {detail}", why.kind()),
         None => why.kind().to_string(),
     };
-    TemplateError { name: name.to_owned(), line: why.line().and_then(|line| u32::try_from(line).ok()), problem }
+    let line = why.line().and_then(|line| u32::try_from(line).ok());
+    TemplateError { name: name.to_owned(), line, columns: why.range().and_then(|range| columns(text, &range)), problem }
+}
+
+/// The columns of some bytes of one line of a text.
+fn columns(text: &str, bytes: &Range<usize>) -> Option<Range<u32>> {
+    let (before, within) = (text.get(..bytes.start)?, text.get(bytes.clone())?);
+    let indent = before.rsplit('\n').next().unwrap_or_default().chars().count();
+    let count = within.chars().count();
+    let column = |count: usize| u32::try_from(count).ok()?.checked_add(1);
+    (count > 0 && !within.contains('\n')).then(|| Some(column(indent)?..column(indent + count)?))?
 }
 
 #[cfg(test)]

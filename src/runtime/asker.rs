@@ -136,6 +136,8 @@ impl<E: Asking> Asker<E> {
     }
 
     async fn round(&mut self, to: Timestamp, oldest: Timestamp, overlap: Length) -> Asked {
+        // Before the samples: what a look found is then among them.
+        let looks = self.source.looks();
         let (answers, mut points) = tokio::join!(self.raw(to, oldest, overlap), self.evaluations(to, oldest, overlap));
         let mut asked = Asked::default();
         let mut failed: BTreeSet<usize> = BTreeSet::new();
@@ -165,6 +167,7 @@ impl<E: Asking> Asker<E> {
                 from.get_mut(place).into_iter().for_each(|from| *from = self.begin(place, oldest) - overlap);
             }
             observation.from = from.get(place).copied().max(since).unwrap_or(to);
+            observation.looks = Arc::clone(&looks);
             if let Some(error) = self.no_bucket(place, &observation).filter(|_| self.needs(place, to)) {
                 failed.insert(place);
                 asked.errors.push(error);

@@ -100,6 +100,7 @@ impl Core {
 
     /// Takes another configuration: routes and sinks apply to whatever is told next.
     pub fn configure(&self, config: Arc<Config>) {
+        self.links.consider(&config);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         self.counter.reconsider();
     }

@@ -182,7 +182,10 @@ impl Core {
         let mut desk = self.counter.desk.lock().await;
         let fires = desk.case(alert_id).is_some() || self.fires(alert_id).await?;
         match desk.ack(alert_id, &ack, fires) {
-            Ok(before) => self.write_act(&mut desk, before, commit).await,
+            Ok(before) => {
+                desk.tell_ack(&before, &ack, &self.config());
+                self.write_act(&mut desk, before, commit).await
+            }
             Err(NotDone::Ended) => Err(ended(alert_id)),
             // A drill that is over has a record and no alert.
             Err(NotDone::Unknown) => match self.store.record(RecordKind::Case, alert_id).await? {
@@ -190,6 +193,23 @@ impl Core {
                 None => Err(unknown(alert_id)),
             },
         }
+    }
+
+    /// Nobody works on an alert (or a digest's alerts) any more, in one commit with `commit`, or not at all.
+    ///
+    /// # Errors
+    /// Where there is no such alert, where nobody had taken it on, and where the store does not take it.
+    pub async fn unacknowledge(&self, alert_id: &str, commit: Commit) -> Result<(), ActError> {
+        let mut desk = self.counter.desk.lock().await;
+        let before = desk.unack(alert_id).map_err(|not_done| match not_done {
+            NotDone::Unknown => unknown(alert_id),
+            NotDone::Ended => ActError::Conflict(format!("nobody has taken `{alert_id}` on")),
+        })?;
+        let written = self.write_act(&mut desk, before, commit).await;
+        drop(desk);
+        // What is overdue is told now.
+        self.counter.wake.notify_one();
+        written
     }
 
     /// Says what an alert was worth, open or ended, in one commit with `commit`, or not at all.

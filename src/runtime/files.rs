@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::check::load::{self, Loaded};
 use crate::config::meant::{Config, Files, TemplateFile};
 use crate::diag::{Diagnostic, Place, Texts, codes};
+use crate::runtime::presence;
 use crate::yaml::{MAX_BYTES, SourceText};
 
 /// Standard input, as a path.
@@ -66,7 +67,10 @@ impl Request {
         if self.paths.is_empty() || rules_wanted {
             self.configured(&mut reading);
         }
-        reading.finish()
+        let read = reading.seen.clone();
+        let mut gathered = reading.finish();
+        gathered.loaded.is_part = !self.paths.is_empty() && leaves_out(&gathered.loaded, &read);
+        gathered
     }
 
     /// Whether nothing says which files are meant: no path, no configuration named, none here.
@@ -111,6 +115,8 @@ struct Reading {
     seen: BTreeSet<PathBuf>,
     watched: Vec<PathBuf>,
     findings: Vec<Diagnostic>,
+    /// Nothing is read: it is asked only which files there are.
+    names_only: bool,
 }
 
 impl Reading {
@@ -149,7 +155,7 @@ impl Reading {
     }
 
     fn file(&mut self, path: &Path, named: bool) {
-        if self.first_time(path) {
+        if self.first_time(path) && !self.names_only {
             self.keep(path, File::open(path).and_then(bounded), named);
         }
     }
@@ -206,8 +212,20 @@ impl Reading {
             }
             watched.push(path);
         }
+        presence::look(&mut loaded);
         Gathered { loaded, texts: texts.into_iter().collect(), watched, unreadable }
     }
+}
+
+/// Whether a file that the configuration names is not among those that were read. In a service paths stand in for all of
+/// them, but who checks one file has the others too.
+fn leaves_out(loaded: &Loaded, read: &BTreeSet<PathBuf>) -> bool {
+    let Some(config) = &loaded.config else { return false };
+    let mut all = Reading { names_only: true, ..Reading::default() };
+    for path in config.files.slos.iter().filter(|path| path.exists()) {
+        all.named(path);
+    }
+    all.seen.iter().any(|path| path.is_file() && !read.contains(path))
 }
 
 /// Notes at the key `template` of a sink that there is none to be had.
@@ -273,6 +291,22 @@ mod tests {
         symlink("..2026", root.join("..data")).unwrap();
         symlink("..data/slo.yaml", root.join("slo.yaml")).unwrap();
         assert_eq!(names(&Request { paths: vec![root.to_owned()], config: None }, root), ["slo.yaml"]);
+    }
+
+    #[test]
+    fn it_is_known_whether_files_were_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in ["a.yaml", "b.yaml"] {
+            fs::write(root.join(name), "version: slo/v1\n").unwrap();
+        }
+        fs::write(root.join("slo.yaml"), "version: config/v1\n").unwrap();
+        let is_part = |paths: &[&str]| {
+            let paths = paths.iter().map(|path| root.join(path)).collect();
+            Request { paths, config: Some(root.join("slo.yaml")) }.gather().loaded.is_part
+        };
+        assert!(is_part(&["a.yaml"]));
+        assert!(!is_part(&["a.yaml", "b.yaml"]) && !is_part(&["."]) && !is_part(&[]));
     }
 
     #[test]

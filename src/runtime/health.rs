@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::runtime::service::SourceView;
+use crate::runtime::service::{SourceView, Targets};
 use crate::source::SourceError;
 use crate::units::{SloId, Timestamp};
 
@@ -32,6 +32,8 @@ pub struct SourceHealth {
     pub replicas_differ: bool,
     /// When its poller's loop last went on, whatever the source answered (wall clock).
     pub progressed_at: Option<Timestamp>,
+    /// Pages of the last scrape and how many of them failed; `None`: a store, or not scraped yet.
+    targets: Option<Targets>,
     /// SLOs whose last evaluation failed: a bug of ours, and no reason for the source to be down.
     pub cannot_evaluate: BTreeSet<SloId>,
 }
@@ -53,13 +55,17 @@ impl SourceHealth {
             clock_skew_seconds: 0.0,
             replicas_differ: false,
             progressed_at: None,
+            targets: None,
             cannot_evaluate: BTreeSet::new(),
         }
     }
 
     /// Every question of a tick was answered. Says whether the source was down before.
     pub fn succeeded(&mut self, now: Timestamp, watermark: Timestamp) -> bool {
-        self.last_success_at = Some(now);
+        // Of pages held here every question is answered: what counts is when the last of them was fetched.
+        if self.targets.is_none() {
+            self.last_success_at = Some(now);
+        }
         self.watermark = self.watermark.max(Some(watermark));
         (self.failing_slice, self.failing_until) = (None, None);
         self.failing_since.take().is_some()
@@ -87,6 +93,25 @@ impl SourceHealth {
         let failing_since = self.failing_since;
         self.failed(now, errors);
         self.failing_since = failing_since;
+    }
+
+    /// All pages of a source were fetched, or not: with none of them it is down.
+    pub fn scraped(&mut self, now: Timestamp, targets: usize, errors: &[SourceError]) {
+        self.targets = Some(Targets { all: targets, failed: errors.len() });
+        if errors.is_empty() || errors.len() < targets {
+            self.last_success_at = Some(now);
+        }
+        if self.all_targets_fail() {
+            self.failed(now, errors);
+        } else if !errors.is_empty() {
+            self.noted(now, errors);
+        }
+    }
+
+    /// Whether no page of the last scrape could be fetched.
+    #[must_use]
+    pub fn all_targets_fail(&self) -> bool {
+        self.targets.is_some_and(|targets| targets.failed > 0 && targets.failed >= targets.all)
     }
 
     /// An SLO was evaluated, or could not be. Says whether that was otherwise before.
@@ -127,6 +152,7 @@ impl SourceHealth {
             requests_failed: self.requests_failed,
             clock_skew_seconds: self.clock_skew_seconds,
             replicas_differ: self.replicas_differ,
+            targets: self.targets,
         }
     }
 }
@@ -154,6 +180,29 @@ mod tests {
         assert_eq!(health.view().requests_failed, 3);
         assert!(health.succeeded(at(120), at(90)));
         assert_eq!((health.view().up, health.view().watermark), (true, Some(at(90))));
+    }
+
+    #[test]
+    fn a_source_that_is_scraped_is_down_when_every_page_fails() {
+        let at = Timestamp::from_seconds;
+        let error = SourceError {
+            doing: "asking `http://127.0.0.1:8080/metrics`".into(),
+            problem: "connection refused".into(),
+            kind: SourceErrorKind::Unreachable,
+        };
+        let mut health = SourceHealth::new("app".into(), "scrape");
+        health.scraped(at(30), 2, std::slice::from_ref(&error));
+        health.succeeded(at(32), at(30));
+        let view = health.view();
+        assert_eq!((view.up, view.last_success_at), (true, Some(at(30))), "one of two answers");
+        assert_eq!(view.targets, Some(Targets { all: 2, failed: 1 }));
+        health.scraped(at(45), 2, &[error.clone(), error.clone()]);
+        let view = health.view();
+        assert_eq!((view.up, view.last_success_at, health.failing_since), (false, Some(at(30)), Some(at(45))));
+        assert!(health.all_targets_fail());
+        health.scraped(at(60), 2, &[]);
+        assert!(!health.all_targets_fail() && health.succeeded(at(62), at(60)));
+        assert_eq!((health.view().up, health.view().last_success_at), (true, Some(at(60))));
     }
 
     #[test]

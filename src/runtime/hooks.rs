@@ -56,7 +56,7 @@ impl HookKind {
     }
 }
 
-/// Somebody acknowledged something there.
+/// Somebody acknowledged something there, or it was taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookAck {
     /// Alert id or dedup key, as we told it.
@@ -65,6 +65,8 @@ pub struct HookAck {
     pub by: String,
     /// What they did, where it was more than that.
     pub note: Option<String>,
+    /// Nobody works on it any more there.
+    pub taken_back: bool,
 }
 
 /// Why a request of a receiver is not taken.

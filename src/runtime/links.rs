@@ -6,7 +6,9 @@
 //! proved: 96 bits are enough, since only we sign. The key is made once and kept in the store, so that links survive a
 //! restart. Invariant: no token is ever logged, and looking at one changes nothing.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -16,6 +18,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::clock;
+use crate::config::meant::Config;
+use crate::config::people::host_of;
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::notification::{Mark, Notification};
 use crate::store::{Commit, Record, RecordKind, Store, StoreError};
@@ -215,6 +219,8 @@ fn hashed(alert: &str) -> [u8; ALERT_BYTES] {
 #[derive(Default)]
 pub struct Links {
     made: OnceLock<(LinkKey, String)>,
+    /// Nobody who reads a message could open one.
+    lead_nowhere: AtomicBool,
 }
 
 impl Links {
@@ -224,6 +230,21 @@ impl Links {
         let _ = self.made.set((key, external_url.trim_end_matches('/').to_owned()));
     }
 
+    /// Looks whether those who read messages can open a link, as a configuration has it. Where they cannot, none is added.
+    pub fn consider(&self, config: &Config) {
+        let Some((_, base)) = self.made.get() else { return };
+        // What somebody named is good; another name holds from the next start on.
+        let is_named = config.server.external_url.as_deref() == Some(base);
+        let address = host_of(base).and_then(|host| host.parse().ok()).filter(|_| !is_named);
+        let no_way = address.and_then(|address: IpAddr| config.no_way_to(address));
+        self.lead_nowhere.store(no_way.is_some(), Ordering::Relaxed);
+    }
+
+    /// The key and the address, where links lead somewhere.
+    fn usable(&self) -> Option<&(LinkKey, String)> {
+        self.made.get().filter(|_| !self.lead_nowhere.load(Ordering::Relaxed))
+    }
+
     /// Adds `ack`, `mute` and `why` to what tells of a firing, before it is frozen; a drill is not muted. What is no
     /// alert, or only a test, has none. Names of the files give way.
     pub fn add(&self, notification: &mut Notification, now: Timestamp) {
@@ -231,7 +252,7 @@ impl Links {
         if notification.state != AlertState::Firing || !is_alert || notification.mark == Some(Mark::Test) {
             return;
         }
-        let Some((key, base)) = self.made.get() else { return };
+        let Some((key, base)) = self.usable() else { return };
         for action in [LinkAction::Ack, LinkAction::Mute] {
             if action == LinkAction::Mute && notification.mark.is_some() {
                 continue;
@@ -246,10 +267,10 @@ impl Links {
     /// has that alert's `mute` and `why`.
     pub fn add_to_digest(&self, digest: &mut Notification, now: Timestamp) {
         let firing = digest.kind == AlertKind::Digest && digest.state == AlertState::Firing;
-        if !firing || digest.mark == Some(Mark::Test) {
+        if !firing || digest.mark == Some(Mark::Test) || digest.tells_ack() {
             return;
         }
-        let Some((key, base)) = self.made.get() else { return };
+        let Some((key, base)) = self.usable() else { return };
         let ack = address(key, base, (&digest.alert_id, LinkAction::Ack), now);
         digest.links.insert(LinkAction::Ack.name().to_owned(), ack);
         digest.links.entry("why".to_owned()).or_insert_with(|| format!("{base}/alerts?state=firing"));
@@ -304,9 +325,13 @@ fn encoded(group: &Labels) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     use super::*;
+    use crate::config::meant::{SecretRef, SinkConfig};
+    use crate::config::sinks::slack::{Slack, SlackReceiver};
     use crate::policy::heartbeat::heartbeat;
+    use crate::policy::sample;
     use crate::store::memory::MemoryStore;
 
     const ALERT: &str = "checkout/availability/page/burn/2026-11-21T02:54:00Z/alert-1";
@@ -349,6 +374,40 @@ mod tests {
         for text in ["", "a", "!", token.get(..43).unwrap(), &format!("{token}AAAA")] {
             assert_eq!(key().read_token(text, now), Err(LinkError::Forged), "{text}");
         }
+    }
+
+    #[test]
+    fn no_link_leads_to_an_address_of_nothing_or_to_another_machine_s_loopback() {
+        let now = at("2026-11-21T03:00:00Z");
+        let told = |base: &str, change: &dyn Fn(&mut Config)| {
+            let links = Links::default();
+            links.open(key(), base);
+            let mut config = Config::empty(Path::new(""));
+            change(&mut config);
+            links.consider(&config);
+            let mut page = sample::samples().remove(0).1;
+            page.links.clear();
+            links.add(&mut page, now);
+            let mut digest = heartbeat(&BTreeMap::new(), now);
+            (digest.kind, digest.state) = (AlertKind::Digest, AlertState::Firing);
+            links.add_to_digest(&mut digest, now);
+            assert_eq!(page.links.is_empty(), digest.links.is_empty(), "{base}");
+            page.links.values().next().cloned().unwrap_or_default()
+        };
+        let chat = |config: &mut Config| {
+            let url = SecretRef::Env("SLACK_URL".to_owned());
+            let slack = Slack { to: SlackReceiver::Webhook { url }, signing_secret: None };
+            config.sinks.insert("chat".to_owned(), SinkConfig::Slack(slack));
+        };
+        let named = |config: &mut Config| config.server.external_url = Some("http://127.0.0.1:9777".to_owned());
+        for base in ["http://0.0.0.0:9777", "http://[::]:9777"] {
+            assert_eq!(told(base, &|_| {}), "", "{base}");
+            assert_eq!(told(base, &chat), "", "{base}");
+        }
+        assert!(told("http://127.0.0.1:9777", &|_| {}).starts_with("http://127.0.0.1:9777/a/"));
+        assert_eq!(told("http://127.0.0.1:9777", &chat), "", "who reads Slack is elsewhere");
+        assert!(told("http://127.0.0.1:9777", &named).starts_with("http://127.0.0.1:9777/a/"), "as somebody said");
+        assert!(told("http://10.1.2.3:9777", &chat).starts_with("http://10.1.2.3:9777/a/"));
     }
 
     #[test]

@@ -115,7 +115,10 @@ impl Live {
         }
         let core = Arc::new(Core::new(clock, telemetry, store, Arc::clone(&blueprint.config)));
         match LinkKey::of(core.store.as_ref(), core.clock.now()).await {
-            Ok(key) => core.links.open(key, &external_url),
+            Ok(key) => {
+                core.links.open(key, &external_url);
+                core.links.consider(&blueprint.config);
+            }
             // A full disk is no reason to watch nothing: what is told has no links until the next start.
             Err(error) => core.telemetry.tell(&event::StoreFailure { doing: &error.doing, problem: &error.problem }),
         }
@@ -175,6 +178,7 @@ impl Live {
     /// Reloads whenever a file changes, until the service stops.
     pub async fn follow_files(&self) {
         let mut seen = watch::fingerprint(&self.loaded().blueprint.watched);
+        let mut keys = sinks::keys(&self.loaded().blueprint);
         loop {
             tokio::select! {
                 () = self.core.clock.sleep(watch::INTERVAL) => {}
@@ -189,6 +193,10 @@ impl Live {
                 // As it was before the reload: what changed meanwhile is seen by the next look.
                 seen = now;
             }
+            let keys_now = sinks::keys(&self.loaded().blueprint);
+            let changed = |(sink, key): &(&String, &u64)| keys.get(*sink).is_some_and(|before| before != *key);
+            keys_now.iter().filter(changed).for_each(|(sink, _)| self.gates.invite(sink));
+            keys = keys_now;
         }
     }
 
@@ -308,6 +316,13 @@ fn receivers(blueprint: &Blueprint) -> Receivers {
     Receivers {
         sinks: blueprint.sinks.clone(),
         fallback: blueprint.config.fallback.clone(),
+        others: blueprint
+            .config
+            .sinks
+            .iter()
+            .filter(|(_, sink)| sink.steps_in())
+            .map(|(name, _)| name.clone())
+            .collect(),
         external_labels: blueprint.config.server.external_labels.clone(),
     }
 }

@@ -69,6 +69,8 @@ pub struct Receivers {
     pub sinks: BTreeMap<String, Sink>,
     /// Names of those who are told what others do not take.
     pub fallback: Vec<String>,
+    /// Names of those who are told of the pages that others do not take, where `fallback` names nobody.
+    pub others: Vec<String>,
     /// Labels of this service.
     pub external_labels: BTreeMap<String, String>,
 }
@@ -81,8 +83,12 @@ impl From<BTreeMap<String, Sink>> for Receivers {
 
 impl Receivers {
     fn backing(&self) -> Backing {
-        let there = self.fallback.iter().filter(|name| self.sinks.contains_key(*name));
-        Backing { sinks: there.cloned().collect(), external_labels: self.external_labels.clone() }
+        let there = |names: &[String]| names.iter().filter(|name| self.sinks.contains_key(*name)).cloned().collect();
+        Backing {
+            sinks: there(&self.fallback),
+            others: there(&self.others),
+            external_labels: self.external_labels.clone(),
+        }
     }
 }
 

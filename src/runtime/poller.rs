@@ -21,6 +21,7 @@ use crate::runtime::backfill::Backfill;
 use crate::runtime::core::Core;
 use crate::runtime::entry::{Entry, SharedEntry};
 use crate::runtime::evaluation::{Evaluated, Evaluation};
+use crate::runtime::scraping::Scraping;
 use crate::source::{Source, SourceError, SourceErrorKind};
 use crate::store::Commit;
 use crate::telemetry::event;
@@ -96,7 +97,7 @@ impl Poller {
     }
 
     async fn keep_polling(&mut self, asker: &mut Asker<Entry>, stop: &CancellationToken) {
-        let scraping = self.scraping(stop.clone());
+        let scraping = self.start_scraping(&stop).await;
         while !stop.is_cancelled() {
             self.progressed();
             let newest = self.watermark();
@@ -122,38 +123,15 @@ impl Poller {
         }
     }
 
-    /// Fetches the pages of a source that has to be scraped, each interval; the ticks find the samples there.
-    fn scraping(&self, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
-        let every = self.source.scrape_every()?;
-        let (source, core, name) = (Arc::clone(&self.source), Arc::clone(&self.core), self.name.clone());
-        Some(tokio::spawn(async move {
-            let mut failing: Option<String> = None;
-            while !stop.is_cancelled() {
-                let now = core.clock.now();
-                let report = source.scrape(now).await;
-                if !report.failed.is_empty() {
-                    core.health(&name, |health| health.noted(now, &report.failed));
-                }
-                let told = report.failed.first().map(ToString::to_string);
-                if told != failing {
-                    if let Some(error) = &told {
-                        tracing::warn!(source = name, error, "a page could not be scraped");
-                    } else {
-                        tracing::info!(source = name, "all pages are scraped again");
-                    }
-                    failing = told;
-                }
-                if report.bad_lines > 0 {
-                    let example = report.examples.first().map(String::as_str).unwrap_or_default();
-                    tracing::warn!(source = name, bad_lines = report.bad_lines, example, "lines that are no samples");
-                }
-                let next = now.floor_to(every) + every;
-                tokio::select! {
-                    () = core.clock.sleep_until(next) => {}
-                    () = stop.cancelled() => {}
-                }
-            }
-        }))
+    /// Where the source has pages they are fetched once before the first tick: without one nothing is known of them, and an
+    /// alert of an earlier run would seem to be over.
+    async fn start_scraping(&self, stop: &CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
+        let mut scraping = Scraping::new(&self.name, &self.source, &self.core)?;
+        tokio::select! {
+            () = self.waiting_for(scraping.once()) => {}
+            () = stop.cancelled() => {}
+        }
+        Some(tokio::spawn(scraping.run(stop.clone())))
     }
 
     /// `w`: the end of the newest complete slice (SEMANTICS 1).
@@ -309,8 +287,11 @@ impl Poller {
     async fn finish(&mut self, newest: Timestamp, errors: &[SourceError], asker: &Asker<Entry>) {
         let now = self.core.clock.now();
         // A store that refuses a question answers: the SLO that asked it stands still, the source does not fail.
-        let answers = errors.iter().all(|error| error.kind == SourceErrorKind::Rejected);
-        let before = self.core.health(&self.name, |health| health.problem().map(str::to_owned));
+        // Pages that cannot be fetched answer as little as a store that cannot be reached; their SLOs are evaluated, because
+        // that they are gone is known (`down`).
+        let (before, silent) =
+            self.core.health(&self.name, |health| (health.problem().map(str::to_owned), health.all_targets_fail()));
+        let answers = !silent && errors.iter().all(|error| error.kind == SourceErrorKind::Rejected);
         self.core.health(&self.name, |health| {
             if !errors.is_empty() {
                 health.noted(now, errors);

@@ -172,6 +172,15 @@ pub struct SeriesView {
     pub time_weighted: bool,
 }
 
+/// Pages of a source that is scraped, at the last scrape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Targets {
+    /// All of them.
+    pub all: usize,
+    /// Those that could not be fetched or read.
+    pub failed: usize,
+}
+
 /// A source as shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceView {
@@ -193,6 +202,8 @@ pub struct SourceView {
     pub clock_skew_seconds: f64,
     /// An answer came from another replica.
     pub replicas_differ: bool,
+    /// Its pages; `None`: a store, or not scraped yet.
+    pub targets: Option<Targets>,
 }
 
 /// A silence as shown.

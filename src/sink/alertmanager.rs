@@ -18,7 +18,7 @@ use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::notification::Notification;
 use crate::policy::silence::Silence;
 use crate::sink::client::Client;
-use crate::sink::{DeliveryVerdict, Outcome, RefreshSink, verdict};
+use crate::sink::{DeliveryVerdict, Outcome, RefreshSink, preview, verdict};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Length, Timestamp, portable_name};
 
@@ -111,7 +111,8 @@ fn annotations(notification: &Notification) -> BTreeMap<String, String> {
         // The name under which tools around Alertmanager look for it.
         all.insert("runbook_url".to_owned(), runbook.clone());
     }
-    all.extend(notification.links.clone());
+    // Whoever sees Alertmanager's pages sees these: none that acts for whoever follows it.
+    all.extend(notification.open_links());
     all.extend(notification.annotations.clone());
     all
 }
@@ -242,6 +243,12 @@ fn combine(outcomes: &[(&str, Outcome)]) -> Outcome {
 impl RefreshSink for Alertmanager {
     async fn deliver(&self, notification: &Notification, now: Timestamp) -> Outcome {
         self.post(&[notification], &self.shape, now).await
+    }
+
+    fn preview(&self, notification: &Notification, now: Timestamp) -> Option<String> {
+        let body = serde_json::to_value([render(notification, &self.shape, now)]).ok()?;
+        let peers: Vec<&str> = self.peers.iter().map(|(url, _)| url.as_str()).collect();
+        Some(preview::posted(&peers.join("\nPOST "), &[], &body, None))
     }
 
     async fn end(&self, ended: &Notification, firing: &[Notification], now: Timestamp) -> Outcome {

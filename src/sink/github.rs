@@ -180,6 +180,14 @@ impl Tracker for Tracked {
     async fn close(&self, id: &str, _words: &Words, now: Timestamp) -> Result<(), Failure> {
         self.change(id, &json!({"state": "closed", "state_reason": "completed"}), now).await
     }
+
+    fn shows_draft(&self, draft: &Draft) -> (String, Value) {
+        (self.speaker.url(&format!("/repos/{}/issues", self.config.repo)), created(draft, &self.config))
+    }
+
+    fn shows_comment(&self, words: &Words) -> Value {
+        commented(words)
+    }
 }
 
 #[cfg(test)]

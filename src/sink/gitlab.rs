@@ -149,6 +149,17 @@ impl Tracker for Tracked {
     async fn close(&self, id: &str, _words: &Words, now: Timestamp) -> Result<(), Failure> {
         self.change(id, "close", now).await
     }
+
+    fn shows_draft(&self, draft: &Draft) -> (String, Value) {
+        (
+            self.speaker.url(&format!("/api/v4/projects/{}/issues", segment(&self.config.project))),
+            created(draft, &self.config),
+        )
+    }
+
+    fn shows_comment(&self, words: &Words) -> Value {
+        commented(words)
+    }
 }
 
 #[cfg(test)]

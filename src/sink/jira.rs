@@ -200,6 +200,14 @@ impl Tracker for Tracked {
         // From a status that is done there may be no way to another one: that is no failure.
         if self.is_open(id, now).await? { self.transition(id, true, now).await } else { Ok(()) }
     }
+
+    fn shows_draft(&self, draft: &Draft) -> (String, Value) {
+        (self.speaker.url(&self.path("issue")), created(draft, &self.config))
+    }
+
+    fn shows_comment(&self, words: &Words) -> Value {
+        commented(words, &self.config)
+    }
 }
 
 impl Tracked {

@@ -61,6 +61,8 @@ pub const OPSGENIE_TAG: Limit = limit("opsgenie tag", 50, Unit::Utf16);
 pub const OPSGENIE_ENTITY: Limit = limit("opsgenie entity", 512, Unit::Utf16);
 /// `source`.
 pub const OPSGENIE_SOURCE: Limit = limit("opsgenie source", 100, Unit::Utf16);
+/// `user`, of an acknowledgement.
+pub const OPSGENIE_USER: Limit = limit("opsgenie user", 100, Unit::Utf16);
 /// All names and values of `details` together.
 pub const OPSGENIE_DETAILS: Limit = limit("opsgenie details", 8_000, Unit::Utf16);
 /// `note`.
@@ -119,6 +121,7 @@ pub const ALL: &[Limit] = &[
     OPSGENIE_TAG,
     OPSGENIE_ENTITY,
     OPSGENIE_SOURCE,
+    OPSGENIE_USER,
     OPSGENIE_DETAILS,
     OPSGENIE_NOTE,
     SLACK_TEXT,

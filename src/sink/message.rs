@@ -7,6 +7,7 @@
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::card;
 use crate::policy::notification::{Mark, Notification};
+use crate::sink::escape;
 use crate::sink::text::Text;
 
 /// How the line of the card begins that says what to do (INTERFACES 5).
@@ -76,6 +77,22 @@ pub fn is_firing(notification: &Notification) -> bool {
 #[must_use]
 pub fn which(notification: &Notification) -> String {
     format!("{}/{}", notification.severity.name(), notification.kind.name())
+}
+
+/// `[PAGE] checkout/availability region=eu: taken on by kim: the disk is full`: all that is said of an acknowledgement;
+/// `None` where it is none.
+#[must_use]
+pub fn taken_on(notification: &Notification) -> Option<String> {
+    who_took_it_on(notification).map(|who| format!("{}: {who}", escape::line(&card::subject(notification))))
+}
+
+/// `taken on by kim: the disk is full`, in one line whatever they wrote.
+#[must_use]
+pub fn who_took_it_on(notification: &Notification) -> Option<String> {
+    let ack = notification.acked.as_ref().filter(|_| notification.tells_ack())?;
+    let note = ack.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
+    let note = note.map_or_else(String::new, |note| format!(": {note}"));
+    Some(escape::line(&format!("taken on by {}{note}", ack.by)))
 }
 
 /// The mark before anything else, where the text does not begin with it.

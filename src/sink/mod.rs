@@ -22,6 +22,7 @@ pub mod limits;
 pub mod message;
 pub mod opsgenie;
 pub mod pagerduty;
+pub mod preview;
 pub mod servicenow;
 pub mod slack;
 pub mod stdout;

@@ -1,4 +1,5 @@
-//! Opsgenie, and Jira Service Management behind the same requests: a firing creates an alert, an end closes it by alias.
+//! Opsgenie, and Jira Service Management behind the same requests: a firing creates an alert, an end
+//! closes it by alias, an acknowledgement made here is one there.
 //!
 //! Both answer 202 before anything is done, so the status of the request is looked at once, and what is known by then
 //! counts: a create that was refused is refused; a close that found nothing shortly after the end is tried again, because
@@ -21,9 +22,9 @@ use crate::sink::client::{Answer, Client, Method, NoAnswer};
 use crate::sink::credentials::Credentials;
 use crate::sink::hide::hide;
 use crate::sink::limits::MARK;
-use crate::sink::message::{Message, is_alert};
+use crate::sink::message::{Message, is_alert, who_took_it_on};
 use crate::sink::text::Text;
-use crate::sink::{DeliveryVerdict, EventSink, Outcome, Parts, Sink, Task, limits, verdict};
+use crate::sink::{DeliveryVerdict, EventSink, Outcome, Parts, Sink, Task, escape, limits, preview, verdict};
 use crate::units::{Length, Timestamp};
 
 /// Their limits are per account and not published: a few a second are well below.
@@ -65,6 +66,13 @@ pub fn render(notification: &Notification, message: &Message, config: &Config) -
         let note = limits::OPSGENIE_NOTE.cut_card(&message.text(), str::to_owned);
         let path = format!("/v2/alerts/{alias}/close?identifierType=alias");
         return (path, json!({ "note": note, "source": "slo", "user": "slo" }));
+    }
+    if let Some(who) = who_took_it_on(notification) {
+        let note = limits::OPSGENIE_NOTE.cut(&who);
+        let by = notification.acked.as_ref().map_or("slo", |ack| ack.by.as_str());
+        let user = limits::OPSGENIE_USER.cut(&escape::line(by));
+        let path = format!("/v2/alerts/{alias}/acknowledge?identifierType=alias");
+        return (path, json!({ "note": note, "source": "slo", "user": user }));
     }
     let priority = match notification.mark {
         Some(Mark::Test) => LEAST,
@@ -174,11 +182,16 @@ pub fn judge_status(
         return accepted;
     }
     let why: String = data["status"].as_str().unwrap_or("no reason").chars().take(200).collect();
-    let Some(resolved_at) = notification.resolved_at.filter(|_| is_alert(notification)) else {
+    let changed_at = match &notification.acked {
+        Some(ack) if notification.tells_ack() => Some(ack.at),
+        _ => notification.resolved_at,
+    };
+    let Some(changed_at) = changed_at.filter(|_| is_alert(notification)) else {
         return Outcome::new(DeliveryVerdict::Refused, format!("accepted, then refused: {why}"));
     };
-    if now.since(resolved_at) < ON_ITS_WAY {
-        let message = format!("not closed: {why}; perhaps it is still being opened");
+    if now.since(changed_at) < ON_ITS_WAY {
+        let what = if notification.tells_ack() { "acknowledged" } else { "closed" };
+        let message = format!("not {what}: {why}; perhaps it is still being opened");
         return Outcome::new(DeliveryVerdict::Retry(Some(AGAIN)), message);
     }
     // Closed by hand, or deleted.
@@ -207,6 +220,13 @@ impl EventSink for Opsgenie {
             }
         }
         outcome.and_alarm(alarm)
+    }
+
+    fn preview(&self, task: &Task, _now: Timestamp) -> Option<String> {
+        let (message, alarm) = Message::of(&self.text, &task.notification);
+        let (path, body) = render(&task.notification, &message, &self.config);
+        let headers = [("authorization", "GenieKey ***")];
+        Some(preview::posted(&format!("{}{path}", self.config.url), &headers, &body, alarm))
     }
 
     fn destination(&self) -> Option<String> {

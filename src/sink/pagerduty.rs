@@ -1,4 +1,5 @@
-//! PagerDuty, Events API v2: a firing is a trigger, an end is a resolve, both under the dedup key.
+//! PagerDuty, Events API v2: a firing is a trigger, an end is a resolve, an acknowledgement made here is one there, all
+//! under the dedup key.
 //!
 //! A repeat is a trigger again: on an open alert it adds a line to its log, and one that somebody has resolved there by hand
 //! is opened again, which is what a repeat is for. Order is the outbox's: a trigger never follows its resolve. A resolve
@@ -21,7 +22,7 @@ use crate::sink::credentials::Credentials;
 use crate::sink::hide::hide;
 use crate::sink::message::{Message, is_alert};
 use crate::sink::text::Text;
-use crate::sink::{DeliveryVerdict, EventSink, Outcome, Parts, Sink, Task, alertmanager, limits, verdict};
+use crate::sink::{DeliveryVerdict, EventSink, Outcome, Parts, Sink, Task, alertmanager, limits, preview, verdict};
 use crate::units::{Length, Timestamp};
 
 /// Below 120 a minute for each key.
@@ -85,6 +86,12 @@ pub fn render(notification: &Notification, message: &Message, frame: &Frame<'_>)
     event["dedup_key"] = limits::key(&limits::PAGERDUTY_KEY, &notification.dedup_key).into();
     if notification.state == AlertState::Resolved {
         event["event_action"] = "resolve".into();
+        return ("/v2/enqueue", event);
+    }
+    if notification.tells_ack() {
+        // Also where it came from there: on an alert that is acknowledged it changes nothing, and what PagerDuty tells us
+        // of it was done by no person but by the integration, which our hook leaves alone. So there is no loop.
+        event["event_action"] = "acknowledge".into();
         return ("/v2/enqueue", event);
     }
     event["event_action"] = "trigger".into();
@@ -202,6 +209,15 @@ impl EventSink for Pagerduty {
         }
         outcome.handle = key;
         outcome
+    }
+
+    fn preview(&self, task: &Task, _now: Timestamp) -> Option<String> {
+        let (message, alarm) = Message::of(&self.text, &task.notification);
+        let values = self.credentials.values().ok()?;
+        let key: String = values.iter().map(|value| value.expose_secret().trim()).collect();
+        let frame = Frame { routing_key: &key, config: &self.config, external_url: self.external_url.as_deref() };
+        let (path, body) = render(&task.notification, &message, &frame);
+        Some(preview::posted(&format!("{}{path}", self.config.url), &[], &body, alarm))
     }
 
     fn destination(&self) -> Option<String> {

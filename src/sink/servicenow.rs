@@ -211,6 +211,14 @@ impl Tracker for Tracked {
     async fn close(&self, id: &str, words: &Words, now: Timestamp) -> Result<(), Failure> {
         self.change(id, &closed(words, &self.config), now).await
     }
+
+    fn shows_draft(&self, draft: &Draft) -> (String, Value) {
+        (self.speaker.url(&format!("/api/now/table/{}", self.config.table)), created(draft, &self.config))
+    }
+
+    fn shows_comment(&self, words: &Words) -> Value {
+        commented(words)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Slack: an incoming webhook, or a bot.
 //!
-//! A webhook posts each notification as a message of its own. A bot posts one message an episode, changes it to the newest
+//! That somebody took it on is said in one line: by a webhook as a message, by a bot in the thread and in the message
+//! itself, whose button goes. A webhook posts each notification as a message of its own. A bot posts one message an episode, changes it to the newest
 //! state, and adds a reply to its thread for each later notification: the message says how it stands, the thread what
 //! happened. A reply that tells of a firing is shown in the channel too, because nobody is called by a reply. A message
 //! that cannot be changed any more is posted anew. After a lost answer there may be two messages: Slack has no key, and a
@@ -21,12 +22,12 @@ use crate::policy::notification::Notification;
 use crate::sink::client::{Answer, Client, NoAnswer};
 use crate::sink::credentials::Credentials;
 use crate::sink::hide::hide;
-use crate::sink::message::{Message, is_firing};
+use crate::sink::message::{Message, is_firing, who_took_it_on};
 use crate::sink::slack::answer::Read;
 use crate::sink::slack::blocks::Rendered;
 use crate::sink::slack::thread::Thread;
 use crate::sink::text::Text;
-use crate::sink::{DeliveryVerdict, EventSink, Outcome, Parts, Sink, Task, limits};
+use crate::sink::{DeliveryVerdict, EventSink, Outcome, Parts, Sink, Task, limits, preview};
 use crate::units::{Length, Timestamp};
 
 /// Below one a second for each channel.
@@ -72,14 +73,18 @@ struct Webhook {
 #[async_trait]
 impl EventSink for Webhook {
     async fn deliver(&self, task: &Task, now: Timestamp) -> Outcome {
-        let (message, alarm) = Message::of(&self.text, &task.notification);
-        let rendered = blocks::render(&task.notification, &message, self.has_ack, None);
+        let (rendered, alarm) = self.render(&task.notification);
         let mut outcome = self.post(&body(&rendered), now).await;
         if outcome.verdict == DeliveryVerdict::Refused {
             // Perhaps the blocks are at fault; the text says all of it.
             outcome = self.post(&json!({ "text": rendered.text }), now).await;
         }
         outcome.and_alarm(alarm)
+    }
+
+    fn preview(&self, task: &Task, _now: Timestamp) -> Option<String> {
+        let (rendered, alarm) = self.render(&task.notification);
+        Some(preview::posted("***", &[], &body(&rendered), alarm))
     }
 
     fn destination(&self) -> Option<String> {
@@ -92,6 +97,14 @@ impl EventSink for Webhook {
 }
 
 impl Webhook {
+    fn render(&self, notification: &Notification) -> (Rendered, Option<String>) {
+        if let Some(short) = blocks::taken_on(notification) {
+            return (short, None);
+        }
+        let (message, alarm) = Message::of(&self.text, notification);
+        (blocks::render(notification, &message, self.has_ack, None), alarm)
+    }
+
     async fn post(&self, body: &Value, now: Timestamp) -> Outcome {
         let exchange = self
             .credentials
@@ -122,11 +135,26 @@ struct Bot {
 impl EventSink for Bot {
     async fn deliver(&self, task: &Task, now: Timestamp) -> Outcome {
         let (message, alarm) = Message::of(&self.text, &task.notification);
-        let outcome = match task.handle.as_deref().and_then(Thread::parse) {
+        let thread = task.handle.as_deref().and_then(Thread::parse);
+        if let Some(line) = blocks::taken_on(&task.notification) {
+            let outcome = self.taken_on(thread.as_ref(), &task.notification, (&message, &line), now).await;
+            return outcome.and_alarm(alarm);
+        }
+        let outcome = match thread {
             None => self.open(&task.notification, &message, None, now).await,
             Some(thread) => self.go_on(&thread, &task.notification, &message, now).await,
         };
         outcome.and_alarm(alarm)
+    }
+
+    fn preview(&self, task: &Task, _now: Timestamp) -> Option<String> {
+        let (message, alarm) = Message::of(&self.text, &task.notification);
+        let rendered = blocks::taken_on(&task.notification)
+            .unwrap_or_else(|| blocks::render(&task.notification, &message, self.has_ack, None));
+        let mut request = body(&rendered);
+        request["channel"] = self.channel.as_str().into();
+        let url = format!("{}/chat.postMessage", self.url);
+        Some(preview::posted(&url, &[("authorization", "Bearer ***")], &request, alarm))
     }
 
     fn keeps_threads(&self) -> bool {
@@ -195,6 +223,39 @@ impl Bot {
         } else {
             read.outcome
         }
+    }
+
+    /// The message says who took it on, where it shows this alert, and has no button any more; the thread says it too.
+    /// Where no message is left to change, the line is one of its own.
+    async fn taken_on(
+        &self,
+        thread: Option<&Thread>,
+        notification: &Notification,
+        (message, line): (&Message, &Rendered),
+        now: Timestamp,
+    ) -> Outcome {
+        let mut request = body(line);
+        request["channel"] = self.channel.as_str().into();
+        let Some(thread) = thread else { return self.call_smaller("chat.postMessage", request, now).await.outcome };
+        if thread.after(notification).1 {
+            let who = who_took_it_on(notification);
+            let rendered = blocks::render(notification, message, false, who.as_deref());
+            let change = json!({
+                "channel": thread.channel, "ts": thread.ts, "text": rendered.text, "blocks": rendered.blocks,
+            });
+            let read = self.call_smaller("chat.update", change, now).await;
+            if !read.gone && read.outcome.verdict != DeliveryVerdict::Done {
+                return read.outcome;
+            }
+        }
+        let mut reply = request.clone();
+        reply["channel"] = thread.channel.as_str().into();
+        reply["thread_ts"] = thread.ts.as_str().into();
+        let mut read = self.call_smaller("chat.postMessage", reply, now).await;
+        if read.gone {
+            read = self.call_smaller("chat.postMessage", request, now).await;
+        }
+        read.outcome.with_handle(thread.handle())
     }
 
     /// A call, and once more without blocks where those are refused: a page is not lost to a rule about blocks. An empty

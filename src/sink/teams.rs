@@ -1,6 +1,6 @@
 //! Microsoft Teams: an adaptive card, posted to a workflow.
 //!
-//! No key, no update: an end is a second card. 202 means that the flow has begun; a card of more than about 28 KB is
+//! No key, no update: an end is a second card, and that somebody took it on is one line. 202 means that the flow has begun; a card of more than about 28 KB is
 //! accepted and lost in a later step, so it is cut far below. The address is the credential. Office connectors
 //! (`webhook.office.com`) ended in May 2026 and told errors as text in a 200; gateways in front of workflows do so too,
 //! and that text is read.
@@ -19,9 +19,9 @@ use crate::policy::notification::Notification;
 use crate::sink::client::{Answer, Client, NoAnswer};
 use crate::sink::credentials::Credentials;
 use crate::sink::hide::hide;
-use crate::sink::message::{Link, Message, is_alert};
+use crate::sink::message::{Link, Message, is_alert, taken_on};
 use crate::sink::text::Text;
-use crate::sink::{DeliveryVerdict, EventSink, Outcome, Parts, Sink, Task, escape, limits, verdict};
+use crate::sink::{DeliveryVerdict, EventSink, Outcome, Parts, Sink, Task, escape, limits, preview, verdict};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Length, Timestamp};
 
@@ -67,6 +67,10 @@ pub fn build(config: &Config, parts: &Parts<'_>) -> Result<Sink, String> {
 /// The body of a notification; pure.
 #[must_use]
 pub fn render(notification: &Notification, message: &Message) -> Value {
+    if let Some(headline) = taken_on(notification) {
+        let short = Message { headline, lines: Vec::new(), links: Vec::new(), templated: false };
+        return envelope(&card(notification, &short, limits::TEAMS_TEXT.max, false));
+    }
     // Half as much text each time, until all of it fits.
     let sizes = [limits::TEAMS_TEXT.max, 3_000, 1_500, 600, 200];
     let mut body = Value::Null;
@@ -148,6 +152,7 @@ fn color(notification: &Notification) -> &'static str {
     match (notification.state, notification.severity) {
         _ if !is_alert(notification) => "Default",
         (AlertState::Resolved, _) => "Good",
+        _ if notification.tells_ack() => "Accent",
         (_, AlertSeverity::Page) => "Attention",
         (_, AlertSeverity::Ticket) => "Warning",
         (_, AlertSeverity::Notice) => "Accent",
@@ -196,6 +201,11 @@ impl EventSink for Teams {
             return outcome.with_alarm(hint);
         }
         outcome
+    }
+
+    fn preview(&self, task: &Task, _now: Timestamp) -> Option<String> {
+        let (message, alarm) = Message::of(&self.text, &task.notification);
+        Some(preview::posted("***", &[], &render(&task.notification, &message), alarm))
     }
 
     fn destination(&self) -> Option<String> {

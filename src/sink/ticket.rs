@@ -17,13 +17,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
-use crate::sink::limits;
+use crate::policy::alert::AlertState;
+use crate::policy::notification::Notification;
+use crate::sink::message::Message;
 use crate::sink::text::Text;
 use crate::sink::ticket::exchange::Failure;
 use crate::sink::ticket::life::{Got, Life, Step};
 use crate::sink::ticket::words::Words;
-use crate::sink::{EventSink, Outcome, Parts, Sink, Task};
+use crate::sink::{EventSink, Outcome, Parts, Sink, Task, limits, preview};
 use crate::units::{Length, Timestamp};
 
 /// For all requests of one attempt (the contract of sinks).
@@ -103,6 +106,12 @@ pub trait Tracker: Send + Sync {
 
     /// Closes it; done where it is closed.
     async fn close(&self, id: &str, words: &Words, now: Timestamp) -> Result<(), Failure>;
+
+    /// Where a ticket is made, and the body that makes it, for people.
+    fn shows_draft(&self, draft: &Draft) -> (String, Value);
+
+    /// The body of a comment, for people.
+    fn shows_comment(&self, words: &Words) -> Value;
 }
 
 /// The label of a thread: the same in every copy of the service, without spaces, short enough for every tracker.
@@ -131,7 +140,9 @@ impl<T: Tracker + 'static> Tickets<T> {
     async fn step(&self, step: &Step, life: &Life<'_>, card: &str, now: Timestamp) -> Result<Got, Failure> {
         let (tracker, notification) = (&self.tracker, life.notification());
         let base = self.external_url.as_deref();
-        let with_card = |words: Words| Words { card: card.to_owned(), ..words };
+        let with_card = |words: Words| {
+            if notification.tells_ack() { words } else { Words { card: card.to_owned(), ..words } }
+        };
         match step {
             Step::Look => tracker.find(life.label(), now).await.map(Got::Found),
             Step::Create => {
@@ -150,6 +161,15 @@ impl<T: Tracker + 'static> Tickets<T> {
                 tracker.close(&ticket.id, &words, now).await.map(|()| Got::Nothing)
             }
         }
+    }
+
+    /// The text of a notification without what to do, since a ticket has links of its own; a template writes its own, and
+    /// gets none that acts for whoever follows it.
+    fn card(&self, notification: &Notification) -> (String, Option<String>) {
+        let open = Notification { links: notification.open_links(), ..notification.clone() };
+        let (message, alarm) = Message::of(&self.text, &open);
+        let lines = [message.headline].into_iter().chain(message.lines).collect::<Vec<_>>();
+        (lines.join("\n"), alarm)
     }
 
     async fn walk(&self, life: &mut Life<'_>, card: &str, now: Timestamp) -> Outcome {
@@ -171,13 +191,27 @@ impl<T: Tracker + 'static> Tickets<T> {
 impl<T: Tracker + 'static> EventSink for Tickets<T> {
     async fn deliver(&self, task: &Task, now: Timestamp) -> Outcome {
         let mut life = Life::of(task, self.tracker.settles(), now);
-        let (card, failed) = self.text.render(&task.notification);
+        let (card, failed) = self.card(&task.notification);
         let outcome = match tokio::time::timeout(ATTEMPT, self.walk(&mut life, &card, now)).await {
             Ok(outcome) => outcome,
             Err(_) => life.out_of_time(),
         };
         let alarms: Vec<String> = failed.into_iter().chain(outcome.alarm.clone()).collect();
         if alarms.is_empty() { outcome } else { outcome.with_alarm(alarms.join("; ")) }
+    }
+
+    fn preview(&self, task: &Task, _now: Timestamp) -> Option<String> {
+        let (notification, base) = (&task.notification, self.external_url.as_deref());
+        let (card, alarm) = self.card(notification);
+        if notification.state == AlertState::Resolved {
+            let words = Words { card, ..words::over(notification, 0) };
+            let body = serde_json::to_string_pretty(&self.tracker.shows_comment(&words)).unwrap_or_default();
+            let alarm = alarm.map_or_else(String::new, |alarm| format!("(alarm: {alarm})\n"));
+            return Some(format!("a comment on its ticket, which is closed then:\n{alarm}\n{body}"));
+        }
+        let draft = words::draft(notification, &label(&notification.thread()), base);
+        let (url, body) = self.tracker.shows_draft(&Draft { words: Words { card, ..draft.words.clone() }, ..draft });
+        Some(preview::posted(&url, &[("authorization", "***")], &body, alarm))
     }
 
     fn keeps_threads(&self) -> bool {

@@ -252,6 +252,9 @@ impl EventSink for Webhook {
         let (body, media_type, alarm) = self.body.render(&task.notification);
         let request = request(&task.notification, body, None, now);
         let mut lines: Vec<String> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        if self.is_signed {
+            lines.push("webhook-signature: v1,***".to_owned());
+        }
         lines.push(format!("content-type: {media_type}"));
         lines.extend(alarm.map(|alarm| format!("(alarm: {alarm})")));
         Some(format!("{}\n\n{}", lines.join("\n"), request.body))

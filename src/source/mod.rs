@@ -19,7 +19,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::config::meant::{SourceConfig, SourceKind};
-use crate::engine::observation::{Roles, Sample, SeriesSamples, Start};
+use crate::engine::observation::{Looks, Roles, Sample, SeriesSamples, Start};
 pub use crate::plan::pushdown::Value;
 use crate::secret::Secrets;
 use crate::spec::selector::Selector;
@@ -239,6 +239,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// When the targets were looked at, where the source itself scrapes them: what was there is in the answers to questions
+    /// asked after this one. Empty: a store, which does not tell.
+    fn looks(&self) -> Arc<[Looks]> {
+        Arc::default()
+    }
+
     /// How often [`Source::scrape`] wants to be called; `None` for a store.
     fn scrape_every(&self) -> Option<Length> {
         None
@@ -253,6 +259,8 @@ pub trait Source: Send + Sync {
 /// What came of fetching all pages of a source once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScrapeReport {
+    /// Pages asked for.
+    pub targets: usize,
     /// Samples kept.
     pub samples: usize,
     /// Lines that are no samples, and samples that came twice.

@@ -149,8 +149,7 @@ impl Held {
     }
 
     fn resend(&mut self, id: &str, at: Timestamp) {
-        let given_up = [DeliveryState::Failed, DeliveryState::Expired, DeliveryState::Superseded];
-        let of_id = |row: &&mut Row| row.delivery.id == id && given_up.contains(&row.delivery.state);
+        let of_id = |row: &&mut Row| row.delivery.id == id && row.delivery.state != DeliveryState::Done;
         if let Some(row) = self.deliveries.iter_mut().find(of_id) {
             row.delivery.state = DeliveryState::Pending;
             row.delivery.next_attempt_at = None;

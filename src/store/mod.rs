@@ -32,8 +32,8 @@ pub struct Commit {
     pub hours: Vec<(String, String, HourBucket)>,
     /// Slices of sources without history, packed by the hour: SLO id, generation, hour end, bytes.
     pub slices: Vec<(String, String, Timestamp, Vec<u8>)>,
-    /// Deliveries that were given up and are to be tried again, and when somebody said so (wall clock): pending and due at
-    /// once, in their old place, with their tries. One that is done, waits or is not there stays as it is.
+    /// Deliveries that were given up or wait, and are to be tried now, and when somebody said so (wall clock): pending and
+    /// due at once, in their old place, with their tries. One that is done or is not there stays as it is.
     pub resent: Vec<(String, Timestamp)>,
     /// How far each SLO whose watermark moved was decided, by its id and generation.
     pub watermarks: BTreeMap<String, Timestamp>,

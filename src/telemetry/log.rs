@@ -23,7 +23,7 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The directives do not parse.
-    #[error("`{directives}` does not say what to log: {source}; use for example `info` or `slo=debug`")]
+    #[error("`{directives}` does not say what to log; use for example `info` or `slo=debug`")]
     Directives {
         /// As given.
         directives: String,

@@ -36,6 +36,10 @@ pub enum Metric {
     SeriesBirthsUncounted,
     /// Whether answers come from replicas that differ.
     SourceReplicasDiffer,
+    /// Pages of a source that is scraped.
+    SourceTargets,
+    /// Pages that failed.
+    SourceTargetsFailed,
     /// Attempts to deliver, by outcome.
     Deliveries,
     /// Outbox rows that wait.
@@ -60,7 +64,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the page.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::EvaluationLag,
         Self::TickDuration,
         Self::SourceRequests,
@@ -69,6 +73,8 @@ impl Metric {
         Self::SourceSamplesRefused,
         Self::SeriesBirthsUncounted,
         Self::SourceReplicasDiffer,
+        Self::SourceTargets,
+        Self::SourceTargetsFailed,
         Self::Deliveries,
         Self::OutboxPending,
         Self::OutboxOldest,
@@ -93,6 +99,8 @@ impl Metric {
             Self::SourceSamplesRefused => "slo_source_samples_refused_total",
             Self::SeriesBirthsUncounted => "slo_series_births_uncounted_total",
             Self::SourceReplicasDiffer => "slo_source_replicas_differ",
+            Self::SourceTargets => "slo_source_targets",
+            Self::SourceTargetsFailed => "slo_source_targets_failed",
             Self::Deliveries => "slo_deliveries_total",
             Self::OutboxPending => "slo_outbox_pending",
             Self::OutboxOldest => "slo_outbox_oldest_seconds",
@@ -118,6 +126,8 @@ impl Metric {
             Self::SourceSamplesRefused => "Samples treated as absent because they are no counts, by reason",
             Self::SeriesBirthsUncounted => "Series whose first value counts nothing because their birth is unknown",
             Self::SourceReplicasDiffer => "Whether an answer came from another replica than what is held",
+            Self::SourceTargets => "Pages of a source that is scraped",
+            Self::SourceTargetsFailed => "Pages of the source that could not be fetched or read at the last scrape",
             Self::Deliveries => "Attempts to deliver a notification by outcome",
             Self::OutboxPending => "Notifications that wait to be delivered",
             Self::OutboxOldest => "Age of the oldest notification that waits to be delivered",
@@ -194,6 +204,8 @@ pub struct Metrics {
     samples_refused: Family<RefusedLabels, Counter>,
     births_uncounted: Family<SourceLabels, Counter>,
     replicas_differ: Family<SourceLabels, Gauge>,
+    targets: Family<SourceLabels, Gauge>,
+    targets_failed: Family<SourceLabels, Gauge>,
     deliveries: Family<DeliveryLabels, Counter>,
     outbox_pending: Family<SinkLabels, Gauge>,
     outbox_oldest: Family<SinkLabels, FloatGauge>,
@@ -231,6 +243,8 @@ impl Metrics {
             samples_refused: register(&mut registry, Metric::SourceSamplesRefused, Family::default()),
             births_uncounted: register(&mut registry, Metric::SeriesBirthsUncounted, Family::default()),
             replicas_differ: register(&mut registry, Metric::SourceReplicasDiffer, Family::default()),
+            targets: register(&mut registry, Metric::SourceTargets, Family::default()),
+            targets_failed: register(&mut registry, Metric::SourceTargetsFailed, Family::default()),
             deliveries: register(&mut registry, Metric::Deliveries, Family::default()),
             outbox_pending: register(&mut registry, Metric::OutboxPending, Family::default()),
             outbox_oldest: register(&mut registry, Metric::OutboxOldest, Family::default()),
@@ -297,6 +311,14 @@ impl Metrics {
         before != differ
     }
 
+    /// Pages of the last scrape, and those of them that failed.
+    pub(super) fn scraped(&self, source: &str, targets: usize, failed: usize) {
+        let labels = SourceLabels { source: source.to_owned() };
+        for (family, count) in [(&self.targets, targets), (&self.targets_failed, failed)] {
+            family.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
     /// One attempt to deliver.
     pub(super) fn delivered(&self, sink: &str, outcome: &str) {
         let labels = DeliveryLabels { sink: sink.to_owned(), outcome: outcome.to_owned() };
@@ -352,6 +374,8 @@ impl Metrics {
         self.source_clock_skew.remove(&labels);
         self.births_uncounted.remove(&labels);
         self.replicas_differ.remove(&labels);
+        self.targets.remove(&labels);
+        self.targets_failed.remove(&labels);
         let mut known = self.known();
         forget(&mut known.requests, &self.source_requests, |labels| labels.source == source);
         forget(&mut known.refused, &self.samples_refused, |labels| labels.source == source);
@@ -432,6 +456,7 @@ mod tests {
         metrics.samples_refused("prometheus", "nan", 3);
         metrics.births_uncounted("prometheus", 1);
         metrics.replicas_differ("prometheus", false);
+        metrics.scraped("app", 3, 1);
         metrics.delivered("hook", "done");
         metrics.outbox("hook", 2, 1.5);
         metrics.request_refused("unauthorized");
@@ -445,6 +470,8 @@ mod tests {
         }
         assert!(page.contains("# TYPE slo_source_requests_total counter\n"));
         assert!(page.contains("slo_source_requests_total{source=\"prometheus\",outcome=\"ok\"} 1\n"));
+        assert!(page.contains("slo_source_targets{source=\"app\"} 3\n"));
+        assert!(page.contains("slo_source_targets_failed{source=\"app\"} 1\n"));
         assert!(page.contains("slo_build_info{version=\"1.2.3\"} 1\n"));
         assert!(!page.contains("# EOF"));
     }
@@ -455,6 +482,7 @@ mod tests {
         metrics.source_requested("old", "ok");
         metrics.source_requested("new", "ok");
         metrics.samples_refused("old", "nan", 2);
+        metrics.scraped("old", 1, 1);
         metrics.delivered("hook", "done");
         metrics.outbox("hook", 1, 2.0);
         metrics.forget_source("old");

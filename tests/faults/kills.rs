@@ -273,12 +273,15 @@ fn check_alert(alert: &Alert, rows: &[Delivery], heard: &[Heard]) {
             }
         }
     }
-    // Whatever the first did not take for good, the fallback has, or it was over before.
+    // Whatever the first did not take for good, the fallback has, or it was over before. Of an end it hears only where it
+    // has heard of the begin.
     for state in [AlertState::Firing, AlertState::Resolved] {
-        if row("oncall", state).unwrap().state == DeliveryState::Failed {
+        let knows = state == AlertState::Firing || accepted("mail", "firing");
+        if row("oncall", state).unwrap().state == DeliveryState::Failed && knows {
             let in_place = row("mail", state).map(|row| row.state);
             let wanted = [Some(DeliveryState::Done), Some(DeliveryState::Superseded)];
             assert!(wanted.contains(&in_place), "given up and told to nobody: {:#?}", shown());
         }
     }
+    assert!(!accepted("mail", "resolved") || accepted("mail", "firing"), "an end without a begin: {:#?}", shown());
 }

@@ -398,7 +398,8 @@ async fn sources_and_configuration_are_shown() {
                "last_success_at": "2026-11-21T02:25:01Z",
                "last_error": {"at": "2026-11-21T03:00:15Z",
                               "message": "asking `http://10.0.0.9:9100/metrics`: connection refused <b>"},
-               "requests_failed": 70, "clock_skew_seconds": -3.5, "replicas_differ": true})
+               "requests_failed": 70, "clock_skew_seconds": -3.5, "replicas_differ": true,
+               "targets": 2, "targets_failed": 2})
     );
     assert_eq!(list["items"][1]["last_error"], Value::Null);
     let config = server.get("/api/v1/config").await.json();

@@ -19,7 +19,7 @@ use slo::runtime::hooks::{HookAck, HookError, HookRequest};
 use slo::runtime::links::LinkError;
 use slo::runtime::service::{
     ActError, ConfigView, Counted, InstanceView, LinkView, MadeOf, Refusal, SeriesPoint, SeriesView, Service,
-    SilenceView, SinkView, SourceView,
+    SilenceView, SinkView, SourceView, Targets,
 };
 use slo::spec::policy::AlertSeverity;
 use slo::store::{AlertFilter, Attempt, Delivery, DeliveryFilter, DeliveryState, Record, RecordKind, StoreError};
@@ -675,6 +675,7 @@ impl Service for Fake {
             requests_failed: 0,
             clock_skew_seconds: 0.25,
             replicas_differ: false,
+            targets: None,
         };
         let down = SourceView {
             name: "backup".into(),
@@ -689,6 +690,7 @@ impl Service for Fake {
             requests_failed: 70,
             clock_skew_seconds: -3.5,
             replicas_differ: true,
+            targets: Some(Targets { all: 2, failed: 2 }),
         };
         vec![up, down]
     }

@@ -1,5 +1,6 @@
 //! Between the oracle's terms and the engine's: definitions, answers of a store, and the comparison of figures.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 use num_traits::Signed;
 use slo::engine::definition::{self, Definition};
-use slo::engine::observation::{self, History, Observation, Roles, SeriesHistory, SeriesSamples, Start};
+use slo::engine::observation::{self, History, Looks, Observation, Roles, SeriesHistory, SeriesSamples, Start};
 use slo::engine::state::SloState;
 use slo::engine::verdict::{self, TierSet, WindowFigures};
 use slo::spec::meant::Numerator;
@@ -138,8 +139,18 @@ pub fn answer(world: &World, from: i64, to: i64, asked: i64) -> Observation {
         series: series.filter(|series| !series.samples.is_empty()).collect(),
         points: points(world, from, to),
         starts: starts(world, to),
+        looks: looks(world, asked),
         other_replica: false,
     }
+}
+
+/// All scrapes up to the time of asking, by target.
+fn looks(world: &World, asked: i64) -> Arc<[Looks]> {
+    let mut found: BTreeMap<&Labels, Vec<Timestamp>> = BTreeMap::new();
+    for (target, at) in world.looks.iter().filter(|(_, at)| *at <= asked) {
+        found.entry(target).or_default().push(time(*at));
+    }
+    found.into_iter().map(|(target, at)| Looks { target: target.clone(), at }).collect()
 }
 
 /// A stretch of the past, `(from, to]`, as remote read gives it.

@@ -108,7 +108,7 @@ fn exact(book: &mut Ledger, world: &World, setting: &Setting, group: &Labels) {
             }
         }
         if series.total {
-            mark_measured(book, setting, series);
+            mark_measured(book, world, setting, series);
         }
     }
     fold_time(book, setting, &gaps);
@@ -163,8 +163,8 @@ fn birth(world: &World, setting: &Setting, born: &Series, family: &[&Series], at
 /// Rule 5, for one series of `total`.
 ///
 /// Reading: both conditions are said of the watermark. The provisional time after the newest sample `b` is over where `w`
-/// has reached `b + G` without another one, and while `alive` is 0 at `w`.
-fn mark_measured(book: &mut Ledger, setting: &Setting, series: &Series) {
+/// has reached `b + G` without another one, while `alive` is 0 at `w`, and where a scrape of ours up to `w` did not find one.
+fn mark_measured(book: &mut Ledger, world: &World, setting: &Setting, series: &Series) {
     let mut mark = |after: i64, to: i64| {
         let mut end = slice_after(after, setting.slice);
         while end <= to {
@@ -183,7 +183,7 @@ fn mark_measured(book: &mut Ledger, setting: &Setting, series: &Series) {
     }
     let newest = series.samples[series.samples.len() - 1].at;
     let w = book.w;
-    if w - newest < setting.gap && book.alive != Alive::Zero {
+    if w - newest < setting.gap && book.alive != Alive::Zero && !world.is_gone(series, newest, w) {
         mark(newest, w.min(newest + setting.gap / 2));
     }
 }

@@ -67,6 +67,8 @@ pub struct Trouble {
     pub late: bool,
     /// There are minutes without any event.
     pub quiet: bool,
+    /// We scrape by ourselves, and so know of each scrape that fails.
+    pub scraped: bool,
 }
 
 /// Events that the sample at `at` adds, by what the process really counted.
@@ -107,7 +109,7 @@ impl Recipe {
 /// Recipes with every kind of trouble, up to `minutes` long.
 pub fn recipes(minutes: i64) -> impl Strategy<Value = Recipe> {
     let naming = prop_oneof![Just(Naming::Code), Just(Naming::Apart), Just(Naming::Bucket)];
-    let flags = proptest::collection::vec(any::<bool>(), 8);
+    let flags = proptest::collection::vec(any::<bool>(), 9);
     let sizes = (30..=minutes, 1_usize..=3, prop_oneof![Just(15_i64), Just(30), Just(60)]);
     (any::<u64>(), sizes, naming, any::<bool>(), any::<bool>(), flags).prop_map(
         |(seed, (minutes, targets, interval), naming, grouped, alive, on)| Recipe {
@@ -129,6 +131,7 @@ pub fn recipes(minutes: i64) -> impl Strategy<Value = Recipe> {
                 store_outages: on[5],
                 late: on[6],
                 quiet: on[7],
+                scraped: on[8],
             },
         },
     )
@@ -258,6 +261,9 @@ impl<'a> Target<'a> {
             }
             let hidden = store_out.iter().chain(&gone).any(|span| span.holds(at));
             let fails = failing.iter().any(|span| span.holds(at));
+            if trouble.scraped && !hidden && at <= end {
+                world.looks.push((self.place(), at));
+            }
             if !hidden && at <= end {
                 self.up(at, if fails { 0.0 } else { 1.0 });
             }

@@ -220,9 +220,20 @@ pub struct World {
     pub starts: Vec<(Labels, i64)>,
     /// Pushdown evaluations.
     pub points: Vec<Point>,
+    /// Scrapes of ours, failed ones too, by target; a store tells of none.
+    pub looks: Vec<(Labels, i64)>,
+    /// Series that a restart of the program lost sight of, and when.
+    pub lost: Vec<(Labels, i64)>,
 }
 
 impl World {
+    /// Whether `series` is known at `w` to have had no sample since its newest one, at `newest`.
+    pub fn is_gone(&self, series: &Series, newest: i64, w: i64) -> bool {
+        let since = |at: i64| newest < at && at <= w;
+        self.looks.iter().any(|(target, at)| since(*at) && *target == series.target())
+            || self.lost.iter().any(|(labels, at)| since(*at) && *labels == series.labels)
+    }
+
     /// What is known at watermark `w`: samples up to `w` that have arrived by then.
     pub fn known_at(&self, w: i64) -> Self {
         self.seen_at(w, w)
@@ -241,7 +252,7 @@ impl World {
             .collect();
         let starts = self.starts.iter().filter(|(_, at)| *at <= w).cloned().collect();
         let points = self.points.iter().filter(|point| point.at <= w).cloned().collect();
-        Self { series, starts, points }
+        Self { series, starts, points, looks: self.looks.clone(), lost: self.lost.clone() }
     }
 
     /// The groups that have been born: those of a series, or point, of the SLO. Without `by` there is always one.

@@ -151,6 +151,7 @@ pub fn receivers(sinks: &[(&str, Sink)], fallback: &[&str]) -> Receivers {
     Receivers {
         sinks: sinks.iter().map(|(name, sink)| ((*name).to_owned(), sink.clone())).collect(),
         fallback: fallback.iter().map(|name| (*name).to_owned()).collect(),
+        others: Vec::new(),
         external_labels: BTreeMap::new(),
     }
 }

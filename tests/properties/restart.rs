@@ -21,7 +21,7 @@ use crate::oracle::world::{DAY, HOUR};
 
 /// Packs now and then, and restarts from the packed bytes.
 fn a_restored_engine_goes_on(recipe: &Recipe) -> Result<(), String> {
-    let traffic = traffic(recipe);
+    let mut traffic = traffic(recipe);
     let mut random = Random::new(recipe.seed, 3_000);
     let setting = setting(&traffic, &mut random);
     let mut state = engine(&setting);
@@ -46,6 +46,8 @@ fn a_restored_engine_goes_on(recipe: &Recipe) -> Result<(), String> {
             let end = ends[ends.len() - 1];
             compare(&state, &traffic.world.seen_at(end, end), &setting, end, &[])
                 .map_err(|error| format!("just restored, {error}"))?;
+            let known = traffic.world.seen_at(end, end).series;
+            traffic.world.lost.extend(known.into_iter().map(|series| (series.labels, end + 1)));
         }
     }
     Ok(())

@@ -5,13 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use slo::config::meant::{Compat, SecretRef, Server, SinkConfig};
+use slo::config::read::read_config;
+use slo::policy::act::Ack;
 use slo::policy::alert::AlertState;
-use slo::policy::notification::Notification;
+use slo::policy::notification::{Notification, Occasion};
 use slo::policy::template::Template;
 use slo::secret::Secrets;
 use slo::sink::{self, Outcome, Parts, Sink, Task};
 use slo::spec::policy::AlertSeverity;
 use slo::units::Length;
+use slo::yaml::{Reader, SourceText, parse};
 
 use crate::sample::{NIGHT, Sample};
 
@@ -41,6 +44,10 @@ pub fn templated_sink(config: &SinkConfig, values: &[(&str, &str)], template: Op
         let found = values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         Some(found.unwrap_or_else(|| value_of(name)))
     }));
+    build_with(config, &secrets, template)
+}
+
+fn build_with(config: &SinkConfig, secrets: &Arc<Secrets>, template: Option<&Template>) -> Sink {
     let server = Server {
         listen: ([127, 0, 0, 1], 9777).into(),
         external_url: Some("https://slo.example".to_owned()),
@@ -48,13 +55,54 @@ pub fn templated_sink(config: &SinkConfig, values: &[(&str, &str)], template: Op
         compat: Compat::None,
         tokens: None,
     };
-    sink::build(config, &Parts { name: "it", server: &server, secrets: &secrets, template }).unwrap()
+    sink::build(config, &Parts { name: "it", server: &server, secrets, template }).unwrap()
 }
 
 /// The first page of an instance whose labels are hostile.
 pub fn page(state: AlertState) -> Notification {
     let sample = Sample::new("checkout/availability{region=\"<!channel> @all\"}", AlertSeverity::Page, 1);
     sample.notification(state)
+}
+
+/// Somebody took the first page on, with words that are hostile.
+pub fn taken_on() -> Notification {
+    let mut told = page(AlertState::Firing);
+    told.id.push_str("/a1");
+    told.occasion = Occasion::Acknowledged;
+    let note = Some("<!channel> [x](https://evil.example)\n/close @all #1".to_owned());
+    told.acked = Some(Ack { by: "kim".to_owned(), at: NIGHT + Length::from_minutes(15), note });
+    told
+}
+
+/// What a configuration with this sink is read as, and the findings: their codes and messages.
+pub fn read(sink: &str) -> (Option<SinkConfig>, Vec<String>) {
+    let source = SourceText::named("slo.yaml", format!("version: config/v1\nsinks:\n  it: {sink}\n"));
+    let stream = parse(&source);
+    let document = &stream.documents[0].0;
+    let mut reader = Reader::new(document);
+    let config = read_config(&mut reader, document.root(), Path::new("/etc/slo")).unwrap();
+    let findings = reader.into_findings();
+    let shown = findings.iter().map(|finding| format!("{} {}", finding.code, finding.message)).collect();
+    (config.sinks.get("it").cloned(), shown)
+}
+
+/// The same where nothing is wrong.
+pub fn read_well(sink: &str) -> SinkConfig {
+    let (config, findings) = read(sink);
+    assert_eq!(findings, Vec::<String>::new(), "{sink}");
+    config.unwrap()
+}
+
+/// What people are shown before it is sent, made as the command does it: without any secret.
+pub fn preview(config: &SinkConfig, notification: Notification) -> String {
+    let secrets = Arc::new(Secrets::standing_in());
+    let built = build_with(config, &secrets, None);
+    let now = NIGHT + Length::from_minutes(15);
+    let shown = match built {
+        Sink::Event(sink) => sink.preview(&task(notification, None), now),
+        Sink::Refresh(sink) => sink.preview(&notification, now),
+    };
+    secrets.hide(shown.unwrap(), &config.secrets())
 }
 
 /// An attempt to tell it.

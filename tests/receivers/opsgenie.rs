@@ -19,13 +19,15 @@ use slo::sink::{DeliveryVerdict, Sink};
 use slo::spec::policy::AlertSeverity;
 use slo::units::Length;
 
-use crate::kit::{deliver, env, golden, page, sink, task, value_of};
+use crate::kit::{deliver, env, golden, page, preview, read, read_well, sink, taken_on, task, value_of};
 use crate::sample::NIGHT;
 use crate::server::{Answer, Fault, Receiver, Request, Server};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Alert {
     pub open: bool,
+    /// By whom.
+    pub acknowledged: Option<String>,
     pub count: u32,
     pub body: Value,
 }
@@ -62,6 +64,10 @@ impl Opsgenie {
         }
         let alias = request.path.split('/').nth(3).unwrap();
         match self.alerts.get_mut(alias).filter(|alert| alert.open) {
+            Some(alert) if request.path.contains("/acknowledge?") => {
+                alert.acknowledged = Some(body["user"].as_str().unwrap().to_owned());
+                (true, "Acknowledged alert".to_owned())
+            }
             Some(alert) => {
                 alert.open = false;
                 (true, "Closed alert".to_owned())
@@ -129,11 +135,15 @@ fn errors(body: &Value) -> Vec<&'static str> {
 fn close_errors(request: &Request) -> Vec<&'static str> {
     let mut errors = Vec::new();
     let parts: Vec<&str> = request.path.split('/').collect();
-    if parts.len() != 5 || parts[4] != "close?identifierType=alias" {
+    let actions = ["close?identifierType=alias", "acknowledge?identifierType=alias"];
+    if parts.len() != 5 || !actions.contains(&parts[4]) {
         errors.push("path");
     }
     if length(&request.json()["note"]) > 25_000 {
         errors.push("note");
+    }
+    if length(&request.json()["user"]) > 100 {
+        errors.push("user");
     }
     errors
 }
@@ -173,6 +183,7 @@ fn rendered(notification: &Notification) -> String {
 #[test]
 fn what_is_sent() {
     golden("opsgenie_create.txt", &rendered(&page(AlertState::Firing)));
+    golden("opsgenie_acknowledge.txt", &rendered(&taken_on()));
     golden("opsgenie_close.txt", &rendered(&page(AlertState::Resolved)));
     golden("opsgenie_storm.txt", &rendered(&slo::policy::sample::storm()));
 }
@@ -230,6 +241,50 @@ async fn an_alert_is_created_counted_and_closed() {
     assert!(alert.body["message"].as_str().unwrap().starts_with("[DRILL] [PAGE] checkout/availability"));
     assert_eq!(deliver(&sink, &task(page(AlertState::Resolved), None)).await.verdict, Done);
     assert!(!only(&server).open);
+}
+
+#[tokio::test]
+async fn what_is_taken_on_here_is_acknowledged_there() {
+    let (server, sink) = started().await;
+    let mut taken = taken_on();
+    // Its create may still be on its way.
+    let early = deliver(&sink, &task(taken.clone(), None)).await;
+    assert_eq!(early.verdict, Retry(Some(Length::from_seconds(15))), "{early:?}");
+    deliver(&sink, &task(page(AlertState::Firing), None)).await;
+    if let Some(ack) = &mut taken.acked {
+        ack.by = "k".repeat(300);
+    }
+    assert_eq!(deliver(&sink, &task(taken.clone(), None)).await.verdict, Done);
+    let alert = only(&server);
+    assert!(alert.open && alert.acknowledged.unwrap().starts_with("kkk"));
+    deliver(&sink, &task(page(AlertState::Resolved), None)).await;
+    if let Some(ack) = &mut taken.acked {
+        ack.at = NIGHT;
+    }
+    let late = deliver(&sink, &task(taken, None)).await;
+    assert_eq!((late.verdict, late.message.as_str()), (Done, "nothing was open: Alert does not exist"));
+}
+
+#[test]
+fn what_would_be_sent_is_shown_without_the_key() {
+    let shown = preview(&SinkConfig::Opsgenie(config("https://api.example")), page(AlertState::Firing));
+    assert!(shown.starts_with("POST https://api.example/v2/alerts\nauthorization: GenieKey ***\n"), "{shown}");
+    assert!(shown.contains(r#""priority": "P1""#), "{shown}");
+}
+
+#[test]
+fn what_is_written_is_read_with_every_default() {
+    let SinkConfig::Opsgenie(plain) = read_well("{type: opsgenie, api_key: {env: OG_KEY}}") else { panic!() };
+    assert_eq!(plain, Config { team: None, ..config("https://api.opsgenie.com") });
+    let all = "{type: opsgenie, api_key: {file: key}, url: \"https://api.atlassian.com/jsm/ops/integration/\", \
+               priority: {page: P2, notice: P4}, team: payments, template: t.j2}";
+    let SinkConfig::Opsgenie(all) = read_well(all) else { panic!() };
+    assert_eq!(all.url, "https://api.atlassian.com/jsm/ops/integration");
+    assert_eq!(all.secrets(), [&slo::config::meant::SecretRef::File("/etc/slo/key".into())]);
+    let words: Vec<&str> = all.priority.values().map(String::as_str).collect();
+    assert_eq!((words.as_slice(), all.team.as_deref()), (["P2", "P3", "P4"].as_slice(), Some("payments")));
+    assert_eq!(read("{type: opsgenie, routing_key: {env: K}}").1.len(), 2, "a key of another, and none of its own");
+    assert_eq!(read("{type: opsgenie, api_key: {env: K}, priority: {page: high}}").1.len(), 1);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use slo::sink::{DeliveryVerdict, Sink};
 use slo::spec::policy::AlertSeverity;
 use slo::units::Length;
 
-use crate::kit::{deliver, env, golden, page, sink, task, value_of};
+use crate::kit::{deliver, env, golden, page, preview, read, read_well, sink, taken_on, task, value_of};
 use crate::sample::NIGHT;
 use crate::server::{Answer, Fault, Receiver, Request, Server};
 
@@ -26,6 +26,7 @@ use crate::server::{Answer, Fault, Receiver, Request, Server};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Alert {
     pub open: bool,
+    pub acknowledged: bool,
     /// How many incidents were opened under it.
     pub incidents: u32,
     /// Triggers on an open one: lines of its log.
@@ -73,6 +74,8 @@ impl Receiver for Pagerduty {
                 alert.incidents += 1;
             }
             "resolve" => alert.open = false,
+            // One that is not open is left alone.
+            "acknowledge" => alert.acknowledged = alert.open,
             _ => {}
         }
         Answer::new(202, json!({ "status": "success", "message": "Event processed", "dedup_key": dedup_key }))
@@ -163,6 +166,7 @@ fn rendered(notification: &slo::policy::notification::Notification) -> String {
 #[test]
 fn what_is_sent() {
     golden("pagerduty_trigger.txt", &rendered(&page(AlertState::Firing)));
+    golden("pagerduty_acknowledge.txt", &rendered(&taken_on()));
     golden("pagerduty_resolve.txt", &rendered(&page(AlertState::Resolved)));
     golden("pagerduty_storm.txt", &rendered(&slo::policy::sample::storm()));
     let mut report = page(AlertState::Firing);
@@ -219,17 +223,50 @@ async fn an_alert_is_opened_repeated_and_closed_under_one_key() {
     let opened = deliver(&sink, &task(page(AlertState::Firing), None)).await;
     assert_eq!(opened.verdict, Done, "{opened:?}");
     let handle = opened.handle.unwrap();
-    assert_eq!(only(&server), Alert { open: true, incidents: 1, repeats: 0 });
+    assert_eq!(only(&server), Alert { open: true, acknowledged: false, incidents: 1, repeats: 0 });
 
     let mut repeat = page(AlertState::Firing);
     repeat.id.push_str("/r1");
     let repeated = deliver(&sink, &task(repeat, Some(&handle))).await;
     assert_eq!((repeated.verdict, repeated.alarm), (Done, None));
-    assert_eq!(only(&server), Alert { open: true, incidents: 1, repeats: 1 });
+    assert_eq!(only(&server), Alert { open: true, acknowledged: false, incidents: 1, repeats: 1 });
 
     let ended = deliver(&sink, &task(page(AlertState::Resolved), Some(&handle))).await;
     assert_eq!((ended.verdict, ended.alarm), (Done, None));
     assert!(!only(&server).open);
+}
+
+#[tokio::test]
+async fn what_is_taken_on_here_is_acknowledged_there_however_often_it_is_said() {
+    let (server, sink) = started().await;
+    let handle = deliver(&sink, &task(page(AlertState::Firing), None)).await.handle.unwrap();
+    for _ in 0..2 {
+        let told = deliver(&sink, &task(taken_on(), Some(&handle))).await;
+        assert_eq!((told.verdict, told.handle.as_deref(), told.alarm), (Done, Some(handle.as_str()), None));
+    }
+    assert_eq!(only(&server), Alert { open: true, acknowledged: true, incidents: 1, repeats: 0 });
+}
+
+#[test]
+fn what_would_be_sent_is_shown_without_the_key() {
+    let shown = preview(&SinkConfig::Pagerduty(config("https://events.example")), page(AlertState::Firing));
+    assert!(shown.starts_with("POST https://events.example/v2/enqueue\n"), "{shown}");
+    assert!(shown.contains(r#""routing_key": "***""#) && shown.contains(r#""event_action": "trigger""#), "{shown}");
+}
+
+#[test]
+fn what_is_written_is_read_with_every_default() {
+    let SinkConfig::Pagerduty(read_one) = read_well("{type: pagerduty, routing_key: {env: PD_KEY}}") else { panic!() };
+    assert_eq!(read_one, config("https://events.pagerduty.com"));
+    let all = "{type: pagerduty, routing_key: {env: PD_KEY}, url: \"https://events.eu.pagerduty.com/\", \
+               hook_secret: {file: hook}, severity: {page: error, notice: warning}, template: t.j2}";
+    let SinkConfig::Pagerduty(all) = read_well(all) else { panic!() };
+    assert_eq!(all.url, "https://events.eu.pagerduty.com");
+    assert_eq!(all.secrets(), [&env("PD_KEY"), &slo::config::meant::SecretRef::File("/etc/slo/hook".into())]);
+    let words: Vec<&str> = all.severity.values().map(String::as_str).collect();
+    assert_eq!(words, ["error", "warning", "warning"]);
+    assert_eq!(read("{type: pagerduty}").1, ["SLO006 `routing_key` is missing"]);
+    assert_eq!(read("{type: pagerduty, routing_key: {env: K}, severity: {page: loud}}").1.len(), 1);
 }
 
 #[tokio::test]

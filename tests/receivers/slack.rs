@@ -17,14 +17,14 @@ use slo::sink::DeliveryVerdict::{Ambiguous, Done, Misconfigured, Refused, Retry}
 use slo::sink::client::Answer as Said;
 use slo::sink::message::Message;
 use slo::sink::slack::answer::{of_bot, of_webhook};
-use slo::sink::slack::blocks::render;
+use slo::sink::slack::blocks::{render, taken_on as taken_on_line};
 use slo::sink::slack::thread::Thread;
 use slo::sink::text::Text;
 use slo::sink::{DeliveryVerdict, Sink};
 use slo::spec::policy::AlertSeverity;
 use slo::units::Length;
 
-use crate::kit::{deliver, env, golden, page, sink, task, value_of};
+use crate::kit::{deliver, env, golden, page, preview, read, read_well, sink, taken_on, task, value_of};
 use crate::sample::NIGHT;
 use crate::server::{Answer, Fault, Receiver, Request, Server};
 
@@ -198,6 +198,9 @@ fn flood() -> Notification {
 #[test]
 fn what_is_sent() {
     golden("slack_firing.json", &rendered(&page(AlertState::Firing), true));
+    let line = taken_on_line(&taken_on()).unwrap();
+    let line = json!({ "text": line.text, "blocks": line.blocks });
+    golden("slack_acknowledged.json", &serde_json::to_string_pretty(&line).unwrap());
     golden("slack_resolved.json", &rendered(&page(AlertState::Resolved), true));
     golden("slack_storm.json", &rendered(&samples::storm(), true));
 }
@@ -287,6 +290,81 @@ async fn a_message_follows_its_alert_and_its_thread_tells_what_happened() {
         let broadcast: Vec<bool> = replies.iter().map(|reply| reply.body["reply_broadcast"] == true).collect();
         assert_eq!(broadcast, [true, false], "a firing is shown in the channel, an end is not");
     });
+}
+
+#[tokio::test]
+async fn who_took_it_on_stands_in_the_message_and_in_its_thread() {
+    let (server, sink) = started().await;
+    let handle = deliver(&sink, &task(page(AlertState::Firing), None)).await.handle.unwrap();
+    let told = deliver(&sink, &task(taken_on(), Some(&handle))).await;
+    assert_eq!((told.verdict, told.handle.as_deref()), (Done, Some(handle.as_str())));
+    server.with(|slack| {
+        assert_eq!((slack.roots(), slack.messages.len()), (1, 2));
+        let (ts, root) = slack.root();
+        let (ts, blocks) = (ts.clone(), root.body["blocks"].to_string());
+        assert!(blocks.contains("taken on by kim: &lt;!channel&gt;"), "{blocks}");
+        assert!(blocks.contains("[PAGE]") && !blocks.contains("\"ack\""), "nobody has to press it any more: {blocks}");
+        let reply = slack.messages.values().find(|message| message.thread == Some(ts.clone())).unwrap();
+        assert!(
+            reply.body["text"].as_str().unwrap().contains("region=&lt;!channel&gt; @all: taken on by kim"),
+            "{}",
+            reply.body
+        );
+        assert!(reply.body["reply_broadcast"].is_null(), "it calls nobody");
+    });
+    let ended = deliver(&sink, &task(page(AlertState::Resolved), told.handle.as_deref())).await;
+    assert_eq!(ended.verdict, Done);
+    assert_eq!(server.with(|slack| slack.roots()), 1);
+}
+
+#[tokio::test]
+async fn who_took_it_on_is_a_line_of_its_own_where_the_message_is_not_known_or_gone() {
+    let (server, sink) = started().await;
+    let handle = deliver(&sink, &task(page(AlertState::Firing), None)).await.handle.unwrap();
+    let told = deliver(&sink, &task(taken_on(), None)).await;
+    assert_eq!((told.verdict, told.handle), (Done, None));
+    assert_eq!(server.with(|slack| slack.roots()), 2);
+    server.with(|slack| {
+        slack.messages.clear();
+        slack.post(json!({ "text": "somebody else's" }));
+        slack.messages.clear();
+    });
+    assert_eq!(deliver(&sink, &task(taken_on(), Some(&handle))).await.verdict, Done);
+    let text = server.with(|slack| slack.root().1.body["text"].as_str().unwrap().to_owned());
+    assert!(text.contains("taken on by kim"), "{text}");
+}
+
+#[test]
+fn what_would_be_sent_is_shown_without_the_secret() {
+    let shown = preview(&SinkConfig::Slack(bot("https://slack.example")), page(AlertState::Firing));
+    assert!(
+        shown.starts_with("POST https://slack.example/api/chat.postMessage\nauthorization: Bearer ***\n"),
+        "{shown}"
+    );
+    assert!(shown.contains(r##""channel": "#oncall""##), "{shown}");
+    let to = SlackReceiver::Webhook { url: env("SLACK_URL") };
+    let shown = preview(&SinkConfig::Slack(Config { to, signing_secret: None }), page(AlertState::Firing));
+    assert!(shown.starts_with("POST ***\n") && shown.contains("mrkdwn"), "{shown}");
+}
+
+#[test]
+fn what_is_written_is_read_with_every_default() {
+    let of = |sink: &str| match read_well(sink) {
+        SinkConfig::Slack(slack) => slack,
+        other => panic!("{other:?}"),
+    };
+    let hook = of("{type: slack, url: {env: SLACK_URL}, template: t.j2}");
+    assert_eq!(hook, Config { to: SlackReceiver::Webhook { url: env("SLACK_URL") }, signing_secret: None });
+    let plain =
+        of("{type: slack, token: {env: SLACK_TOKEN}, channel: \"#oncall\", signing_secret: {env: SLACK_SIGNING}}");
+    let SlackReceiver::Bot { url, .. } = &plain.to else { panic!("{plain:?}") };
+    assert_eq!(url, "https://slack.com/api");
+    assert_eq!(plain.secrets(), [&env("SLACK_TOKEN"), &env("SLACK_SIGNING")]);
+    let all = of("{type: slack, token: {env: SLACK_TOKEN}, channel: \"#oncall\", url: \"https://s.example/api/\", \
+                  signing_secret: {env: SLACK_SIGNING}}");
+    assert_eq!(all, bot("https://s.example"));
+    assert_eq!(read("{type: slack}").1, ["SLO006 `url` is missing"]);
+    assert_eq!(read("{type: slack, token: {env: T}}").1, ["SLO006 `channel` is missing"]);
 }
 
 #[tokio::test]
@@ -388,7 +466,7 @@ async fn a_webhook_posts_each_notification() {
     let config = Config { to: SlackReceiver::Webhook { url: env("SLACK_URL") }, signing_secret: None };
     let url = format!("{}{HOOK}", server.url);
     let sink = sink(&SinkConfig::Slack(config.clone()), &[("SLACK_URL", &url)]);
-    for told in [page(AlertState::Firing), page(AlertState::Resolved), flood()] {
+    for told in [page(AlertState::Firing), taken_on(), page(AlertState::Resolved)] {
         let outcome = deliver(&sink, &task(told, None)).await;
         assert_eq!((outcome.verdict, outcome.handle), (Done, None));
     }

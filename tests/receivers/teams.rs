@@ -18,7 +18,7 @@ use slo::sink::text::Text;
 use slo::sink::{DeliveryVerdict, Sink};
 use slo::units::Length;
 
-use crate::kit::{CANARY, deliver, env, golden, page, sink, task};
+use crate::kit::{CANARY, deliver, env, golden, page, preview, read, read_well, sink, taken_on, task};
 use crate::sample::NIGHT;
 use crate::server::{Answer, Fault, Receiver, Request, Server};
 
@@ -88,6 +88,7 @@ fn rendered(notification: &Notification) -> String {
 #[test]
 fn what_is_sent() {
     golden("teams_firing.json", &rendered(&page(AlertState::Firing)));
+    golden("teams_acknowledged.json", &rendered(&taken_on()));
     golden("teams_resolved.json", &rendered(&page(AlertState::Resolved)));
     golden("teams_storm.json", &rendered(&samples::storm()));
 }
@@ -132,6 +133,30 @@ async fn a_firing_and_its_end_are_two_cards() {
         server.with(|teams| teams.cards.iter().map(|card| card["body"][0]["color"].clone()).collect::<Vec<_>>());
     assert_eq!(colors, ["Attention", "Good"]);
     assert_eq!(server.with(|teams| teams.lost), 0);
+}
+
+#[tokio::test]
+async fn who_took_it_on_is_one_line() {
+    let (server, sink) = started().await;
+    assert_eq!(deliver(&sink, &task(taken_on(), None)).await.verdict, Done);
+    server.with(|teams| {
+        let [card] = teams.cards.as_slice() else { panic!("one card") };
+        assert_eq!((card["body"].as_array().unwrap().len(), card["actions"].is_null()), (1, true));
+        assert!(card["body"][0]["text"].as_str().unwrap().contains("taken on by kim"), "{card}");
+    });
+}
+
+#[test]
+fn what_would_be_sent_is_shown_without_the_address() {
+    let shown = preview(&SinkConfig::Teams(Config { url: env("TEAMS_URL") }), page(AlertState::Firing));
+    assert!(shown.starts_with("POST ***\n") && shown.contains("AdaptiveCard"), "{shown}");
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let read_one = read_well("{type: teams, url: {env: TEAMS_URL}, template: t.j2}");
+    assert_eq!(read_one, SinkConfig::Teams(Config { url: env("TEAMS_URL") }));
+    assert_eq!(read("{type: teams}").1, ["SLO006 `url` is missing"]);
 }
 
 #[tokio::test]

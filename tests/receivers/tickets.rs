@@ -4,11 +4,9 @@
 //! a row, and waits as long as it is told, on a clock of its own.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::Value;
 use slo::config::meant::{SecretRef, SinkConfig};
-use slo::config::read::read_config;
 use slo::policy::alert::AlertState;
 use slo::policy::notification::Notification;
 use slo::policy::template::Template;
@@ -18,9 +16,8 @@ use slo::sink::ticket::{Draft, label, words};
 use slo::sink::{DeliveryVerdict, Outcome, Sink, Task};
 use slo::spec::policy::AlertSeverity;
 use slo::units::{Length, Timestamp};
-use slo::yaml::{Reader, SourceText, parse};
 
-use crate::kit::{CANARY, templated_sink};
+use crate::kit::{CANARY, preview, read, read_well, taken_on, templated_sink};
 use crate::sample::{NIGHT, Sample};
 use crate::server::{Answer, Fault, Receiver, Request, Server};
 
@@ -235,6 +232,68 @@ pub async fn other_stories<R: Tracker>(make: impl Fn() -> R, sink: impl Fn(&str)
     a_person_closes(&make, &sink).await;
     without_memory(&make, &sink).await;
     comments_are_few(&make, &sink).await;
+    somebody_takes_it_on(&make, &sink).await;
+    nobody_acts_by_a_link_that_many_may_read(&make, &sink).await;
+}
+
+async fn somebody_takes_it_on<R: Tracker>(make: &impl Fn() -> R, sink: &impl Fn(&str) -> Sink) {
+    let server = Server::start(make()).await;
+    let mut outbox = Outbox::new(sink(&server.url));
+    let firing = page(1, AlertState::Firing);
+    let of_page = taken_on();
+    let taken =
+        Notification { id: format!("{}/a1", firing.id), occasion: of_page.occasion, acked: of_page.acked, ..firing };
+    let nothing = outbox.done(&server, &taken).await;
+    assert!(nothing.message.contains("no ticket was opened"), "{}", nothing.message);
+    server.with(|tracker| assert_eq!(tracker.tickets().len(), 0, "an acknowledgement opens none"));
+    outbox.done(&server, &page(1, AlertState::Firing)).await;
+    outbox.done(&server, &taken).await;
+    outbox.done(&server, &taken).await;
+    server.with(|tracker| {
+        let [ticket] = tracker.tickets().as_slice() else { panic!("one ticket") };
+        let [comment] = ticket.comments.as_slice() else { panic!("one comment: {ticket:#?}") };
+        assert!(comment.starts_with("Somebody takes care of it."), "{comment}");
+        assert!(comment.contains("taken on by kim: <!channel>"), "{comment}");
+        assert!(!comment.contains("requests fail"), "who it is, and no second card: {comment}");
+        assert!(ticket.open);
+    });
+    // It is no change of the alert: what changes after it is said, and its end.
+    outbox.wait(31);
+    outbox.done(&server, &repeat(&page(1, AlertState::Firing), 1)).await;
+    outbox.done(&server, &page(1, AlertState::Resolved)).await;
+    server.with(|tracker| {
+        let [ticket] = tracker.tickets().as_slice() else { panic!("one ticket") };
+        assert!(!ticket.open && ticket.comments.len() == 3, "{ticket:#?}");
+        tracker.tickets()[0].deleted = true;
+    });
+    let later = Notification { id: format!("{}/a2", taken.id), ..taken };
+    outbox.done(&server, &later).await;
+    server.with(|tracker| assert_eq!(tracker.tickets().len(), 1, "nor does it make a deleted one anew"));
+}
+
+async fn nobody_acts_by_a_link_that_many_may_read<R: Tracker>(make: &impl Fn() -> R, sink: &impl Fn(&str) -> Sink) {
+    let server = Server::start(make()).await;
+    let mut outbox = Outbox::new(sink(&server.url));
+    let signed = |mut told: Notification| {
+        for (name, path) in [("ack", "a/AQsigned"), ("mute", "a/AgSigned"), ("why", "slo/checkout/availability")] {
+            told.links.insert(name.to_owned(), format!("https://slo.example/{path}"));
+        }
+        told
+    };
+    outbox.done(&server, &signed(page(1, AlertState::Firing))).await;
+    outbox.done(&server, &signed(alert(AlertSeverity::Ticket, 1, AlertState::Firing))).await;
+    let (body, comment) =
+        server.with(|tracker| (tracker.tickets()[0].body.clone(), tracker.tickets()[0].comments[0].clone()));
+    for said in [body, comment] {
+        assert!(!said.contains("slo.example/a/") && !said.contains("mute"), "{said}");
+        assert!(said.contains("runbook") && said.contains("why") && said.contains("alert"), "{said}");
+        for link in
+            ["https://wiki.example/checkout", "https://slo.example/slo/", "https://slo.example/alerts/checkout/"]
+        {
+// Some show names only; the golden files have the addresses.
+            assert!(said.matches(link).count() <= 1, "{link} twice: {said}");
+        }
+    }
 }
 
 async fn two_alerts_share_a_ticket<R: Tracker>(make: &impl Fn() -> R, sink: &impl Fn(&str) -> Sink) {
@@ -403,26 +462,10 @@ pub fn bodies(bodies: &[(&str, Value)]) -> String {
     serde_json::to_string_pretty(&bodies).unwrap()
 }
 
-/// What a configuration with this sink is read as, and the findings: their codes and messages.
-fn read(sink: &str) -> (Option<SinkConfig>, Vec<String>) {
-    let source = SourceText::named("slo.yaml", format!("version: config/v1\nsinks:\n  it: {sink}\n"));
-    let stream = parse(&source);
-    let document = &stream.documents[0].0;
-    let mut reader = Reader::new(document);
-    let config = read_config(&mut reader, document.root(), Path::new("/etc/slo")).unwrap();
-    let findings = reader.into_findings();
-    let shown = findings.iter().map(|finding| format!("{} {}", finding.code, finding.message)).collect();
-    (config.sinks.get("it").cloned(), shown)
-}
-
 #[test]
 fn what_is_written_is_read_with_every_default() {
     let token = SecretRef::Env("T".to_owned());
-    let of = |sink: &str| {
-        let (config, findings) = read(sink);
-        assert_eq!(findings, Vec::<String>::new(), "{sink}");
-        config.unwrap()
-    };
+    let of = read_well;
     let github = of("{type: github, repo: shop/reliability, token: {env: T}}");
     assert_eq!(github.secrets(), [&token]);
     let SinkConfig::Github(github) = github else { panic!("{github:?}") };
@@ -452,6 +495,32 @@ fn what_is_written_is_read_with_every_default() {
     }
     let bearer = of("{type: servicenow, url: \"https://s.example\", token: {file: snow}, close_state: 7}");
     assert_eq!(bearer.secrets(), [&SecretRef::File("/etc/slo/snow".into())]);
+}
+
+#[test]
+fn what_would_be_sent_is_shown_without_any_secret() {
+    for (sink, url) in [
+        (
+            "{type: github, repo: shop/reliability, token: {env: T}}",
+            "https://api.github.com/repos/shop/reliability/issues",
+        ),
+        ("{type: gitlab, project: a/b, token: {env: T}}", "https://gitlab.com/api/v4/projects/a%2Fb/issues"),
+        (
+            "{type: jira, url: \"https://j.example\", project: OPS, token: {file: t}}",
+            "https://j.example/rest/api/2/issue",
+        ),
+        (
+            "{type: servicenow, url: \"https://s.example\", user: slo, password: {file: p}}",
+            "https://s.example/api/now/table/incident",
+        ),
+    ] {
+        let config = read_well(sink);
+        let shown = preview(&config, page(1, AlertState::Firing));
+        assert!(shown.starts_with(&format!("POST {url}\nauthorization: ***\n")), "{shown}");
+        assert!(shown.contains("[PAGE] checkout/availability") && shown.contains(&label_of_page()), "{shown}");
+        let shown = preview(&config, page(1, AlertState::Resolved));
+        assert!(shown.starts_with("a comment on its ticket") && shown.contains("Over after 6 min"), "{shown}");
+    }
 }
 
 #[test]

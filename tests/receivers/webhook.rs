@@ -9,7 +9,7 @@ use slo::policy::template::Template;
 use slo::secret::Secrets;
 use slo::sink::{self, DeliveryVerdict, Parts, Sink};
 
-use crate::kit::{deliver, golden, page, task};
+use crate::kit::{deliver, golden, page, preview, read_well, task};
 use crate::recorder::{Reply, Server};
 
 fn hook(url: &str, shape: WebhookShape, template: Option<&str>) -> Sink {
@@ -38,6 +38,30 @@ async fn alertmanagers_body_is_posted_where_it_is_asked_for() {
         let body = seen.last().unwrap().json();
         golden(&format!("webhook_alertmanager_{name}.json"), &serde_json::to_string_pretty(&body).unwrap());
     }
+}
+
+#[test]
+fn what_would_be_sent_is_shown_with_a_signature_that_is_none() {
+    let signed = read_well("{type: webhook, url: {file: address}, secret: {env: HOOK}}");
+    let shown = preview(&signed, page(AlertState::Firing));
+    assert!(shown.contains("\nwebhook-signature: v1,***\n") && shown.contains("\"alert_id\""), "{shown}");
+    let plain = read_well("{type: webhook, url: \"https://hooks.example/slo\"}");
+    assert!(!preview(&plain, page(AlertState::Firing)).contains("webhook-signature"));
+}
+
+/// Alertmanager's pages are open: no link of ours in them acts.
+#[test]
+fn alertmanager_is_shown_and_told_no_signed_link() {
+    let config = read_well("{type: alertmanager, urls: [\"http://a:9093\", \"http://b:9093\"]}");
+    let mut firing = page(AlertState::Firing);
+    for (name, path) in [("ack", "a/AQx"), ("mute", "a/Agx"), ("why", "slo/checkout/availability")] {
+        firing.links.insert(name.to_owned(), format!("https://slo.example/{path}"));
+    }
+    let shown = preview(&config, firing);
+    assert!(shown.starts_with("POST http://a:9093/api/v2/alerts\nPOST http://b:9093/api/v2/alerts\n"), "{shown}");
+    assert!(!shown.contains("slo.example/a/"), "{shown}");
+    assert!(shown.contains(r#""why": "https://slo.example/slo/checkout/availability""#), "{shown}");
+    assert!(shown.contains(r#""runbook": "https://wiki.example/checkout""#), "{shown}");
 }
 
 #[tokio::test]

@@ -137,3 +137,21 @@ fn half_a_gap_limit_is_measured_provisionally() {
     measured(&world, 300, &expected);
     measured(&world, 360, &[(30, 30)]);
 }
+
+#[test]
+fn a_scrape_that_failed_ends_what_is_measured() {
+    let scraped = |samples: &[(f64, f64)], until: i64| {
+        let mut world = one(samples);
+        let target = Labels::from([("job", "shop"), ("instance", "a")]);
+        world.looks = (10..=until).step_by(30).map(|at| (target.clone(), at * SECOND)).collect();
+        world
+    };
+    let failing = scraped(&[(10.0, 0.0), (40.0, 5.0)], 160);
+    measured(&failing, 60, &[(30, 30), (60, 30)]);
+    measured(&failing, 90, &[(30, 30)]);
+    measured(&failing, 180, &[(30, 30)]);
+    let back = scraped(&[(10.0, 0.0), (40.0, 5.0), (190.0, 8.0)], 190);
+    let expected: Vec<_> = (1..=7).map(|slice| (slice * 30, 30)).collect();
+    measured(&back, 210, &expected);
+    booked(&back, 210, &[(60, 0, 5), (210, 0, 3)]);
+}

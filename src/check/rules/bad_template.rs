@@ -51,7 +51,7 @@ fn tried(name: &str, text: &str, json: bool) -> Option<Diagnostic> {
             Err(why) => return Some(told(&why, &format!("fails on {what}"), text)),
         };
         if json && let Err(why) = serde_json::from_str::<serde_json::Value>(&rendered) {
-            let why = TemplateError { name: name.to_owned(), line: None, problem: why.to_string() };
+            let why = TemplateError { name: name.to_owned(), line: None, columns: None, problem: why.to_string() };
             let help = "write values with `|tojson`, or set `content_type` of the sink";
             return Some(told(&why, &format!("renders no JSON of {what}"), text).with_help(help));
         }
@@ -64,13 +64,10 @@ fn told(why: &TemplateError, what: &str, text: &str) -> Diagnostic {
     let written = text.lines().nth(usize::try_from(line).unwrap_or(1).saturating_sub(1)).unwrap_or_default();
     let indent = written.chars().take_while(|c| c.is_whitespace()).count();
     let column = |count: usize| u32::try_from(count).unwrap_or(0).saturating_add(1);
-    let place = Place {
-        file: why.name.as_str().into(),
-        line,
-        column: column(indent),
-        end_line: line,
-        end_column: column(written.trim_end().chars().count().max(indent)),
-    };
+    let whole = column(indent)..column(written.trim_end().chars().count().max(indent));
+    let columns = why.columns.clone().unwrap_or(whole);
+    let file = why.name.as_str().into();
+    let place = Place { file, line, column: columns.start, end_line: line, end_column: columns.end };
     Diagnostic::error(codes::BAD_TEMPLATE, format!("the template {what}: {}", why.problem)).at(place, "")
 }
 
@@ -100,14 +97,18 @@ mod tests {
     fn a_template_that_fails_stands_at_its_line_and_names_the_sample() {
         let lines = found(TEXT, "{{ service }}\n  {% if %}\n");
         assert!(
-            lines[0].starts_with("/etc/page.j2:2:3: error[SLO110]: the template does not parse: syntax error"),
+            lines[0].starts_with("/etc/page.j2:2:9: error[SLO110]: the template does not parse: syntax error"),
             "{lines:?}"
         );
         let lines = found(TEXT, "{{ service }}\n\n{{ budget.remaining_ratio }}\n");
         assert!(
-            lines[0].starts_with("/etc/page.j2:3:1: error[SLO110]: the template fails on a digest: undefined value"),
+            lines[0].starts_with("/etc/page.j2:3:4: error[SLO110]: the template fails on a digest: undefined value"),
             "{lines:?}"
         );
+        assert!(lines[0].contains("`budget.remaining_ratio`"), "{lines:?}");
+        let lines = found(TEXT, "{{ card }}\nür {{ service }} {{ nmae }}!\n");
+        assert!(lines[0].starts_with("/etc/page.j2:2:21: error[SLO110]"), "{lines:?}");
+        assert!(lines[0].contains("undefined value: `nmae` is undefined"), "{lines:?}");
         let lines = found(TEXT, "{{ card }} {% if budget %}{{ budget.remaining_ratio }}{% endif %}");
         assert_eq!(lines, Vec::<String>::new());
     }

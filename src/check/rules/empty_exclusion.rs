@@ -56,8 +56,8 @@ exclusions:
 };
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    // Without any SLO it is not known what there is.
-    if set.slos.is_empty() {
+    // Without any SLO, or with one that could not be understood, it is not known what there is.
+    if set.slos.is_empty() || !set.knows_all_slos() {
         return;
     }
     for (exclusion, at) in &set.exclusions {

@@ -21,6 +21,7 @@ owners: {web: {page: [chat], ticket: [chat], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {chat: {type: slack, url: {env: SLACK_URL}, channel: "#web"}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
 routes: [{match: {}, to: [chat, am]}]
+server: {external_url: https://slo.example}
 ---
 version: slo/v1
 service: shop
@@ -41,6 +42,7 @@ owners: {web: {page: [chat], ticket: [chat], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {chat: {type: slack, token: {env: SLACK_TOKEN}, channel: "#web"}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
 routes: [{match: {}, to: [chat, am]}]
+server: {external_url: https://slo.example}
 ---
 version: slo/v1
 service: shop

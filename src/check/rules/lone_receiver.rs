@@ -13,11 +13,14 @@ use crate::spec::policy::AlertSeverity;
 pub const RULE: Rule = Rule {
     code: codes::LONE_RECEIVER,
     severity: Severity::Warning,
-    page: "Every page goes to the same sink and to no other. Where it refuses one for good, its key is revoked or it is down,
-nobody hears of the page: it is a line in the log and a metric.
+    page:
+        "Every page goes to the same sink, and there is no other that could step in. Where it refuses one for good, its
+key is revoked or it is down, nobody hears of the page: it is a line in the log and a metric.
 
-Name another sink in `fallback: [..]`, of another vendor if there is one. It is told what the first does not take, and
-what the first needs mended. Alertmanager is not meant here, for it is told of what fires again and again.",
+Without `fallback` every other sink is told of a page that its own does not take, but for Alertmanager, `stdout` and
+`file`. Configure another sink, of another vendor if there is one, and name it in `fallback: [..]`: then it is told as
+well of tickets, and of what the first needs mended. Alertmanager as the one receiver is not meant here, for it is told
+of what fires again and again.",
     failing: Some(Failing {
         line: 5,
         column: 1,
@@ -49,6 +52,7 @@ sinks:
   chat: {type: slack, token: {env: SLACK_TOKEN}, channel: "#web"}
 routes: [{match: {}, to: [hook]}]
 fallback: [chat]
+server: {external_url: https://slo.example}
 ---
 version: slo/v1
 service: shop
@@ -68,6 +72,9 @@ slos:
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let Some(config) = &set.config else { return };
+    if !set.is_config_sound(&["routes", "owners", "sinks", "fallback"]) {
+        return;
+    }
     let mut live = set.slos.iter().filter(|slo| slo.slo.alerting.mode == Mode::Live);
     if !live.any(|slo| slo.severities().into_iter().any(|severity| severity == AlertSeverity::Page)) {
         return;
@@ -75,12 +82,18 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let told = told_of_pages(config.config);
     let mut told = told.into_iter();
     let (Some((name, sink)), None) = (told.next(), told.next()) else { return };
-    let has_other = config.config.fallback.iter().any(|other| other != name);
+    let steps_in = |other: &String| config.config.sinks.get(other).is_some_and(SinkConfig::steps_in);
+    let has_other = if config.config.fallback.is_empty() {
+        config.config.sinks.keys().any(|other| other != name && steps_in(other))
+    } else {
+        config.config.fallback.iter().any(|other| other != name)
+    };
     if has_other || matches!(sink, SinkConfig::Alertmanager { .. }) {
         return;
     }
-    let message = format!("pages go to `{name}` only, and no `fallback` hears of those that it does not take");
-    let finding = Diagnostic::warning(codes::LONE_RECEIVER, message).with_help("name another sink in `fallback: [..]`");
+    let message = format!("pages go to `{name}` only, and no other sink hears of those that it does not take");
+    let finding = Diagnostic::warning(codes::LONE_RECEIVER, message)
+        .with_help("configure another sink, and name it in `fallback: [..]`");
     found.push(config.at.nearest(&["routes"]).mark(finding));
 }
 

@@ -17,22 +17,28 @@ mod bad_tier;
 mod cannot_match;
 pub(super) mod clashing_label;
 mod counter_as_gauge;
+mod deaf_tier;
+mod dead_links;
 mod duplicate_key;
 mod duplicate_name;
 mod empty_exclusion;
+mod empty_match;
 mod fixed_channel;
 mod foreign_plugin;
 mod foreign_template;
 mod former_id;
 mod gauge_as_counter;
+mod idle_escalation;
 mod idle_gate;
 mod inverted_tiers;
+mod late_page;
 mod limit;
 mod literal_secret;
 mod lone_forecast;
 mod lone_receiver;
 mod loud_report;
 mod low_factor;
+mod missing_file;
 mod missing_key;
 mod no_owner;
 mod no_queries;
@@ -48,12 +54,14 @@ mod plain_http;
 mod policy_misfit;
 mod preset_taken;
 mod receiver_does_it;
+mod refused_writes;
 mod retired_connector;
 mod review_overdue;
 mod same_query;
 mod shadowed_tier;
 mod shape;
 mod short_window;
+mod silent_window;
 mod syntax;
 mod template_param;
 mod two_configurations;
@@ -70,6 +78,7 @@ mod unreachable_route;
 mod unreachable_tier;
 mod unreadable;
 mod unsaid_version;
+mod unused_sink;
 mod useless_override;
 mod window_in_gauge;
 
@@ -141,14 +150,23 @@ pub const ALL: &[Rule] = &[
     unreachable_route::RULE,
     receiver_does_it::RULE,
     lone_receiver::RULE,
+    empty_match::RULE,
+    idle_escalation::RULE,
+    late_page::RULE,
+    unused_sink::RULE,
+    missing_file::RULE,
     no_reason::RULE,
     past_exclusion::RULE,
     empty_exclusion::RULE,
+    refused_writes::RULE,
     loud_report::RULE,
     opsgenie_ends::RULE,
     retired_connector::RULE,
     fixed_channel::RULE,
+    dead_links::RULE,
     bad_template::RULE,
+    deaf_tier::RULE,
+    silent_window::RULE,
 ];
 
 /// The rule of a code such as `SLO012`.
@@ -194,7 +212,7 @@ mod tests {
     fn only_what_no_file_can_show_has_no_examples() {
         let without: Vec<&str> =
             ALL.iter().filter(|rule| rule.failing.is_none() || rule.passing.is_none()).map(|rule| rule.code).collect();
-        assert_eq!(without, [codes::UNREADABLE, codes::BAD_TEMPLATE]);
+        assert_eq!(without, [codes::UNREADABLE, codes::MISSING_FILE, codes::BAD_TEMPLATE]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ too.",
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
-sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
 routes: [{match: {severity: ticket}, to: [hook]}]
 ---
 version: slo/v1
@@ -72,14 +72,19 @@ slos:
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let Some(config) = &set.config else { return };
+    // What a route or an owner with a mistake was meant to take is not known.
+    if !set.is_config_sound(&["routes", "owners"]) {
+        return;
+    }
     let before = found.len();
-    let mut unheard: BTreeMap<AlertSeverity, Vec<SloId>> = BTreeMap::new();
+    let mut unheard: BTreeMap<(AlertSeverity, Option<usize>), Vec<SloId>> = BTreeMap::new();
     let live: Vec<&Slo> = set.slos.iter().map(|slo| slo.slo).filter(|slo| slo.alerting.mode == Mode::Live).collect();
     for slo in set.slos.iter().filter(|slo| slo.slo.alerting.mode == Mode::Live) {
         let about = About::of(slo.slo, config.config);
         for severity in slo.severities() {
             if !reaches(config.config, severity, &about) {
-                unheard.entry(severity).or_default().push(slo.slo.id.clone());
+                let by_day = skipping(config.config, severity, &about);
+                unheard.entry((severity, by_day)).or_default().push(slo.slo.id.clone());
             }
         }
     }
@@ -94,7 +99,14 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn finding(config: &ConfigAt<'_>, severity: AlertSeverity, slos: &[SloId]) -> Diagnostic {
+/// A route would take it, and is not there outside its hours.
+fn of_the_night(finding: Diagnostic, index: usize) -> Diagnostic {
+    let message = format!("{} outside the hours of route {}", finding.message, index + 1);
+    let help = "it says `outside: skip`: let it wait, or end the list with a route that is always there";
+    Diagnostic { message, ..finding }.with_help(help)
+}
+
+fn finding(config: &ConfigAt<'_>, (severity, by_day): (AlertSeverity, Option<usize>), slos: &[SloId]) -> Diagnostic {
     let first = slos.first().map(ToString::to_string).unwrap_or_default();
     let whose = match slos.len() {
         1 => format!("`{first}`"),
@@ -102,8 +114,11 @@ fn finding(config: &ConfigAt<'_>, severity: AlertSeverity, slos: &[SloId]) -> Di
         more => format!("`{first}` and {} more SLOs", more - 1),
     };
     let name = severity.name();
-    let mut finding = Diagnostic::error(codes::NO_ROUTE, format!("no route leads a {name} of {whose} to a sink"))
-        .with_help(format!("add a route such as `{{match: {{severity: {name}}}, to: [..]}}`"));
+    let finding = Diagnostic::error(codes::NO_ROUTE, format!("no route leads a {name} of {whose} to a sink"));
+    let mut finding = match by_day {
+        None => finding.with_help(format!("add a route such as `{{match: {{severity: {name}}}, to: [..]}}`")),
+        Some(index) => of_the_night(finding, index),
+    };
     if let [only] = slos {
         finding = finding.of(only.clone());
     }
@@ -114,11 +129,16 @@ fn finding(config: &ConfigAt<'_>, severity: AlertSeverity, slos: &[SloId]) -> Di
 fn sources(config: &ConfigAt<'_>, found: &mut Vec<Diagnostic>) {
     for (name, source) in &config.config.sources {
         let severity = source.alert_severity;
-        if !reaches(config.config, severity, &About::of_source(name, config.config)) {
+        let about = About::of_source(name, config.config);
+        if !reaches(config.config, severity, &about) {
+            let by_day = skipping(config.config, severity, &about);
             let severity = severity.name();
             let message = format!("no route leads the {severity} about source `{name}` to a sink");
-            let finding = Diagnostic::error(codes::NO_ROUTE, message)
-                .with_help(format!("add a route such as `{{match: {{severity: {severity}}}, to: [..]}}`"));
+            let finding = Diagnostic::error(codes::NO_ROUTE, message);
+            let finding = match by_day {
+                None => finding.with_help(format!("add a route such as `{{match: {{severity: {severity}}}, to: [..]}}`")),
+                Some(index) => of_the_night(finding, index),
+            };
             found.push(config.at.nearest(&["routes"]).mark(finding));
         }
     }
@@ -166,11 +186,21 @@ fn reaches(config: &Config, severity: AlertSeverity, about: &About<'_>) -> bool 
     false
 }
 
+/// The first route that takes it within its hours, and is skipped outside them.
+fn skipping(config: &Config, severity: AlertSeverity, about: &About<'_>) -> Option<usize> {
+    let takes = |route: &Route| !is_always_there(route) && would_take(route, severity, about);
+    config.routes.iter().position(takes)
+}
+
 /// Whether a route takes it for sure, at any hour.
 fn takes(route: &Route, severity: AlertSeverity, about: &About<'_>) -> bool {
+    is_always_there(route) && would_take(route, severity, about)
+}
+
+/// Whether a route takes it for sure, within its hours.
+fn would_take(route: &Route, severity: AlertSeverity, about: &About<'_>) -> bool {
     let holds = |matcher: &Matcher| about.labels.get(&matcher.name).is_some_and(|value| matcher.allows(value));
-    is_always_there(route)
-        && route.severity.is_none_or(|wanted| wanted == severity)
+    route.severity.is_none_or(|wanted| wanted == severity)
         && route.service.as_deref().is_none_or(|wanted| wanted == about.service)
         && route.owner.as_deref().is_none_or(|wanted| about.owner == Some(wanted))
         && route.slo.as_deref().is_none_or(|pattern| is_like(&about.slo, pattern))

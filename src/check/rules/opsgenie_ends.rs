@@ -24,6 +24,7 @@ owners: {web: {page: [oncall], ticket: [oncall], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {oncall: {type: opsgenie, api_key: {env: OPSGENIE_KEY}}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
 routes: [{match: {}, to: [oncall, am]}]
+server: {external_url: https://slo.example}
 ---
 version: slo/v1
 service: shop
@@ -46,6 +47,7 @@ sinks:
   oncall: {type: opsgenie, url: https://api.atlassian.com/jsm/ops/integration, api_key: {env: JSM_KEY}}
   am: {type: alertmanager, urls: [http://127.0.0.1:9093]}
 routes: [{match: {}, to: [oncall, am]}]
+server: {external_url: https://slo.example}
 ---
 version: slo/v1
 service: shop

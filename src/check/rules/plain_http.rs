@@ -2,6 +2,7 @@
 
 use crate::check::rule::{Failing, Rule};
 use crate::check::set::{At, Set};
+use crate::config::people::{host_of, is_loopback};
 use crate::diag::{Diagnostic, Severity, codes};
 
 /// Alerts sent over plain http to another machine.
@@ -72,22 +73,8 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 
 /// The host of an `http` address.
 fn plain_host(url: &str) -> Option<&str> {
-    let (scheme, rest) = url.split_once("://")?;
-    if !scheme.eq_ignore_ascii_case("http") {
-        return None;
-    }
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    match host.strip_prefix('[') {
-        Some(six) => six.split(']').next(),
-        None => host.split(':').next(),
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.to_ascii_lowercase();
-    let address = host.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    address || host == "localhost" || host.ends_with(".localhost")
+    let (scheme, _) = url.split_once("://")?;
+    scheme.eq_ignore_ascii_case("http").then(|| host_of(url))?
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
 sinks: {hook: {type: teams, url: {env: TEAMS_URL}}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
 routes: [{match: {}, to: [hook, am]}]
+server: {external_url: https://slo.example}
 ---
 version: slo/v1
 service: shop

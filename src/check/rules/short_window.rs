@@ -69,6 +69,9 @@ slos:
 };
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
+    if !set.is_config_sound(&["slice", "sources"]) {
+        return;
+    }
     let slice = set.slice();
     for policy in &set.policies {
         for tier in written(policy.policy).filter(|tier| tier.shortest() < slice * 2) {

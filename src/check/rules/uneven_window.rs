@@ -41,6 +41,9 @@ policies:
 };
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
+    if !set.is_config_sound(&["slice"]) {
+        return;
+    }
     let slice = set.slice();
     for policy in &set.policies {
         // Parts of the period are whole minutes, seen through the SLOs below.

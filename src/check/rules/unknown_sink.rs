@@ -17,7 +17,7 @@ pub const RULE: Rule = Rule {
         text: r##"version: config/v1
 owners: {web: {page: [hook], ticket: [hook], contact: "#web"}}
 sources: {prometheus: {type: prometheus, urls: [http://127.0.0.1:9090]}}
-sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}, am: {type: alertmanager, urls: [http://127.0.0.1:9093]}}
+sinks: {hook: {type: webhook, url: https://hooks.example/slo, secret: {env: HOOK_SECRET}}}
 routes: [{match: {}, to: [hok]}]
 ---
 version: slo/v1

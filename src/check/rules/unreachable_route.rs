@@ -42,17 +42,22 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let Some(config) = &set.config else { return };
     let routes = &config.config.routes;
     let items: Vec<At<'_>> = config.at.find(&["routes"]).into_iter().flat_map(At::items).collect();
-    if items.len() != routes.len() {
-        return; // one of them could not be read, which was told
-    }
-    for (index, (route, at)) in routes.iter().zip(&items).enumerate() {
-        let before = routes.iter().take(index).position(|before| ends_here(before) && takes_all_of(before, route));
+    // What a route with a mistake was meant to take is not known.
+    let sound: Vec<bool> = items.iter().map(|item| set.is_sound(*item)).collect();
+    for (index, (route, at)) in routes.iter().zip(&items).enumerate().filter(|(index, _)| is_at(&sound, *index)) {
+        let before = routes.iter().take(index).enumerate().position(|(earlier, before)| {
+            is_at(&sound, earlier) && ends_here(before) && takes_all_of(before, route)
+        });
         if let Some(before) = before {
             let message = format!("this route is never reached: route {} takes all that it would", before + 1);
             let help = "put the narrower route first, or let the wider one `continue`";
             found.push(at.mark(Diagnostic::warning(codes::UNREACHABLE_ROUTE, message).with_help(help)));
         }
     }
+}
+
+fn is_at(all: &[bool], index: usize) -> bool {
+    all.get(index).is_some_and(|is| *is)
 }
 
 /// Whether what a route takes goes no further, at any hour.

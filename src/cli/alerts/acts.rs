@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -12,6 +13,9 @@ use crate::cli::table::printable;
 use crate::cli::{FAILED, FINDINGS, Server};
 use crate::http::dto::bundle::{Answer, Bundle};
 use crate::http::markdown;
+
+/// What an alert may have been worth.
+const VERDICTS: [&str; 3] = ["real", "noise", "duplicate"];
 
 /// Options of `slo alerts ack` and `slo alerts close`.
 #[derive(Clone, Debug, clap::Args)]
@@ -33,8 +37,8 @@ pub struct Word {
 /// Options of `slo alerts verdict`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Verdict {
-    /// What they were worth
-    #[arg(value_name = "VERDICT", value_parser = ["real", "noise", "duplicate"])]
+    /// What they were worth: `real`, `noise` or `duplicate`; may stand last too
+    #[arg(value_name = "VERDICT")]
     pub verdict: String,
     /// The alerts' ids or dedup keys, or begins of ids that are the only ones so
     #[arg(value_name = "ID", required = true)]
@@ -92,8 +96,23 @@ pub fn run_word(action: &str, word: &Word, printer: &Printer) -> anyhow::Result<
 /// # Errors
 /// Where the service does not answer.
 pub fn run_verdict(verdict: &Verdict, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let body = json!({"by": verdict.by.name, "verdict": verdict.verdict});
-    Client::block_on(post_each(&verdict.server, &verdict.ids, ("verdict", &body), printer))
+    let (said, ids) = said(&verdict.verdict, &verdict.ids)?;
+    let body = json!({"by": verdict.by.name, "verdict": said});
+    Client::block_on(post_each(&verdict.server, &ids, ("verdict", &body), printer))
+}
+
+/// The verdict, which stands first or last, and the ids: the other verbs have the id first, so people write it there.
+fn said(first: &str, others: &[String]) -> anyhow::Result<(String, Vec<String>)> {
+    let is_verdict = |text: &str| VERDICTS.contains(&text);
+    if is_verdict(first) {
+        return Ok((first.to_owned(), others.to_vec()));
+    }
+    match others.split_last() {
+        Some((last, between)) if is_verdict(last) => {
+            Ok((last.clone(), [first.to_owned()].into_iter().chain(between.iter().cloned()).collect()))
+        }
+        _ => bail!("say what the alert was worth: `slo alerts verdict {} ID`", VERDICTS.join("|")),
+    }
 }
 
 /// Prints everything about each.
@@ -127,7 +146,7 @@ async fn post_each(
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
     let client = Client::new(server)?;
-    let mut done = 0_usize;
+    let (mut done, mut unchanged) = (0_usize, 0_usize);
     let mut refused_by_service = false;
     for id in ids {
         // What is no alert may be a digest: the service knows.
@@ -136,7 +155,8 @@ async fn post_each(
             Ok(answer) => {
                 let answer: Answer = decoded(answer)?;
                 printer.say(&format!("{}: {}", printable(&id), printable(answer.message())));
-                done += 1;
+                let count = if answer.changed() { &mut done } else { &mut unchanged };
+                *count += 1;
             }
             Err(error) => {
                 let refused = error.downcast::<Refused>()?;
@@ -145,13 +165,19 @@ async fn post_each(
             }
         }
     }
-    let next = if done > 0 { "; `slo alerts show ID` tells what happened" } else { "" };
-    printer.say(&format!("{done} of {} done{next}", ids.len()));
-    Ok(match (done == ids.len(), refused_by_service) {
+    printer.say(&came_to(done, unchanged, ids.len()));
+    Ok(match (done + unchanged == ids.len(), refused_by_service) {
         (true, _) => ExitCode::SUCCESS,
         (false, true) => ExitCode::from(FAILED),
         (false, false) => ExitCode::from(FINDINGS),
     })
+}
+
+/// What came of all of them.
+fn came_to(done: usize, unchanged: usize, of: usize) -> String {
+    let was_so = if unchanged > 0 { format!(", {unchanged} was so already and nothing changed") } else { String::new() };
+    let next = if done > 0 { "; `slo alerts show ID` tells what happened" } else { "" };
+    format!("{done} of {of} done{was_so}{next}")
 }
 
 /// The id that is meant, `unknown` where it is that of no alert; says why where none is.
@@ -168,5 +194,26 @@ async fn meant(
             printer.say(&why);
             Ok(None)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_stands_before_the_ids_or_after_them() {
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        assert_eq!(said("real", &ids(&["a", "b"])).unwrap(), ("real".to_owned(), ids(&["a", "b"])));
+        assert_eq!(said("a", &ids(&["b", "noise"])).unwrap(), ("noise".to_owned(), ids(&["a", "b"])));
+        assert_eq!(said("noise", &ids(&["real"])).unwrap(), ("noise".to_owned(), ids(&["real"])), "the first counts");
+        let error = said("a", &ids(&["b"])).unwrap_err().to_string();
+        assert!(error.contains("slo alerts verdict real|noise|duplicate ID"), "{error}");
+    }
+
+    #[test]
+    fn what_was_so_already_is_not_done() {
+        assert_eq!(came_to(0, 1, 1), "0 of 1 done, 1 was so already and nothing changed");
+        assert_eq!(came_to(2, 0, 2), "2 of 2 done; `slo alerts show ID` tells what happened");
     }
 }

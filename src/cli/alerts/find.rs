@@ -1,4 +1,7 @@
-//! Which alert is meant: its id, its dedup key, or the begin of an id that is the only one so.
+//! Which alert is meant: its id, its dedup key, or the begin of either. The same for every verb: of what the text may mean
+//! the one that fires, and of alerts that follow each other under one key the newest.
+
+use std::collections::BTreeSet;
 
 use reqwest::StatusCode;
 
@@ -53,7 +56,7 @@ fn choose(text: &str, alerts: Vec<Alert>) -> Found {
     }
     let begins = others.into_iter().filter(|alert| !text.is_empty() && alert.id.starts_with(text));
     let (firing, past): (Vec<Alert>, Vec<Alert>) = begins.partition(|alert| alert.state == "firing");
-    let mut meant = if firing.is_empty() { past } else { firing };
+    let mut meant = if firing.is_empty() { newest_of_each(past) } else { firing };
     match (meant.len(), meant.pop()) {
         (1, Some(only)) => Found::One(Box::new(only)),
         (_, None) => {
@@ -68,6 +71,12 @@ fn choose(text: &str, alerts: Vec<Alert>) -> Found {
             Found::None(format!("`{text}` may be any of {count} alerts; say more of the id:\n{}", named.join("\n")))
         }
     }
+}
+
+/// Of alerts of one key the newest, as where the whole key is said.
+fn newest_of_each(alerts: Vec<Alert>) -> Vec<Alert> {
+    let mut keys = BTreeSet::new();
+    alerts.into_iter().filter(|alert| keys.insert(alert.dedup_key.clone())).collect()
 }
 
 #[cfg(test)]
@@ -94,6 +103,8 @@ mod tests {
             alert("shop/a/page/burn/2026-11-20T02:55:00Z/alert-1", "resolved"),
             alert("shop/b/page/burn/2026-11-21T02:55:00Z/alert-1", "resolved"),
             alert("shop/b/ticket/burn/2026-11-21T02:55:00Z/alert-1", "resolved"),
+            alert("shop/c/page/burn/2026-11-21T02:55:00Z/alert-2", "resolved"),
+            alert("shop/c/page/burn/2026-11-20T02:55:00Z/alert-1", "resolved"),
         ];
         match choose(text, alerts) {
             Found::One(alert) => alert.id,
@@ -105,6 +116,7 @@ mod tests {
     fn a_key_means_its_newest_alert_and_a_begin_the_only_one_or_the_one_that_fires() {
         assert_eq!(chosen("shop/a/page/burn"), "shop/a/page/burn/2026-11-21T02:55:00Z/alert-2");
         assert_eq!(chosen("shop/a"), "shop/a/page/burn/2026-11-21T02:55:00Z/alert-2");
+        assert_eq!(chosen("shop/c/page"), "shop/c/page/burn/2026-11-21T02:55:00Z/alert-2", "they follow each other");
         assert_eq!(chosen("shop/b/t"), "shop/b/ticket/burn/2026-11-21T02:55:00Z/alert-1");
         assert_eq!(chosen("shop/a/page/burn/2026-11-20"), "shop/a/page/burn/2026-11-20T02:55:00Z/alert-1");
         assert!(chosen("shop/b").starts_with("`shop/b` may be any of 2 alerts"), "{}", chosen("shop/b"));

@@ -23,11 +23,14 @@ use crate::units::Timestamp;
 pub(super) fn run(test: &Test, printer: &Printer) -> anyhow::Result<ExitCode> {
     let gathered = Request { paths: vec![test.config.clone()], config: None }.gather();
     let shown = test.config.display();
-    let config = gathered.loaded.config.with_context(|| format!("`{shown}` cannot be used; `slo check` says why"))?;
+    let config = gathered.loaded.config.as_ref().with_context(|| format!("`{shown}` cannot be used; `slo check` says why"))?;
     let Some(wanted) = config.sinks.get(&test.sink) else {
         let known: Vec<&str> = config.sinks.keys().map(String::as_str).collect();
         bail!("there is no sink `{}` in `{shown}`; configured: {}", test.sink, known.join(", "));
     };
+    if !gathered.loaded.is_sound(&format!("/sinks/{}", test.sink)) {
+        bail!("the sink `{}` cannot be used; `slo check {shown}` says why", test.sink);
+    }
     let template = match config.templates.get(&test.sink) {
         None => None,
         Some(file) => {
@@ -36,15 +39,16 @@ pub(super) fn run(test: &Test, printer: &Printer) -> anyhow::Result<ExitCode> {
             Some(Template::parse(&name, source.with_context(|| format!("the template `{name}` cannot be read"))?)?)
         }
     };
-    let secrets = Arc::new(Secrets::of_process());
+    // Whoever looks need not have the keys.
+    let secrets = Arc::new(Secrets::standing_in());
     let parts = Parts { name: &test.sink, server: &config.server, secrets: &secrets, template: template.as_ref() };
     let built = sink::build(wanted, &parts)?;
     let now = Clock::system().now();
-    let task = Task { notification: notification(test, &config, now), handle: None, perhaps_told: false };
+    let task = Task { notification: notification(test, config, now), handle: None, perhaps_told: false };
     let Some(preview) = preview(&built, &task, now) else {
         bail!("a sink of type `{}` cannot show what it sends; send a test without `--dry-run`", wanted.name());
     };
-    // A key may stand in the body.
+    // What stands in for a key may stand in the body.
     let hidden = secrets.hide(preview, &wanted.secrets());
     printer.data(&(hidden.trim_end().to_owned() + "\n"))?;
     printer.say(&format!("nothing was sent; `slo notify test {}` sends it", printable(&test.sink)));

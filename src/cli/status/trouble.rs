@@ -38,12 +38,17 @@ fn of_source(source: &Source) -> Option<String> {
         .as_ref()
         .filter(|error| !source.up || source.last_success_at.is_none_or(|success| error.at + RECENT >= success));
     match recent {
+        Some(error) if source.up && source.targets_failed.is_some_and(|failed| failed > 0) => {
+            let (failed, all) = (source.targets_failed.unwrap_or_default(), source.targets.unwrap_or_default());
+            Some(format!("source `{name}`: {failed} of {all} targets fail: {}", printable(&error.message)))
+        }
         Some(error) if source.up => {
             Some(format!("source `{name}` does not answer all questions: {}", printable(&error.message)))
         }
         Some(error) => {
             let since = source.watermark.map_or_else(String::new, |at| format!(" since {}", format::moment(at)));
-            Some(format!("source `{name}` does not answer, its SLOs stand still{since}: {}", printable(&error.message)))
+            let effect = if source.targets.is_some() { "nothing of it is measured" } else { "its SLOs stand still" };
+            Some(format!("source `{name}` does not answer, {effect}{since}: {}", printable(&error.message)))
         }
         None => source.replicas_differ.then(|| format!("source `{name}`: its replicas hold different samples")),
     }
@@ -68,7 +73,20 @@ mod tests {
             requests_failed: 1,
             clock_skew_seconds: Figure(0.0),
             replicas_differ: false,
+            targets: None,
+            targets_failed: None,
         }
+    }
+
+    #[test]
+    fn targets_that_fail_are_counted() {
+        let scraped =
+            |up, failed| Source { targets: Some(3), targets_failed: Some(failed), ..source(up, Some(600), Some(600)) };
+        assert_eq!(of_sources(&[scraped(true, 1)]), ["source `prom`: 1 of 3 targets fail: refused"]);
+        assert_eq!(
+            of_sources(&[scraped(false, 3)]),
+            ["source `prom` does not answer, nothing of it is measured since 1970-01-01 00:10:00 UTC: refused"]
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ const ROWS_MOST: usize = 10_000;
     get, path = "/api/v1/audit", tag = "parts",
     params(
         ("actor" = Option<String>, Query, description = "exact name of a token or person"),
-        ("action" = Option<String>, Query, description = "ack close verdict silence.add silence.change silence.expire mark drill resend test reload"),
+        ("action" = Option<String>, Query, description = "ack unack close verdict silence.add silence.change silence.expire mark drill resend test reload"),
         ("object" = Option<String>, Query, description = "exact id of what was changed"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 5000, description = "most items of a part, 500 by default"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before"),

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::http::app::App;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::policy::act::Act;
-use crate::runtime::hooks::{HookError, HookRequest};
+use crate::runtime::hooks::{HookAck, HookError, HookRequest};
 use crate::runtime::service::ActError;
 
 /// Largest body: Slack sends the whole message along.
@@ -59,7 +59,9 @@ pub async fn hook(
     let hooked = |done: bool, message: &str| Ok(Json(Hooked { done, message: message.to_owned() }));
     let asked = app.service.hook(&sink, &request).await.map_err(|error| refused(&error))?;
     let Some((by, ack)) = asked else { return hooked(false, "nothing that we follow, or no such alert fires") };
-    match app.act(Act::Ack { alert: ack.key, note: ack.note }, &by).await {
+    let HookAck { key: alert, note, taken_back, .. } = ack;
+    let act = if taken_back { Act::Unack { alert, note } } else { Act::Ack { alert, note } };
+    match app.act(act, &by).await {
         Ok(acted) => hooked(true, &acted.message),
         Err(error @ (ActError::NotFound(_) | ActError::Conflict(_))) => hooked(false, &error.to_string()),
         Err(error) => Err(error.into()),

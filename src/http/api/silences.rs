@@ -66,7 +66,7 @@ pub async fn add(State(app): State<App>, caller: Caller, uri: Uri, body: Body) -
     let draft = SilenceDraft::from(read::<NewSilence>(body)?);
     let by = caller.actor(Some(&draft.created_by));
     let acted = app.act(Act::Silence(draft), &by).await?;
-    Ok(Json(SilenceId { id: acted.id.clone(), silence_id: acted.id }))
+    Ok(Json(SilenceId { id: acted.id.clone(), silence_id: acted.id, hint: acted.hint }))
 }
 
 /// Ends a silence now. What still fires under it is told.
@@ -93,7 +93,7 @@ pub async fn expire(
     let parameters = Parameters::strict(&uri, &["by"])?;
     let by = caller.actor(parameters.one("by")?);
     let acted = app.act(Act::Expire { silence: id }, &by).await?;
-    Ok(Json(SilenceId { id: acted.id.clone(), silence_id: acted.id }))
+    Ok(Json(SilenceId { id: acted.id.clone(), silence_id: acted.id, hint: acted.hint }))
 }
 
 /// Deploys that were marked, newest first.

@@ -138,6 +138,9 @@ fn row(frame: &Frame, source: &SourceView) -> Markup {
             td data-name="State" {
                 span class={ "pill " (if source.up { "ok" } else { "down" }) } { span.sign aria-hidden="true" { (sign) } (word) }
                 @if source.replicas_differ { (mark("replicas differ", "An answer came from another replica than what is held")) }
+                @if let Some(targets) = source.targets.filter(|targets| targets.failed > 0) {
+                    (mark(&format!("{} of {} targets fail", targets.failed, targets.all), "What they export is not measured"))
+                }
                 @if source.clock_skew_seconds.abs() > 2.0 {
                     (mark(&format!("clock {:+.1} s", source.clock_skew_seconds), "Its clock minus ours"))
                 }

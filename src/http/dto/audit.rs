@@ -19,7 +19,7 @@ pub struct Audited {
     pub actor: String,
     /// `api`, `cli`, `dashboard`, `link`, `pagerduty`, `slack`, `files`, `signal`.
     pub via: String,
-    /// `ack close verdict silence.add silence.change silence.expire mark drill resend test reload`.
+    /// `ack unack close verdict silence.add silence.change silence.expire mark drill resend test reload`.
     pub action: String,
     /// Id of what was changed.
     pub object: String,

@@ -49,11 +49,18 @@ pub struct DrillWord {
     pub by: Option<String>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 /// The alert as it is after an act.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Done {
     /// What was done, in one sentence.
     pub message: String,
+    /// Something was done; `false`: it was so already.
+    #[serde(default = "yes")]
+    pub changed: bool,
     /// The alert.
     #[serde(flatten)]
     pub alert: Alert,
@@ -64,6 +71,9 @@ pub struct Done {
 pub struct DigestDone {
     /// What was done, in one sentence.
     pub message: String,
+    /// Something was done; `false`: it was so already.
+    #[serde(default = "yes")]
+    pub changed: bool,
     /// The id that the message has as an alert.
     pub id: String,
     /// Who took all of them on; `null` where one of them is left.
@@ -104,6 +114,15 @@ impl Answer {
             Self::Digest(done) => &done.message,
         }
     }
+
+    /// Whether something was done.
+    #[must_use]
+    pub const fn changed(&self) -> bool {
+        match self {
+            Self::Alert(done) => done.changed,
+            Self::Digest(done) => done.changed,
+        }
+    }
 }
 
 impl From<&DigestFound> for DigestDone {
@@ -117,6 +136,7 @@ impl From<&DigestFound> for DigestDone {
         };
         Self {
             message: String::new(),
+            changed: true,
             id: found.alert_id.clone(),
             acked: found.acked().map(Acked::from),
             members: found.members.iter().map(member).collect(),

@@ -123,6 +123,9 @@ pub struct SilenceId {
     /// The same.
     #[serde(rename = "silenceID")]
     pub silence_id: String,
+    /// Why it is probably not what was meant, where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// A deploy of a service, as shown.

@@ -33,6 +33,10 @@ pub struct Source {
     pub clock_skew_seconds: Figure,
     /// An answer came from another replica.
     pub replicas_differ: bool,
+    /// Pages of a `scrape` source; null: a store, or not scraped yet.
+    pub targets: Option<usize>,
+    /// Those of them that failed at the last scrape: their series are not measured. With all of them the source is down.
+    pub targets_failed: Option<usize>,
 }
 
 /// A failure of a source.
@@ -116,6 +120,8 @@ impl From<&SourceView> for Source {
             requests_failed: view.requests_failed,
             clock_skew_seconds: Figure(view.clock_skew_seconds),
             replicas_differ: view.replicas_differ,
+            targets: view.targets.map(|targets| targets.all),
+            targets_failed: view.targets.map(|targets| targets.failed),
         }
     }
 }

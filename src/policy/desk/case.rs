@@ -26,6 +26,9 @@ pub struct Case {
     /// Who took it on.
     #[serde(default)]
     pub acked: Option<Ack>,
+    /// How often it was taken on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub acks: u32,
     /// What it was worth.
     #[serde(default)]
     pub verdict: Option<AlertVerdict>,
@@ -169,6 +172,11 @@ impl QuietNow {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 impl Case {
     /// One of which nobody knows yet.
     #[must_use]
@@ -177,6 +185,7 @@ impl Case {
             version: VERSION,
             alert_id: alert_id.to_owned(),
             acked: None,
+            acks: 0,
             verdict: None,
             verdict_by: None,
             quiet: None,

@@ -11,6 +11,7 @@
 //! Work is linear: a case is looked at when something about it is due and once a minute, for hours and exclusions that
 //! begin by themselves.
 
+mod acks;
 mod ahead;
 pub mod case;
 mod digest;
@@ -185,7 +186,8 @@ impl Desk {
             known => {
                 let mut case = Case::open(notification);
                 if let Some(known) = known.filter(|known| known.ended_at.is_none()) {
-                    (case.acked, case.verdict, case.verdict_by) = (known.acked, known.verdict, known.verdict_by);
+                    (case.acked, case.acks) = (known.acked, known.acks);
+                    (case.verdict, case.verdict_by) = (known.verdict, known.verdict_by);
                 }
                 case
             }
@@ -242,7 +244,7 @@ impl Desk {
     }
 
     /// Somebody takes an alert on, or all members of a digest that nobody took on yet. One that the desk was not told of
-    /// gets a case where `fires` says that it is there.
+    /// gets a case where `fires` says that it is there. Told by [`Self::tell_ack`].
     ///
     /// # Errors
     /// Where it is not known, or has ended.
@@ -260,7 +262,11 @@ impl Desk {
         if wanted.is_empty() {
             return Err(NotDone::Ended);
         }
-        Ok(wanted.into_iter().map(|id| self.change(&id, |case| case.take_on(ack.clone()))).collect())
+        let take = |case: &mut Case| {
+            case.take_on(ack.clone());
+            case.acks = case.acks.saturating_add(1);
+        };
+        Ok(wanted.into_iter().map(|id| self.change(&id, take)).collect())
     }
 
     /// Says what an alert was worth. One that the desk was not told of gets a case where `fires` says that it is there.

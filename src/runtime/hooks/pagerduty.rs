@@ -50,16 +50,23 @@ pub fn read(secret: &[u8], request: &HookRequest) -> Result<Option<HookAck>, Hoo
     let payload: Payload =
         serde_json::from_slice(&request.body).map_err(|error| HookError::Unreadable(error.to_string()))?;
     let event = payload.event;
+    let taken_back = event.kind == "incident.unacknowledged";
     let note = match event.kind.as_str() {
         "incident.acknowledged" => None,
+        // By a person, or by the time that PagerDuty gives them: it calls people again, and so do we.
+        "incident.unacknowledged" => Some("no longer acknowledged in PagerDuty".to_owned()),
         "incident.resolved" => Some("resolved in PagerDuty, while the data says that it fires".to_owned()),
         _ => return Ok(None),
     };
     let is_person = |agent: &Reference| agent.kind.as_deref().is_some_and(|kind| kind.starts_with("user"));
-    let Some(agent) = event.agent.filter(is_person) else { return Ok(None) };
+    let agent = event.agent.filter(is_person);
+    if agent.is_none() && !taken_back {
+        return Ok(None);
+    }
     let Some(key) = event.data.incident_key else { return Ok(None) };
-    let by = agent.summary.unwrap_or_else(|| "somebody in PagerDuty".to_owned());
-    Ok(Some(HookAck { key, by, note }))
+    let nobody = if taken_back { "PagerDuty" } else { "somebody in PagerDuty" };
+    let by = agent.and_then(|agent| agent.summary).unwrap_or_else(|| nobody.to_owned());
+    Ok(Some(HookAck { key, by, note, taken_back }))
 }
 
 #[cfg(test)]
@@ -89,9 +96,18 @@ mod tests {
     fn an_acknowledgement_names_who_and_what() {
         let ack = read(b"secret", &signed(body("incident.acknowledged", PERSON), b"secret")).unwrap().unwrap();
         let key = "checkout/availability/page/burn".to_owned();
-        assert_eq!(ack, HookAck { key, by: "Anna".to_owned(), note: None });
+        assert_eq!(ack, HookAck { key, by: "Anna".to_owned(), note: None, taken_back: false });
         let resolved = read(b"secret", &signed(body("incident.resolved", PERSON), b"secret")).unwrap().unwrap();
         assert!(resolved.note.unwrap().starts_with("resolved in PagerDuty"));
+    }
+
+    #[test]
+    fn what_ran_out_there_is_taken_back_by_whomever() {
+        for (agent, by) in [(PERSON, "Anna"), ("null", "PagerDuty"), (r#"{"type": "service_reference"}"#, "PagerDuty")]
+        {
+            let back = read(b"secret", &signed(body("incident.unacknowledged", agent), b"secret")).unwrap().unwrap();
+            assert_eq!((back.by.as_str(), back.taken_back), (by, true));
+        }
     }
 
     #[test]
@@ -110,7 +126,7 @@ mod tests {
     fn other_events_and_what_no_person_did_ask_for_nothing() {
         for (event, agent) in [
             ("incident.triggered", PERSON),
-            ("incident.unacknowledged", PERSON),
+            ("incident.delegated", PERSON),
             ("incident.resolved", r#"{"summary": "slo", "type": "service_reference"}"#),
             ("incident.acknowledged", "null"),
         ] {

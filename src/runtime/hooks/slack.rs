@@ -56,7 +56,7 @@ pub fn read(secret: &[u8], request: &HookRequest, now: Timestamp) -> Result<Opti
     let Some(key) = button.and_then(|button| button.value) else { return Ok(None) };
     let User { id, username, name } = payload.user;
     let by = username.or(name).or(id).unwrap_or_else(|| "somebody in Slack".to_owned());
-    Ok(Some(HookAck { key, by, note: None }))
+    Ok(Some(HookAck { key, by, note: None, taken_back: false }))
 }
 
 fn prove(secret: &[u8], request: &HookRequest, now: Timestamp) -> Result<(), HookError> {
@@ -111,7 +111,10 @@ mod tests {
     #[test]
     fn a_click_names_who_and_what() {
         let ack = taken(&request(CLICK, NOW - 299)).unwrap().unwrap();
-        assert_eq!(ack, HookAck { key: "shop/a{zone=\"é +\"}/page".into(), by: "anna".into(), note: None });
+        assert_eq!(
+            ack,
+            HookAck { key: "shop/a{zone=\"é +\"}/page".into(), by: "anna".into(), note: None, taken_back: false }
+        );
         let other = request(&CLICK.replace("\"ack\"", "\"why\""), NOW);
         assert_eq!(taken(&other), Ok(None));
     }

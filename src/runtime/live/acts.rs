@@ -42,6 +42,8 @@ pub(super) enum Way {
     Store,
     /// The desk: this alert is taken on.
     Ack(String, Ack),
+    /// The desk: nobody works on this alert any more.
+    Unack(String),
     /// The desk: what this alert was worth, and who says so.
     Judge(String, AlertVerdict, String),
     /// The desk: alerts begin or end.
@@ -56,8 +58,15 @@ impl Live {
         }
         let _one = self.acting.lock().await;
         let mut prepared = self.prepare(&act, by).await?;
-        let entry = self.audit_record(&AuditEntry::of(&act, &prepared.acted, by, self.core.clock.now())).await?;
-        prepared.commit.records.push(entry);
+        if prepared.acted.unchanged {
+            // Nothing became of it.
+            return Ok(prepared.acted);
+        }
+        // The end of a test belongs to its begin.
+        if !matches!(act, Act::Test { ends: Some(_), .. }) {
+            let entry = AuditEntry::of(&act, &prepared.acted, by, self.core.clock.now());
+            prepared.commit.records.push(self.audit_record(&entry).await?);
+        }
         self.write(prepared.way, prepared.commit).await.inspect_err(|error| {
             if let ActError::Store(error) = error {
                 self.tell_store(error);
@@ -75,6 +84,7 @@ impl Live {
         match way {
             Way::Store => Ok(core.record_now(commit).await?),
             Way::Ack(alert, ack) => core.acknowledge(&alert, ack, commit).await,
+            Way::Unack(alert) => core.unacknowledge(&alert, commit).await,
             Way::Judge(alert, verdict, by) => core.judge(&alert, verdict, &by, commit).await,
             Way::Effects(effects) => {
                 // What the desk decides is kept for later where it cannot be written: so that is asked before.
@@ -89,6 +99,7 @@ impl Live {
         let now = self.core.clock.now();
         match act {
             Act::Ack { alert, note } => ack::prepare(self, alert, note.as_deref(), by, now).await,
+            Act::Unack { alert, .. } => ack::take_back(self, alert).await,
             Act::Close { alert, note } => close::prepare(self, alert, note.as_deref(), by, now).await,
             Act::Judge { alert, verdict } => judge::prepare(self, alert, *verdict, by, now).await,
             Act::Silence(draft) => silence::add(self, draft, by, now).await,
@@ -106,7 +117,7 @@ impl Live {
     /// The files are taken, or refused as a whole, by themselves.
     async fn reload_by(&self, by: &Actor) -> Result<Acted, ActError> {
         self.read_again().await.map_err(ActError::Refused)?;
-        let acted = Acted { id: self.loaded().blueprint.digest.clone(), message: "the files were read again".into() };
+        let acted = Acted { id: self.loaded().blueprint.digest.clone(), message: "the files were read again".into(), ..Acted::default() };
         let _one = self.acting.lock().await;
         let entry = AuditEntry::of(&Act::Reload, &acted, by, self.core.clock.now());
         match self.audit_record(&entry).await {

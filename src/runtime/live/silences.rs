@@ -1,16 +1,17 @@
 //! Silences as shown: with the alerts that fire and that they cover.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::alert::Alert;
 use crate::policy::episode::Episode;
-use crate::policy::silence::{Matchers, Silence, SilenceState};
+use crate::policy::silence::{LabelMatcher, Matchers, Silence, SilenceState};
 use crate::policy::subject::{SOURCE_SERVICE, Subject};
 use crate::runtime::live::Live;
 use crate::runtime::quiet::silence_of;
 use crate::runtime::service::SilenceView;
 use crate::store::{AlertFilter, RecordKind, StoreError};
 use crate::units::InstanceId;
+use crate::yaml::suggestion;
 
 /// Silences shown, those that are over among them.
 const SHOWN: usize = 10_000;
@@ -49,6 +50,23 @@ impl Live {
             SilenceView { silence, state, covers }
         };
         Ok(silences.into_iter().map(view).collect())
+    }
+
+    /// Says of a silence that it waits for a label which no alert of what is loaded can have: a slip, most often.
+    pub(super) fn label_that_nothing_has(&self, matchers: &[LabelMatcher]) -> Option<String> {
+        let loaded = self.loaded();
+        let plans = loaded.blueprint.slos.iter().flat_map(|plan| plan.subject.label_names(&plan.slo.by));
+        let source = Subject::source("any", &self.core.config().server.external_labels).label_names(&[]);
+        let known: BTreeSet<String> = plans.chain(source).collect();
+        let waits = |matcher: &&LabelMatcher| {
+            !known.contains(&matcher.name) && matcher.compiled().is_ok_and(|matcher| !matcher.allows(""))
+        };
+        let LabelMatcher { name, .. } = matchers.iter().find(waits)?;
+        let ours = format!("slo_{name}");
+        let near = known.get(&ours).map(String::as_str);
+        let near = near.or_else(|| suggestion(name, known.iter().map(String::as_str)));
+        let meant = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        Some(format!("no alert has the label `{name}`, so this silences nothing{meant}"))
     }
 
     /// Alerts with the labels that they are told with.

@@ -1,15 +1,31 @@
-//! The sinks as shown: what waits for each, and how its newest try ended.
+//! The sinks as shown: what waits for each, and how its newest try ended; and when what they log in with changes.
 
-use crate::config::meant::SinkConfig;
+use std::collections::BTreeMap;
+
+use crate::config::meant::{SecretRef, SinkConfig};
 use crate::runtime::blueprint::Blueprint;
 use crate::runtime::outbox::gate::{Gates, LastOutcome, SinkGate};
 use crate::runtime::service::{GateView, SinkView};
+use crate::runtime::watch;
 use crate::sink::Sink;
 use crate::store::{Attempt, DeliveryFilter, Store, StoreError};
 use crate::units::Timestamp;
 
 /// Rows among which the newest try is looked for: the newest row may wait behind older ones.
 const ROWS: usize = 20;
+
+/// A number of each sink that changes when one of its secret files does, by name.
+pub(super) fn keys(blueprint: &Blueprint) -> BTreeMap<String, u64> {
+    let file = |secret: &SecretRef| match secret {
+        SecretRef::File(path) => Some(path.clone()),
+        SecretRef::Env(_) => None,
+    };
+    let key = |sink: &SinkConfig| {
+        let files: Vec<_> = sink.secrets().into_iter().filter_map(file).collect();
+        (!files.is_empty()).then(|| watch::fingerprint(&files))
+    };
+    blueprint.config.sinks.iter().filter_map(|(name, sink)| Some((name.clone(), key(sink)?))).collect()
+}
 
 /// All of them, by name.
 pub(super) async fn views(

@@ -1,7 +1,8 @@
 //! What is told in place of a receiver that does not take it, and the alarms of sinks: pure.
 //!
 //! A delivery that fails for good, expires, or meets a key that is not good goes to each fallback sink too, under the
-//! same notification id; so does its end, for they were told. What a fallback sink does not take goes nowhere else.
+//! same notification id; so does its end, but only to those who were told of the begin. Where no fallback is configured,
+//! every other sink steps in for pages, alone. What a fallback sink does not take goes nowhere else.
 //! Worked: the page to `oncall` gets 404: `mail` is told "delivery to `oncall` failed (status 404): 3.1% of requests
 //! fail". Had its route named `mail` as well, that row has the same id, and nobody hears of it twice.
 
@@ -13,9 +14,10 @@ use sha2::{Digest, Sha256};
 use crate::policy::alert::{AlertKind, AlertState, EndedBy};
 use crate::policy::figure::of_when;
 use crate::policy::heartbeat::heartbeat;
-use crate::policy::notification::{Mark, Notification, Occasion};
+use crate::policy::notification::{Notification, Occasion};
 use crate::policy::subject::{SEVERITY_LABEL, Subject};
 use crate::runtime::outbox::deliveries_for;
+use crate::runtime::outbox::rule::is_test;
 use crate::sink::verdict::status_of;
 use crate::spec::policy::AlertSeverity;
 use crate::store::{Delivery, NewDelivery};
@@ -35,8 +37,22 @@ const SINK_SERVICE: &str = "sink";
 pub struct Backing {
     /// Sinks of `fallback`.
     pub sinks: Vec<String>,
+    /// Sinks that step in for pages where `fallback` names none.
+    pub others: Vec<String>,
     /// Of the server, for what is told of sinks.
     pub external_labels: BTreeMap<String, String>,
+}
+
+impl Backing {
+    /// Nobody steps in.
+    pub fn is_empty(&self) -> bool {
+        self.sinks.is_empty() && self.others.is_empty()
+    }
+
+    fn of(&self, notification: &Notification) -> &[String] {
+        let is_page = notification.severity == AlertSeverity::Page;
+        if self.sinks.is_empty() && is_page { &self.others } else { &self.sinks }
+    }
 }
 
 /// Whether this is told in another receiver's place.
@@ -54,8 +70,10 @@ fn is_alarm(notification: &Notification) -> bool {
 #[must_use]
 pub fn in_place(backing: &Backing, row: &Delivery, why: &str, now: Timestamp) -> Vec<NewDelivery> {
     let notification = &row.notification;
-    let never = notification.kind == AlertKind::Watchdog || notification.mark == Some(Mark::Test);
-    if never || is_in_place(notification) || is_alarm(notification) {
+    let never = notification.kind == AlertKind::Watchdog || is_test(notification);
+    // Of an end those hear who were told of the begin ([`ends`]), and of who took it on only those who keep calling.
+    let follows = notification.state != AlertState::Firing || notification.tells_ack();
+    if never || follows || is_in_place(notification) || is_alarm(notification) {
         return Vec::new();
     }
     let why = status_of(why).map_or_else(|| why.chars().take(EXCERPT).collect(), |status| format!("status {status}"));
@@ -68,7 +86,7 @@ pub fn in_place(backing: &Backing, row: &Delivery, why: &str, now: Timestamp) ->
         told.add_note(&format!("figures {}", of_when(told.as_of, now)));
     }
     told.reason = format!("{IN_PLACE}{}` failed ({why}): {}", row.sink, told.reason);
-    let others: Vec<String> = backing.sinks.iter().filter(|sink| **sink != row.sink).cloned().collect();
+    let others: Vec<String> = backing.of(notification).iter().filter(|sink| **sink != row.sink).cloned().collect();
     deliveries_for(&told, &others, now)
 }
 
@@ -168,6 +186,28 @@ fn mark_of(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_stands_in_for_one_who_does_not_hear_of_an_acknowledgement() {
+        let (_, mut notification) = crate::policy::sample::samples().remove(0);
+        let row = |notification: &Notification| Delivery {
+            id: "1@pd".to_owned(),
+            sink: "pd".to_owned(),
+            notification: notification.clone(),
+            state: crate::store::DeliveryState::Failed,
+            attempts: Vec::new(),
+            created_at: Timestamp::from_seconds(0),
+            next_attempt_at: None,
+            resent_at: None,
+            handle: None,
+            sequence: 1,
+        };
+        let backing = Backing { sinks: vec!["mail".to_owned()], ..Backing::default() };
+        let now = Timestamp::from_seconds(1);
+        assert_eq!(in_place(&backing, &row(&notification), "status 404", now).len(), 1);
+        notification.occasion = crate::policy::notification::Occasion::Acknowledged;
+        assert_eq!(in_place(&backing, &row(&notification), "status 404", now), []);
+    }
 
     #[test]
     fn texts_that_differ_in_figures_only_are_one() {

@@ -1,10 +1,13 @@
-//! The gates in front of destinations: when the next try may go.
+//! The gates in front of sinks: when the next try may go.
 //!
-//! Sinks of one destination share a gate, for the receiver's limits and outages are the destination's. It shuts until the
-//! time that a receiver told (`Retry-After`), keeps a pace below the receiver's own limit, in which pages overtake
-//! tickets, and breaks after [`FAILURES`] failures in a row that are the destination's fault: then one probe at a time
-//! goes, 2 s to 5 min apart, and all else waits without burning tries. One success opens it. State is in memory only:
-//! after a restart a destination is tried afresh. Pure but for the lock around it.
+//! Two stand in the way of a try, and both have to be open. The destination's, shared by its sinks, since limits and
+//! outages are the destination's: it shuts until the time that a receiver told (`Retry-After`), keeps a pace below the
+//! receiver's own limit, in which pages overtake tickets, and breaks after [`FAILURES`] failures in a row. And the sink's
+//! own, for what is its own fault: its key, which shuts it at once, or its address. A bad key of one chat webhook says
+//! nothing of the others at the same host. Behind a broken gate one probe at a time goes, 2 s to 5 min apart (5 to 15 min
+//! with a bad key), and all else waits without burning tries; what is eager goes as the probe at once. One success opens.
+//! A test that fails counts for neither: it is no page's business. State is in memory only: after a restart all is
+//! tried afresh. Pure but for the lock around it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +26,8 @@ const FAILURES: u32 = 3;
 const PROBE_LASTS: Length = Length::from_minutes(2);
 /// How long a page that waits for its turn holds tickets of other sinks back, should it never come.
 const PAGE_HOLDS: Length = Length::from_seconds(5);
+/// A page that was never tried waits no longer behind a bad answer: it may be mended since.
+const PAGE_PROBES_AFTER: Length = Length::from_seconds(30);
 
 /// Who wants to go.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +36,10 @@ pub struct Ask<'a> {
     pub sink: &'a str,
     /// Whether it is a page.
     pub page: bool,
-    /// It was tried before, and this is its last try: it goes as the probe, and does not wait for the next one.
-    pub last: bool,
+    /// It was never tried.
+    pub fresh: bool,
+    /// It goes as the probe, and does not wait for the next one: its last try, a test, or a person wants it now.
+    pub eager: bool,
     /// Least time between two tries.
     pub pace: Length,
     /// Wall clock.
@@ -46,45 +53,42 @@ pub enum Admission {
     Go,
     /// It is only not its turn: not before.
     Paced(Timestamp),
-    /// Nobody goes before: the destination said so, or does not answer as it should.
+    /// It does not go before: the destination said so, or it or the sink's key does not do as it should.
     Shut(Timestamp),
 }
 
-/// What a try came to, as far as a gate is concerned.
+/// What a try came to, as far as gates are concerned.
 #[derive(Clone, Copy, Debug)]
 pub struct End {
     /// Of the try.
     pub verdict: DeliveryVerdict,
-    /// When this row would be tried next. With [`Self::shuts`] the whole destination waits as long.
+    /// When this row would be tried next. With [`Self::shuts`] all wait as long.
     pub next: Option<Timestamp>,
-    /// It was told to wait, or its key is not good: it is so for all.
+    /// It was told to wait, which is so for the whole destination, or its key is not good: for the sink.
     pub shuts: bool,
+    /// A test: only its success counts.
+    pub test: bool,
     /// Wall clock.
     pub now: Timestamp,
     /// `0..1`.
     pub jitter: f64,
 }
 
-/// One destination.
+/// Counts failures in a row, and breaks.
 #[derive(Debug, Default)]
-pub struct Gate {
-    told_until: Option<Timestamp>,
+struct Breaker {
     /// In a row.
     failures: u32,
     broken: Option<Broken>,
-    next_free: Option<Timestamp>,
-    /// Sinks with a page that waits for its turn, and since when.
-    pages: BTreeMap<String, Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Broken {
     /// Probes that failed, and the break itself.
     trips: usize,
+    failed_at: Timestamp,
     retry_at: Timestamp,
     probing_since: Option<Timestamp>,
-    /// Somebody has to mend something: what waits may wait long.
-    misconfigured: bool,
 }
 
 /// `until`, unless it has passed, or was set by a clock that has been set back since.
@@ -100,112 +104,168 @@ impl Broken {
     }
 }
 
-impl Gate {
-    /// Until when nobody goes, whoever asks.
-    #[must_use]
-    pub fn shut_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.shut_for_all_until(now).or_else(|| ahead(Some(self.broken?.retry_at), now))
+impl Breaker {
+    /// Until when one that is or is not eager does not go.
+    fn shut_until(&self, eager: bool, now: Timestamp) -> Option<Timestamp> {
+        let broken = self.broken?;
+        broken.probing_until(now).or_else(|| ahead(Some(broken.retry_at), now).filter(|_| !eager))
     }
 
-    /// The same for one whose last try it is.
-    fn shut_for_all_until(&self, now: Timestamp) -> Option<Timestamp> {
-        ahead(self.told_until, now).or_else(|| self.broken?.probing_until(now))
-    }
-
-    /// Lets a try go, or says when to ask again.
-    pub fn admit(&mut self, ask: &Ask<'_>) -> Admission {
-        let now = ask.now;
-        let shut = if ask.last { self.shut_for_all_until(now) } else { self.shut_until(now) };
-        if let Some(until) = shut {
-            return Admission::Shut(until);
+    /// A try goes; where this is broken, as the probe.
+    fn begun(&mut self, now: Timestamp) {
+        if let Some(broken) = &mut self.broken {
+            broken.probing_since = Some(now);
         }
+    }
+
+    /// A try has ended; says whether it was the probe.
+    fn probed(&mut self) -> bool {
+        self.broken.as_mut().is_some_and(|broken| broken.probing_since.take().is_some())
+    }
+
+    /// The next one is the probe.
+    fn retry_at(&mut self, at: Timestamp) {
+        if let Some(broken) = &mut self.broken {
+            broken.retry_at = at;
+        }
+    }
+
+    /// One more failure, which is `told` to break it until then.
+    fn failed(&mut self, probed: bool, told: Option<Timestamp>, end: &End) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < FAILURES && told.is_none() {
+            return;
+        }
+        let was_broken = self.broken.is_some();
+        let broken =
+            self.broken.get_or_insert(Broken { trips: 0, failed_at: end.now, retry_at: end.now, probing_since: None });
+        broken.failed_at = end.now;
+        // Eight tries that were under way together and fail together are one failure.
+        if probed || !was_broken {
+            broken.trips += 1;
+            broken.retry_at = told.unwrap_or(end.now + wait(broken.trips + 1, None, end.jitter));
+        }
+    }
+
+    fn view(&self, now: Timestamp) -> GateView {
+        match self.broken {
+            Some(Broken { probing_since: Some(_), .. }) => GateView::Probing,
+            Some(broken) => GateView::Waiting(broken.retry_at.max(now)),
+            None => GateView::Open,
+        }
+    }
+}
+
+/// What sinks of one destination share.
+#[derive(Debug, Default)]
+struct Destination {
+    told_until: Option<Timestamp>,
+    breaker: Breaker,
+    next_free: Option<Timestamp>,
+    /// Sinks with a page that waits for its turn, and since when.
+    pages: BTreeMap<String, Timestamp>,
+}
+
+impl Destination {
+    /// Until when one that is or is not eager does not go.
+    fn shut_until(&self, eager: bool, now: Timestamp) -> Option<Timestamp> {
+        ahead(self.told_until, now).or_else(|| self.breaker.shut_until(eager, now))
+    }
+
+    /// When it is its turn, where that is not now.
+    fn paced_until(&mut self, ask: &Ask<'_>) -> Option<Timestamp> {
+        let now = ask.now;
         if let Some(free) = self.next_free.filter(|free| *free > now && *free <= now + ask.pace) {
             if ask.page {
                 self.pages.entry(ask.sink.to_owned()).or_insert(now);
             }
-            return Admission::Paced(free);
+            return Some(free);
         }
         self.pages.retain(|_, since| *since <= now && now.since(*since) <= PAGE_HOLDS + ask.pace);
         if !ask.page && self.pages.keys().any(|sink| sink != ask.sink) {
-            return Admission::Paced(now + ask.pace.max(Length::from_millis(1)));
+            return Some(now + ask.pace.max(Length::from_millis(1)));
         }
-        self.pages.remove(ask.sink);
-        self.next_free = Some(now + ask.pace);
-        if let Some(broken) = &mut self.broken {
-            broken.probing_since = Some(now);
-        }
-        Admission::Go
+        None
     }
 
-    /// Takes in what a try came to; says whether that changed who may go.
-    pub fn ended(&mut self, end: &End) -> bool {
-        let was = (self.broken.is_some(), self.told_until);
-        let probed = self.broken.as_mut().is_some_and(|broken| broken.probing_since.take().is_some());
+    fn begun(&mut self, ask: &Ask<'_>) {
+        self.pages.remove(ask.sink);
+        self.next_free = Some(ask.now + ask.pace);
+        self.breaker.begun(ask.now);
+    }
+
+    /// Says whether that changed who may go.
+    fn ended(&mut self, end: &End) -> bool {
+        let was = (self.breaker.broken.is_some(), self.told_until);
+        let probed = self.breaker.probed();
         match end.verdict {
-            DeliveryVerdict::Done => {
-                self.failures = 0;
-                self.broken = None;
+            DeliveryVerdict::Done => self.breaker = Breaker::default(),
+            _ if end.test => {}
+            DeliveryVerdict::Retry(_) | DeliveryVerdict::Ambiguous => {
+                if end.shuts {
+                    self.told_until = self.told_until.max(end.next);
+                }
+                self.breaker.failed(probed, None, end);
             }
             // It answers, and says nothing of others: the next one is the probe.
-            DeliveryVerdict::Refused => {
-                if let Some(broken) = &mut self.broken {
-                    broken.retry_at = end.now;
-                }
+            DeliveryVerdict::Refused | DeliveryVerdict::Misconfigured | DeliveryVerdict::Unauthorized => {
+                self.breaker.retry_at(end.now);
             }
-            DeliveryVerdict::Retry(_)
-            | DeliveryVerdict::Ambiguous
-            | DeliveryVerdict::Misconfigured
-            | DeliveryVerdict::Unauthorized => self.failed(end, probed),
         }
-        probed || was != (self.broken.is_some(), self.told_until)
-    }
-
-    fn failed(&mut self, end: &End, probed: bool) {
-        self.failures = self.failures.saturating_add(1);
-        let misconfigured = matches!(end.verdict, DeliveryVerdict::Misconfigured | DeliveryVerdict::Unauthorized);
-        if end.shuts && !misconfigured {
-            self.told_until = self.told_until.max(end.next);
-        }
-        if self.failures < FAILURES && !(end.shuts && misconfigured) {
-            return;
-        }
-        let mut broken =
-            self.broken.unwrap_or(Broken { trips: 0, retry_at: end.now, probing_since: None, misconfigured });
-        // Eight tries that were under way together and fail together are one failure.
-        if probed || self.broken.is_none() {
-            broken.trips += 1;
-            broken.misconfigured = misconfigured;
-            let next = if end.shuts { end.next } else { None };
-            broken.retry_at = next.unwrap_or(end.now + wait(broken.trips + 1, None, end.jitter));
-        }
-        self.broken = Some(broken);
-    }
-
-    /// Files were read again: what was wrong with an address or a key may be mended, so it is tried at once.
-    fn reloaded(&mut self) {
-        if let Some(broken) = self.broken.as_mut().filter(|broken| broken.misconfigured) {
-            broken.retry_at = Timestamp::default();
-        }
-    }
-
-    /// Anybody may go.
-    #[must_use]
-    pub fn is_open(&self, now: Timestamp) -> bool {
-        self.broken.is_none() && ahead(self.told_until, now).is_none()
-    }
-
-    /// Broken because of something that a person has to mend.
-    #[must_use]
-    pub fn is_misconfigured(&self) -> bool {
-        self.broken.is_some_and(|broken| broken.misconfigured)
+        probed || was != (self.breaker.broken.is_some(), self.told_until)
     }
 
     fn view(&self, now: Timestamp) -> GateView {
-        if self.broken.is_some_and(|broken| broken.probing_since.is_some()) {
-            return GateView::Probing;
+        match self.breaker.view(now) {
+            GateView::Probing => GateView::Probing,
+            broken => ahead(self.told_until, now).map_or(broken, GateView::Waiting),
         }
-        let broken = self.broken.map(|broken| broken.retry_at.max(now));
-        ahead(self.told_until, now).or(broken).map_or(GateView::Open, GateView::Waiting)
+    }
+}
+
+/// What is a sink's own: its key and its address.
+#[derive(Debug, Default)]
+struct Own {
+    destination: String,
+    breaker: Breaker,
+    /// What it logs in with may be mended: whatever waits may go at once.
+    invited: bool,
+    last: Option<LastOutcome>,
+}
+
+impl Own {
+    /// Until when this one does not go.
+    fn shut_until(&self, ask: &Ask<'_>) -> Option<Timestamp> {
+        let shut = self.breaker.shut_until(ask.eager, ask.now)?;
+        let broken = self.breaker.broken?;
+        if ask.page && ask.fresh && broken.probing_until(ask.now).is_none() {
+            return ahead(Some(shut.min(broken.failed_at + PAGE_PROBES_AFTER)), ask.now);
+        }
+        Some(shut)
+    }
+
+    /// Says whether that changed who may go.
+    fn ended(&mut self, end: &End) -> bool {
+        let was = self.breaker.broken.is_some();
+        let probed = self.breaker.probed();
+        match end.verdict {
+            DeliveryVerdict::Done => self.breaker = Breaker::default(),
+            _ if end.test => {}
+            DeliveryVerdict::Misconfigured | DeliveryVerdict::Unauthorized => {
+                self.breaker.failed(probed, end.next.filter(|_| end.shuts), end);
+            }
+            // It got as far as the receiver, or not even there: nothing new of its key.
+            DeliveryVerdict::Refused | DeliveryVerdict::Retry(_) | DeliveryVerdict::Ambiguous => {
+                self.breaker.retry_at(end.now);
+            }
+        }
+        probed || was != self.breaker.broken.is_some()
+    }
+
+    /// Something may be mended: it is tried at once.
+    fn invite(&mut self) {
+        self.breaker.retry_at(Timestamp::default());
+        self.invited = true;
     }
 }
 
@@ -216,7 +276,7 @@ pub struct SinkGate {
     pub name: String,
     /// Whether tries may go now.
     pub gate: GateView,
-    /// Failures of its destination in a row: not answered, or not as it should.
+    /// Failures in a row, its own or of its destination: not answered, or not as it should.
     pub failures: u32,
     /// What its last try came to, since start.
     pub last: Option<LastOutcome>,
@@ -243,9 +303,20 @@ pub struct Gates {
 
 #[derive(Debug, Default)]
 struct Held {
-    gates: BTreeMap<String, Gate>,
-    /// By sink: the name of its gate, and its last outcome.
-    sinks: BTreeMap<String, (String, Option<LastOutcome>)>,
+    destinations: BTreeMap<String, Destination>,
+    sinks: BTreeMap<String, Own>,
+}
+
+impl Held {
+    /// Both gates of a sink. One that a reload took out has its own until what it has under way has ended.
+    fn of(&mut self, sink: &str) -> (&mut Own, &mut Destination) {
+        let own = self
+            .sinks
+            .entry(sink.to_owned())
+            .or_insert_with(|| Own { destination: format!("sink {sink}"), ..Own::default() });
+        let destination = self.destinations.entry(own.destination.clone()).or_default();
+        (own, destination)
+    }
 }
 
 impl Gates {
@@ -260,49 +331,104 @@ impl Gates {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// These sinks there are now.
+    /// These sinks there are now. What was wrong with an address or a key may be mended, so it is tried at once.
     pub fn know<'a>(&self, sinks: impl Iterator<Item = (&'a String, &'a Sink)>) {
         let mut held = self.held();
         let mut known = BTreeMap::new();
         for (name, sink) in sinks {
-            let gate = sink.destination().map_or_else(|| format!("sink {name}"), |of| format!("destination {of}"));
-            let last = held.sinks.remove(name).and_then(|(_, last)| last);
-            known.insert(name.clone(), (gate, last));
+            let mut own = held.sinks.remove(name).unwrap_or_default();
+            own.destination =
+                sink.destination().map_or_else(|| format!("sink {name}"), |of| format!("destination {of}"));
+            if own.breaker.broken.is_some() {
+                own.invite();
+            }
+            known.insert(name.clone(), own);
         }
         held.sinks = known;
-        let Held { gates, sinks } = &mut *held;
-        gates.retain(|name, _| sinks.values().any(|(gate, _)| gate == name));
-        gates.values_mut().for_each(Gate::reloaded);
+        let Held { destinations, sinks } = &mut *held;
+        destinations.retain(|name, _| sinks.values().any(|own| own.destination == *name));
         drop(held);
         self.moved.notify_waiters();
     }
 
-    /// Looks at, or changes, the gate of a sink.
-    pub fn of<T>(&self, sink: &str, with: impl FnOnce(&mut Gate) -> T) -> T {
+    /// What a sink logs in with has changed: whatever waits for it is tried now, one at a time where it was broken.
+    pub fn invite(&self, sink: &str) {
+        if let Some(own) = self.held().sinks.get_mut(sink) {
+            own.invite();
+        }
+        self.moved.notify_waiters();
+    }
+
+    /// Whether whatever waits may go; said once.
+    pub fn take_invitation(&self, sink: &str) -> bool {
+        std::mem::take(&mut self.held().of(sink).0.invited)
+    }
+
+    /// Until when this one does not go, whatever its turn.
+    pub fn shut_until(&self, ask: &Ask<'_>) -> Option<Timestamp> {
         let mut held = self.held();
-        let name = held.sinks.get(sink).map_or_else(|| format!("sink {sink}"), |(gate, _)| gate.clone());
-        with(held.gates.entry(name).or_default())
+        let (own, destination) = held.of(ask.sink);
+        own.shut_until(ask).max(destination.shut_until(ask.eager, ask.now))
+    }
+
+    /// Lets a try go, or says when to ask again.
+    pub fn admit(&self, ask: &Ask<'_>) -> Admission {
+        let mut held = self.held();
+        let (own, destination) = held.of(ask.sink);
+        if let Some(until) = own.shut_until(ask).max(destination.shut_until(ask.eager, ask.now)) {
+            return Admission::Shut(until);
+        }
+        if let Some(until) = destination.paced_until(ask) {
+            return Admission::Paced(until);
+        }
+        destination.begun(ask);
+        own.breaker.begun(ask.now);
+        Admission::Go
     }
 
     /// A try of a sink has ended.
     pub fn ended(&self, sink: &str, end: &End, message: &str) {
         let last = LastOutcome { at: end.now, outcome: end.verdict.name().to_owned(), message: message.to_owned() };
-        if let Some((_, kept)) = self.held().sinks.get_mut(sink) {
-            *kept = Some(last);
-        }
-        if self.of(sink, |gate| gate.ended(end)) {
+        let mut held = self.held();
+        let (own, destination) = held.of(sink);
+        own.last = Some(last);
+        let (one, other) = (own.ended(end), destination.ended(end));
+        drop(held);
+        if one || other {
             self.moved.notify_waiters();
         }
     }
 
-    /// How all sinks stand, by name.
+    /// Both gates of a sink are open.
+    #[must_use]
+    pub fn is_open(&self, sink: &str, now: Timestamp) -> bool {
+        let mut held = self.held();
+        let (own, destination) = held.of(sink);
+        let is_whole = own.breaker.broken.is_none() && destination.breaker.broken.is_none();
+        is_whole && ahead(destination.told_until, now).is_none()
+    }
+
+    /// Broken because of something that a person has to mend.
+    #[must_use]
+    pub fn is_misconfigured(&self, sink: &str) -> bool {
+        self.held().of(sink).0.breaker.broken.is_some()
+    }
+
+    /// How all sinks stand, by name: of the two gates the one that is shut longer.
     #[must_use]
     pub fn view(&self, now: Timestamp) -> Vec<SinkGate> {
         let held = self.held();
-        let open = Gate::default();
-        let view = |(name, (gate, last)): (&String, &(String, Option<LastOutcome>))| {
-            let gate = held.gates.get(gate).unwrap_or(&open);
-            SinkGate { name: name.clone(), gate: gate.view(now), failures: gate.failures, last: last.clone() }
+        let open = Destination::default();
+        let view = |(name, own): (&String, &Own)| {
+            let destination = held.destinations.get(&own.destination).unwrap_or(&open);
+            let gate = match (own.breaker.view(now), destination.view(now)) {
+                (GateView::Waiting(one), GateView::Waiting(other)) => GateView::Waiting(one.max(other)),
+                (GateView::Waiting(until), _) | (_, GateView::Waiting(until)) => GateView::Waiting(until),
+                (GateView::Open, other) | (other, GateView::Open) => other,
+                (GateView::Probing, GateView::Probing) => GateView::Probing,
+            };
+            let failures = own.breaker.failures.max(destination.breaker.failures);
+            SinkGate { name: name.clone(), gate, failures, last: own.last.clone() }
         };
         held.sinks.iter().map(view).collect()
     }
@@ -311,118 +437,224 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::stdout::Stdout;
 
     const START: Timestamp = Timestamp::from_seconds(1_795_230_000);
+    const SHARED: &str = "destination chat";
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(START.millis() + seconds * 1_000)
     }
 
     fn ask(sink: &str, page: bool, every: i64, now: Timestamp) -> Ask<'_> {
-        Ask { sink, page, last: false, pace: Length::from_seconds(every), now }
+        Ask { sink, page, fresh: false, eager: false, pace: Length::from_seconds(every), now }
     }
 
-    fn end(gate: &mut Gate, verdict: DeliveryVerdict, now: Timestamp) -> bool {
-        gate.ended(&End { verdict, next: None, shuts: false, now, jitter: 1.0 })
+    /// Two sinks of one destination.
+    fn gates() -> Arc<Gates> {
+        let gates = Gates::new();
+        for sink in ["a", "b"] {
+            gates.held().sinks.insert(sink.to_owned(), Own { destination: SHARED.to_owned(), ..Own::default() });
+        }
+        gates
     }
 
-    fn broken() -> Gate {
-        let mut gate = Gate::default();
+    fn ending(verdict: DeliveryVerdict, now: Timestamp) -> End {
+        End { verdict, next: None, shuts: false, test: false, now, jitter: 1.0 }
+    }
+
+    /// A try of `a` ends.
+    fn end(gates: &Gates, verdict: DeliveryVerdict, now: Timestamp) {
+        gates.ended("a", &ending(verdict, now), "");
+    }
+
+    /// A try of `a` ends, and holds until then.
+    fn hold(gates: &Gates, verdict: DeliveryVerdict, until: Timestamp, now: Timestamp) {
+        gates.ended("a", &End { next: Some(until), shuts: true, ..ending(verdict, now) }, "");
+    }
+
+    fn view(gates: &Gates, sink: &str, now: Timestamp) -> GateView {
+        gates.view(now).into_iter().find(|view| view.name == sink).unwrap().gate
+    }
+
+    fn broken() -> Arc<Gates> {
+        let gates = gates();
         for _ in 0..3 {
-            assert_eq!(gate.admit(&ask("a", true, 0, at(0))), Admission::Go);
+            assert_eq!(gates.admit(&ask("a", true, 0, at(0))), Admission::Go);
         }
         for _ in 0..3 {
-            end(&mut gate, DeliveryVerdict::Retry(None), at(0));
+            end(&gates, DeliveryVerdict::Retry(None), at(0));
         }
-        gate
+        gates
     }
 
     #[test]
     fn three_failures_in_a_row_leave_one_probe_at_a_time_and_one_success_opens() {
-        let mut gate = broken();
-        assert_eq!(gate.admit(&ask("a", true, 0, at(1))), Admission::Shut(at(4)));
-        assert_eq!(gate.admit(&ask("a", true, 0, at(4))), Admission::Go);
-        assert_eq!(gate.view(at(4)), GateView::Probing);
-        assert_eq!(gate.admit(&ask("b", true, 0, at(4))), Admission::Shut(at(124)), "one at a time");
-        assert!(end(&mut gate, DeliveryVerdict::Ambiguous, at(5)));
-        assert_eq!(gate.admit(&ask("b", true, 0, at(5))), Admission::Shut(at(13)), "backs off");
-        assert_eq!(gate.admit(&ask("b", true, 0, at(13))), Admission::Go);
-        assert!(end(&mut gate, DeliveryVerdict::Done, at(13)));
+        let gates = broken();
+        assert_eq!(gates.admit(&ask("a", true, 0, at(1))), Admission::Shut(at(4)));
+        assert_eq!(gates.admit(&ask("a", true, 0, at(4))), Admission::Go);
+        assert_eq!(view(&gates, "b", at(4)), GateView::Probing);
+        assert_eq!(gates.admit(&ask("b", true, 0, at(4))), Admission::Shut(at(124)), "one at a time");
+        end(&gates, DeliveryVerdict::Ambiguous, at(5));
+        assert_eq!(gates.admit(&ask("b", true, 0, at(5))), Admission::Shut(at(13)), "backs off");
+        assert_eq!(gates.admit(&ask("b", true, 0, at(13))), Admission::Go);
+        gates.ended("b", &ending(DeliveryVerdict::Done, at(13)), "");
         for _ in 0..20 {
-            assert_eq!(gate.admit(&ask("b", false, 0, at(13))), Admission::Go);
+            assert_eq!(gates.admit(&ask("b", false, 0, at(13))), Admission::Go);
         }
-        assert_eq!((gate.failures, gate.view(at(13))), (0, GateView::Open));
+        let a = &gates.view(at(13))[0];
+        assert_eq!((a.failures, a.gate), (0, GateView::Open));
     }
 
     #[test]
     fn probes_are_never_more_than_five_minutes_apart() {
-        let mut gate = broken();
+        let gates = broken();
         let mut now = at(0);
         for _ in 0..40 {
-            let Admission::Shut(until) = gate.admit(&ask("a", true, 0, now)) else { panic!("a probe too early") };
+            let Admission::Shut(until) = gates.admit(&ask("a", true, 0, now)) else { panic!("a probe too early") };
             assert!(until.since(now) <= Length::from_minutes(5), "{until}");
             now = until;
-            assert_eq!(gate.admit(&ask("a", true, 0, now)), Admission::Go);
-            end(&mut gate, DeliveryVerdict::Retry(None), now);
+            assert_eq!(gates.admit(&ask("a", true, 0, now)), Admission::Go);
+            end(&gates, DeliveryVerdict::Retry(None), now);
         }
-        assert_eq!(gate.shut_until(now), Some(now + Length::from_minutes(5)));
+        assert_eq!(gates.shut_until(&ask("a", true, 0, now)), Some(now + Length::from_minutes(5)));
     }
 
     #[test]
-    fn a_last_try_waits_for_no_probe_but_for_one_under_way() {
-        let mut gate = broken();
-        let last = |now| Ask { last: true, ..ask("a", true, 0, now) };
-        assert_eq!(gate.admit(&last(at(1))), Admission::Go);
-        assert!(matches!(gate.admit(&last(at(1))), Admission::Shut(_)));
+    fn what_is_eager_waits_for_no_probe_but_for_one_under_way_and_for_what_the_receiver_told() {
+        let gates = broken();
+        let eager = |now| Ask { eager: true, ..ask("a", true, 0, now) };
+        assert_eq!(gates.admit(&eager(at(1))), Admission::Go);
+        assert!(matches!(gates.admit(&eager(at(1))), Admission::Shut(_)));
+        let gates = self::gates();
+        hold(&gates, DeliveryVerdict::Misconfigured, at(600), at(0));
+        assert_eq!(gates.admit(&eager(at(1))), Admission::Go, "a bad key is tried again");
+        assert_eq!(gates.admit(&eager(at(1))), Admission::Shut(at(121)));
+        hold(&gates, DeliveryVerdict::Retry(Some(Length::from_seconds(89))), at(90), at(1));
+        assert_eq!(gates.admit(&eager(at(2))), Admission::Shut(at(90)));
     }
 
     #[test]
     fn a_refusal_is_no_fault_of_the_destination() {
-        let mut gate = Gate::default();
+        let gates = gates();
         for _ in 0..50 {
-            assert_eq!(gate.admit(&ask("a", true, 0, at(0))), Admission::Go);
-            end(&mut gate, DeliveryVerdict::Refused, at(0));
+            assert_eq!(gates.admit(&ask("a", true, 0, at(0))), Admission::Go);
+            end(&gates, DeliveryVerdict::Refused, at(0));
         }
-        let mut gate = broken();
-        assert_eq!(gate.admit(&ask("a", true, 0, at(4))), Admission::Go);
-        end(&mut gate, DeliveryVerdict::Refused, at(5));
-        assert_eq!(gate.admit(&ask("a", true, 0, at(5))), Admission::Go, "the next one is the probe");
-        assert!(matches!(gate.admit(&ask("a", true, 0, at(5))), Admission::Shut(_)));
+        let gates = broken();
+        assert_eq!(gates.admit(&ask("a", true, 0, at(4))), Admission::Go);
+        end(&gates, DeliveryVerdict::Refused, at(5));
+        assert_eq!(gates.admit(&ask("a", true, 0, at(5))), Admission::Go, "the next one is the probe");
+        assert!(matches!(gates.admit(&ask("a", true, 0, at(5))), Admission::Shut(_)));
     }
 
     #[test]
-    fn what_a_receiver_told_holds_for_all_and_a_key_that_is_not_good_too() {
-        for verdict in [DeliveryVerdict::Retry(Some(Length::from_seconds(90))), DeliveryVerdict::Misconfigured] {
-            let mut gate = Gate::default();
-            let next = Some(at(90));
-            gate.ended(&End { verdict, next, shuts: true, now: at(0), jitter: 0.5 });
-            assert_eq!(gate.view(at(1)), GateView::Waiting(at(90)));
-            assert_eq!(gate.admit(&ask("b", true, 0, at(89))), Admission::Shut(at(90)));
-            assert_eq!(gate.admit(&ask("b", true, 0, at(90))), Admission::Go);
+    fn what_a_receiver_told_holds_for_the_destination_and_a_bad_key_for_its_sink() {
+        let gates = gates();
+        hold(&gates, DeliveryVerdict::Retry(Some(Length::from_seconds(90))), at(90), at(0));
+        for sink in ["a", "b"] {
+            assert_eq!(view(&gates, sink, at(1)), GateView::Waiting(at(90)));
+            assert_eq!(gates.admit(&ask(sink, true, 0, at(89))), Admission::Shut(at(90)));
+            assert!(!gates.is_misconfigured(sink));
+        }
+        assert_eq!(gates.admit(&ask("b", true, 0, at(90))), Admission::Go);
+        for verdict in [DeliveryVerdict::Misconfigured, DeliveryVerdict::Unauthorized] {
+            let gates = self::gates();
+            hold(&gates, verdict, at(600), at(0));
+            assert_eq!(
+                (view(&gates, "a", at(1)), view(&gates, "b", at(1))),
+                (GateView::Waiting(at(600)), GateView::Open)
+            );
+            assert_eq!((gates.is_misconfigured("a"), gates.is_misconfigured("b")), (true, false));
+            assert_eq!(gates.admit(&ask("b", true, 0, at(1))), Admission::Go);
+            gates.ended("b", &ending(DeliveryVerdict::Done, at(2)), "");
+            assert_eq!(gates.admit(&ask("a", true, 0, at(2))), Admission::Shut(at(600)), "not by a success of another");
+            assert_eq!(gates.admit(&ask("a", true, 0, at(600))), Admission::Go);
+            end(&gates, DeliveryVerdict::Done, at(601));
+            assert!(gates.is_open("a", at(601)));
+        }
+        // An address that is not found, three times.
+        for _ in 0..3 {
+            end(&gates, DeliveryVerdict::Misconfigured, at(100));
+        }
+        assert_eq!((gates.is_open("a", at(100)), gates.is_open("b", at(100))), (false, true));
+    }
+
+    #[test]
+    fn a_page_that_was_never_tried_probes_half_a_minute_after_a_bad_key() {
+        let gates = gates();
+        hold(&gates, DeliveryVerdict::Misconfigured, at(600), at(0));
+        let fresh = |page, now| Ask { fresh: true, ..ask("a", page, 0, now) };
+        assert_eq!(gates.admit(&fresh(true, at(10))), Admission::Shut(at(30)));
+        assert_eq!(gates.admit(&fresh(false, at(30))), Admission::Shut(at(600)), "no ticket");
+        assert_eq!(gates.admit(&ask("a", true, 0, at(30))), Admission::Shut(at(600)), "once for each page");
+        assert_eq!(gates.admit(&fresh(true, at(30))), Admission::Go);
+        assert_eq!(gates.admit(&fresh(true, at(31))), Admission::Shut(at(150)), "one at a time");
+        hold(&gates, DeliveryVerdict::Misconfigured, at(700), at(32));
+        assert_eq!(gates.admit(&fresh(true, at(33))), Admission::Shut(at(62)));
+    }
+
+    #[test]
+    fn a_test_that_fails_counts_for_no_gate_and_one_that_is_taken_opens_both() {
+        let told = DeliveryVerdict::Retry(Some(Length::from_seconds(90)));
+        for verdict in [DeliveryVerdict::Misconfigured, DeliveryVerdict::Unauthorized, DeliveryVerdict::Ambiguous, told]
+        {
+            let gates = gates();
+            for _ in 0..5 {
+                assert_eq!(gates.admit(&Ask { eager: true, ..ask("a", true, 0, at(0)) }), Admission::Go);
+                let end = End { test: true, next: Some(at(90)), shuts: true, ..ending(verdict, at(0)) };
+                gates.ended("a", &end, "status 403");
+            }
+            assert!(gates.is_open("a", at(0)) && gates.is_open("b", at(0)), "{verdict:?}");
+            assert_eq!(gates.view(at(0))[0].last.as_ref().unwrap().message, "status 403", "but it is shown");
+        }
+        let gates = broken();
+        hold(&gates, DeliveryVerdict::Misconfigured, at(600), at(0));
+        assert_eq!(gates.admit(&Ask { eager: true, ..ask("a", true, 0, at(1)) }), Admission::Go);
+        gates.ended("a", &End { test: true, ..ending(DeliveryVerdict::Done, at(2)) }, "");
+        assert!(gates.is_open("a", at(2)));
+    }
+
+    #[test]
+    fn what_may_be_mended_is_tried_at_once_one_at_a_time() {
+        let sink = Sink::event(Stdout::of_process());
+        let gates = Gates::new();
+        let know = || gates.know([(&"a".to_owned(), &sink)].into_iter());
+        for invite in [&know as &dyn Fn(), &|| gates.invite("a")] {
+            know();
+            hold(&gates, DeliveryVerdict::Misconfigured, at(600), at(0));
+            assert!(!gates.take_invitation("a"));
+            assert_eq!(gates.admit(&ask("a", false, 0, at(1))), Admission::Shut(at(600)));
+            invite();
+            assert_eq!((gates.take_invitation("a"), gates.take_invitation("a")), (true, false));
+            assert_eq!(gates.admit(&ask("a", false, 0, at(1))), Admission::Go);
+            assert_eq!(gates.admit(&ask("a", false, 0, at(1))), Admission::Shut(at(121)));
+            end(&gates, DeliveryVerdict::Done, at(2));
         }
     }
 
     #[test]
     fn a_pace_is_kept_and_pages_overtake_tickets() {
-        let mut gate = Gate::default();
-        assert_eq!(gate.admit(&ask("a", false, 2, at(0))), Admission::Go);
-        assert_eq!(gate.admit(&ask("a", false, 2, at(0))), Admission::Paced(at(2)));
-        assert_eq!(gate.admit(&ask("b", true, 2, at(1))), Admission::Paced(at(2)));
-        assert_eq!(gate.admit(&ask("a", false, 2, at(2))), Admission::Paced(at(4)), "the page first");
-        assert_eq!(gate.admit(&ask("b", true, 2, at(2))), Admission::Go);
-        assert_eq!(gate.admit(&ask("a", false, 2, at(4))), Admission::Go);
+        let gates = gates();
+        assert_eq!(gates.admit(&ask("a", false, 2, at(0))), Admission::Go);
+        assert_eq!(gates.admit(&ask("a", false, 2, at(0))), Admission::Paced(at(2)));
+        assert_eq!(gates.admit(&ask("b", true, 2, at(1))), Admission::Paced(at(2)));
+        assert_eq!(gates.admit(&ask("a", false, 2, at(2))), Admission::Paced(at(4)), "the page first");
+        assert_eq!(gates.admit(&ask("b", true, 2, at(2))), Admission::Go);
+        assert_eq!(gates.admit(&ask("a", false, 2, at(4))), Admission::Go);
         // A page that never comes holds nobody for ever.
-        assert_eq!(gate.admit(&ask("b", true, 2, at(5))), Admission::Paced(at(6)));
-        assert_eq!(gate.admit(&ask("a", false, 2, at(20))), Admission::Go);
+        assert_eq!(gates.admit(&ask("b", true, 2, at(5))), Admission::Paced(at(6)));
+        assert_eq!(gates.admit(&ask("a", false, 2, at(20))), Admission::Go);
     }
 
     #[test]
     fn a_clock_that_is_set_back_shuts_nobody_out() {
         let hours = 3 * 3_600;
-        let mut gate = broken();
-        assert_eq!(gate.admit(&ask("a", true, 60, at(-hours))), Admission::Go);
-        end(&mut gate, DeliveryVerdict::Retry(Some(Length::from_hours(1))), at(0));
-        assert_eq!(gate.admit(&ask("a", true, 60, at(-2 * hours))), Admission::Go);
-        assert!(gate.shut_until(at(-2 * hours)).is_some(), "that was the probe");
+        let gates = broken();
+        assert_eq!(gates.admit(&ask("a", true, 60, at(-hours))), Admission::Go);
+        end(&gates, DeliveryVerdict::Retry(Some(Length::from_hours(1))), at(0));
+        assert_eq!(gates.admit(&ask("a", true, 60, at(-2 * hours))), Admission::Go);
+        let shut = gates.shut_until(&ask("a", true, 60, at(-2 * hours)));
+        assert!(shut.is_some(), "that was the probe");
     }
 }

@@ -48,11 +48,11 @@ impl Relief {
         }
         self.looked_at = Some(now);
         let oldest = shared.store.backlog(sink, now).await?.oldest;
-        if shared.backing.borrow().sinks.is_empty() || oldest.is_none_or(|oldest| now.since(oldest) < PATIENCE) {
+        if shared.backing.borrow().is_empty() || oldest.is_none_or(|oldest| now.since(oldest) < PATIENCE) {
             self.relieved.clear();
             return Ok(());
         }
-        let down = shared.gates.of(sink, |gate| !gate.is_open(now));
+        let down = !shared.gates.is_open(sink, now);
         let state = Some(DeliveryState::Pending);
         let filter = DeliveryFilter { state, sink: Some(sink.to_owned()), ..DeliveryFilter::default() };
         let rows = shared.store.deliveries(&filter, usize::MAX).await?;

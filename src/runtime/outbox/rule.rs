@@ -5,7 +5,6 @@
 
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::notification::{Mark, Notification};
-use crate::runtime::outbox::fallback::is_in_place;
 use crate::sink::verdict::status_of;
 use crate::sink::{DeliveryVerdict, Outcome};
 use crate::spec::policy::AlertSeverity;
@@ -64,18 +63,19 @@ pub fn decide(head: &Delivery, others: &[Delivery], over: bool, now: Timestamp) 
         // Somebody wants the end told, whether or not the begin was.
         AlertState::Resolved if head.resent_at.is_some() => Decision::Send(Box::new(notification.clone())),
         AlertState::Resolved => end(head, others),
+        AlertState::Firing if notification.tells_ack() => acknowledgement(head, others, over),
         AlertState::Firing if over || others.iter().any(|other| is_later_end(other, head)) => Decision::Supersede,
         // Of several things that were not told about one alert, only the newest is worth telling.
-        AlertState::Firing if others.iter().any(|other| is_newer_update(other, head)) => Decision::Supersede,
+        AlertState::Firing if is_outdated(head, others) => Decision::Supersede,
         _ => Decision::Send(Box::new(late(head, now))),
     }
 }
 
-/// An end goes where the begin went, or may have gone; one that another receiver did not take goes in any case.
+/// An end goes where the begin went, or may have gone.
 fn end(head: &Delivery, others: &[Delivery]) -> Decision {
     let mut notification = head.notification.clone();
-    let mut firings = others.iter().filter(|other| tells(other, AlertState::Firing));
-    if is_in_place(&notification) || firings.clone().any(|firing| firing.state == DeliveryState::Done) {
+    let mut firings = others.iter().filter(|other| tells_firing(other));
+    if firings.clone().any(|firing| firing.state == DeliveryState::Done) {
         Decision::Send(Box::new(notification))
     } else if firings.any(perhaps_told) {
         notification.reason = format!("{}; {UNSURE}", notification.reason);
@@ -86,9 +86,33 @@ fn end(head: &Delivery, others: &[Delivery]) -> Decision {
     }
 }
 
+/// That somebody took it on is news to those who know of it, while it fires: PagerDuty drops an acknowledge of what it was
+/// not told. It stands behind the firing, so by now that went out or never will.
+fn acknowledgement(head: &Delivery, others: &[Delivery], over: bool) -> Decision {
+    let mut before = others.iter().filter(|other| other.sequence < head.sequence && tells_firing(other));
+    let knows = before.any(|firing| firing.state == DeliveryState::Done || perhaps_told(firing));
+    if over || !knows || others.iter().any(|other| is_later_end(other, head)) {
+        return Decision::Supersede;
+    }
+    Decision::Send(Box::new(head.notification.clone()))
+}
+
 /// Heartbeats, reports and tests: each stands for itself.
 fn is_apart(notification: &Notification) -> bool {
-    matches!(notification.kind, AlertKind::Watchdog | AlertKind::Report) || notification.mark == Some(Mark::Test)
+    matches!(notification.kind, AlertKind::Watchdog | AlertKind::Report) || is_test(notification)
+}
+
+/// Sent by a person, to see whether it arrives.
+#[must_use]
+pub fn is_test(notification: &Notification) -> bool {
+    notification.mark == Some(Mark::Test)
+}
+
+/// A person waits for it: a test, and what was sent again by hand and not tried since.
+#[must_use]
+pub fn is_wanted_now(row: &Delivery) -> bool {
+    let untried = |since| row.attempts.last().is_none_or(|last| last.at < since);
+    is_test(&row.notification) || row.resent_at.is_some_and(untried)
 }
 
 /// Later: a digest that ended may begin anew under its id.
@@ -96,8 +120,17 @@ fn is_later_end(other: &Delivery, head: &Delivery) -> bool {
     other.sequence > head.sequence && tells(other, AlertState::Resolved)
 }
 
-fn is_newer_update(other: &Delivery, head: &Delivery) -> bool {
-    other.sequence > head.sequence && other.state == DeliveryState::Pending && tells(other, AlertState::Firing)
+/// Whether a newer update waits behind it. What stands behind an acknowledgement is none: taken on would be what was not
+/// told before.
+fn is_outdated(head: &Delivery, others: &[Delivery]) -> bool {
+    let waiting =
+        || others.iter().filter(|other| other.sequence > head.sequence && other.state == DeliveryState::Pending);
+    let ack = waiting().filter(|other| other.notification.tells_ack()).map(|other| other.sequence).min();
+    waiting().any(|other| tells_firing(other) && ack.is_none_or(|ack| other.sequence < ack))
+}
+
+fn tells_firing(delivery: &Delivery) -> bool {
+    tells(delivery, AlertState::Firing) && !delivery.notification.tells_ack()
 }
 
 fn tells(delivery: &Delivery, state: AlertState) -> bool {
@@ -145,6 +178,10 @@ pub fn follow(head: &Delivery, outcome: Outcome, refreshed: bool, now: Timestamp
         DeliveryVerdict::Done => DeliveryState::Done,
         DeliveryVerdict::Refused => DeliveryState::Failed,
         DeliveryVerdict::Misconfigured if !bad_key => DeliveryState::Failed,
+        // Whoever tests is told now, and tests again once it is mended.
+        DeliveryVerdict::Misconfigured | DeliveryVerdict::Unauthorized if is_test(&head.notification) => {
+            DeliveryState::Failed
+        }
         _ if !refreshed && now >= last => DeliveryState::Expired,
         _ => DeliveryState::Pending,
     };
@@ -187,6 +224,77 @@ pub fn wait(tries_before: usize, told: Option<Length>, jitter: f64) -> Length {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::notification::Occasion;
+    use crate::policy::sample::samples;
+
+    fn row(sequence: i64, id: &str, state: DeliveryState) -> Delivery {
+        let (_, mut notification) = samples().remove(0);
+        id.clone_into(&mut notification.id);
+        Delivery {
+            id: format!("{id}@pd"),
+            sink: "pd".to_owned(),
+            notification,
+            state,
+            attempts: Vec::new(),
+            created_at: Timestamp::from_seconds(0),
+            next_attempt_at: None,
+            resent_at: None,
+            handle: None,
+            sequence,
+        }
+    }
+
+    fn ack(sequence: i64) -> Delivery {
+        let mut row = row(sequence, "1/a1", DeliveryState::Pending);
+        row.notification.occasion = Occasion::Acknowledged;
+        row
+    }
+
+    fn end(sequence: i64) -> Delivery {
+        let mut row = row(sequence, "9", DeliveryState::Pending);
+        row.notification.state = AlertState::Resolved;
+        row
+    }
+
+    fn sent(head: &Delivery, others: &[Delivery], over: bool) -> bool {
+        // A day later: nothing about it is said to be late.
+        let now = Timestamp::from_seconds(80_000);
+        match decide(head, others, over, now) {
+            Decision::Send(told) => {
+                assert!(!head.notification.tells_ack() || *told == head.notification, "as it was decided");
+                true
+            }
+            Decision::Supersede => false,
+        }
+    }
+
+    #[test]
+    fn an_acknowledgement_is_sent_to_those_who_know_what_it_is_about_while_it_fires() {
+        let of = |state| row(1, "1", state);
+        assert!(sent(&ack(2), &[of(DeliveryState::Done), ack(2)], false));
+        assert!(!sent(&ack(2), &[of(DeliveryState::Done), ack(2)], true), "it is over");
+        assert!(!sent(&ack(2), &[of(DeliveryState::Done), ack(2), end(3)], false), "its end waits behind it");
+        assert!(!sent(&ack(2), &[of(DeliveryState::Failed), ack(2)], false), "it was never told");
+        assert!(!sent(&ack(2), &[ack(2), row(3, "2", DeliveryState::Done)], false), "what came later tells nothing");
+        let mut perhaps = of(DeliveryState::Superseded);
+        let outcome = "ambiguous".to_owned();
+        perhaps.attempts.push(Attempt { at: Timestamp::from_seconds(1), outcome, message: String::new() });
+        assert!(sent(&ack(2), &[perhaps, ack(2)], false));
+    }
+
+    #[test]
+    fn an_acknowledgement_is_no_update_of_the_firing_it_stands_behind() {
+        let waits = |sequence, id| row(sequence, id, DeliveryState::Pending);
+        let firing = waits(1, "1");
+        assert!(sent(&firing, &[firing.clone(), ack(2)], false));
+        assert!(!sent(&firing, &[firing.clone(), waits(2, "2")], false), "an update is");
+        assert!(sent(&firing, &[firing.clone(), ack(2), waits(3, "2")], false), "or nothing would be there to take on");
+        assert!(!sent(&firing, &[firing.clone(), waits(2, "2"), ack(3)], false));
+        // Nor does one that was sent say that the firing arrived.
+        let mut told = ack(2);
+        told.state = DeliveryState::Done;
+        assert!(!sent(&end(3), &[row(1, "1", DeliveryState::Failed), told], false));
+    }
 
     #[test]
     fn waits_double_from_one_second_to_five_minutes() {

@@ -19,7 +19,7 @@ use crate::policy::notification::Notification;
 use crate::runtime::outbox::fallback;
 use crate::runtime::outbox::gate::{Admission, Ask, End};
 use crate::runtime::outbox::relief::Relief;
-use crate::runtime::outbox::rule::{Written, follow, is_held, last_try, perhaps_told};
+use crate::runtime::outbox::rule::{Written, follow, is_held, is_test, is_wanted_now, last_try, perhaps_told};
 use crate::runtime::outbox::shared::Shared;
 use crate::sink::{DeliveryVerdict, Outcome, Sink, Task};
 use crate::spec::policy::AlertSeverity;
@@ -53,7 +53,7 @@ struct Look {
     next: Option<Timestamp>,
     /// Rows that were not heads may be heads now.
     moved: bool,
-    /// Every head was judged while the gate was shut: no need to do it again.
+    /// Every head was judged while a gate was shut: one that stays behind it need not be judged again.
     judged: bool,
 }
 
@@ -153,8 +153,17 @@ impl Worker {
 
     /// Reads the heads, where what was read last no longer says enough.
     async fn look_if_needed(&mut self, now: Timestamp, stopping: bool) -> Result<(), StoreError> {
-        let shut = self.shared.gates.of(&self.name, |gate| gate.shut_until(now));
-        let opened = self.was_shut && self.shared.gates.of(&self.name, |gate| gate.is_open(now));
+        let gates = &self.shared.gates;
+        let shut = gates.shut_until(&Ask {
+            sink: &self.name,
+            page: false,
+            fresh: false,
+            eager: false,
+            pace: Length::ZERO,
+            now,
+        });
+        // Also where what it logs in with has changed, and it may be open.
+        let opened = gates.take_invitation(&self.name) || self.was_shut && gates.is_open(&self.name, now);
         let look = &self.look;
         let aged = |at: Timestamp| {
             at > now || at + AT_LEAST_EVERY <= now || look.moved && (look.heads.is_empty() || at + LOOK_AGAIN <= now)
@@ -202,21 +211,21 @@ impl Worker {
 
     /// Goes through the heads that were read. Says whether some were superseded, and when the gate lets more go.
     async fn work_off(&mut self, now: Timestamp) -> Result<(bool, Option<Timestamp>), StoreError> {
-        let shut = self.shared.gates.of(&self.name, |gate| gate.shut_until(now));
-        let has_last_try = |head: &Delivery| self.is_too_old(head, now) && !head.attempts.is_empty();
-        if self.look.judged && shut.is_some() && !self.look.heads.iter().any(has_last_try) {
-            return Ok((false, shut));
-        }
         let judged_before = self.look.judged;
-        let (mut superseded, mut gate, mut waiting) = (false, None, Vec::new());
+        let (mut superseded, mut gate, mut waiting): (_, Option<Timestamp>, _) = (false, None, Vec::new());
         while self.tries.len() < AT_ONCE {
             let Some(head) = self.look.heads.pop_front() else { break };
+            if let Some(until) = self.shared.gates.shut_until(&self.ask(&head, now)).filter(|_| judged_before) {
+                gate = Some(gate.map_or(until, |sooner| sooner.min(until)));
+                waiting.push(head);
+                continue;
+            }
             let Some(notification) = self.shared.judge(&head, now).await? else {
                 superseded = true;
                 continue;
             };
             let firing = self.firing_beside(&notification, now).await?;
-            match self.admit(&head, now) {
+            match self.shared.gates.admit(&self.ask(&head, now)) {
                 Admission::Go => {
                     if !self.begin(&head, notification, firing, now).await {
                         self.look.at = None;
@@ -228,14 +237,11 @@ impl Worker {
                     break;
                 }
                 Admission::Shut(until) => {
-                    gate = Some(until);
+                    gate = Some(gate.map_or(until, |sooner| sooner.min(until)));
                     if judged_before || !self.give_up_waiting(&head, now).await? {
                         waiting.push(head);
                     }
                     self.look.judged = true;
-                    if judged_before {
-                        break;
-                    }
                 }
             }
         }
@@ -246,10 +252,11 @@ impl Worker {
         Ok((superseded, gate))
     }
 
-    fn admit(&self, head: &Delivery, now: Timestamp) -> Admission {
-        let (is_page, pace) = (head.notification.severity == AlertSeverity::Page, self.sink.borrow().pace());
-        let last = self.is_too_old(head, now) && !head.attempts.is_empty();
-        self.shared.gates.of(&self.name, |gate| gate.admit(&Ask { sink: &self.name, page: is_page, last, pace, now }))
+    fn ask(&self, head: &Delivery, now: Timestamp) -> Ask<'_> {
+        let (page, pace) = (head.notification.severity == AlertSeverity::Page, self.sink.borrow().pace());
+        let fresh = head.attempts.is_empty();
+        let eager = self.is_too_old(head, now) && !fresh || is_wanted_now(head);
+        Ask { sink: &self.name, page, fresh, eager, pace, now }
     }
 
     /// Past the horizon; a state has none.
@@ -262,7 +269,7 @@ impl Worker {
     async fn give_up_waiting(&self, head: &Delivery, now: Timestamp) -> Result<bool, StoreError> {
         // One that was tried has a last try to come.
         let too_old = self.is_too_old(head, now) && head.attempts.is_empty();
-        let misconfigured = self.shared.gates.of(&self.name, |gate| gate.is_misconfigured());
+        let misconfigured = self.shared.gates.is_misconfigured(&self.name);
         if !too_old && !misconfigured {
             return Ok(false);
         }
@@ -341,8 +348,8 @@ impl Worker {
         let shuts = bad_key || matches!(verdict, DeliveryVerdict::Retry(Some(_)));
         let jitter = jitter();
         let written = follow(&head, outcome, refreshed, now, jitter);
-        let next = written.next_attempt_at;
-        self.shared.gates.ended(&self.name, &End { verdict, next, shuts, now, jitter }, &written.attempt.message);
+        let (next, test) = (written.next_attempt_at, is_test(&head.notification));
+        self.shared.gates.ended(&self.name, &End { verdict, next, shuts, test, now, jitter }, &written.attempt.message);
         let outcome = if written.state == DeliveryState::Expired { "expired" } else { &written.attempt.outcome };
         let message = &written.attempt.message;
         let told = DeliveryAttempt { sink: &self.name, delivery: &written.delivery, outcome, message };
@@ -418,7 +425,7 @@ impl Worker {
                 outcome = sink.refresh(&standing, now) => outcome,
             };
             if outcome.verdict == DeliveryVerdict::Done {
-                let end = End { verdict: outcome.verdict, next: None, shuts: false, now, jitter: 0.0 };
+                let end = End { verdict: outcome.verdict, next: None, shuts: false, test: false, now, jitter: 0.0 };
                 self.shared.gates.ended(&self.name, &end, &outcome.message);
             } else {
                 let failed = RefreshFailed { sink: &self.name, alerts: standing.len(), message: &outcome.message };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::policy::alert::AlertState;
 use crate::policy::notification::Notification;
 use crate::sink::message::{Link, Message, is_alert, is_firing};
-use crate::sink::{escape, limits};
+use crate::sink::{escape, limits, message};
 use crate::spec::policy::AlertSeverity;
 
 /// The id of the button that acknowledges; its value is the alert's id.
@@ -30,7 +30,7 @@ pub fn render(notification: &Notification, message: &Message, has_ack: bool, als
     let mut blocks = vec![section(&main_text(notification, message))];
     blocks.extend(also.map(|also| section(&limits::SLACK_SECTION.cut_escaped(also, escape::slack))));
     let has_value = limits::SLACK_VALUE.fits(&notification.alert_id);
-    if has_ack && has_value && is_firing(notification) {
+    if has_ack && has_value && is_firing(notification) && notification.acked.is_none() {
         let label = json!({ "type": "plain_text", "text": "Ack" });
         let button = json!({
             "type": "button", "style": "primary", "text": label, "action_id": ACK, "value": notification.alert_id,
@@ -38,6 +38,14 @@ pub fn render(notification: &Notification, message: &Message, has_ack: bool, als
         blocks.push(json!({ "type": "actions", "elements": [button] }));
     }
     Rendered { text, blocks }
+}
+
+/// All that is said of an acknowledgement, as a message of its own or a line in a thread; `None` where it is none.
+#[must_use]
+pub fn taken_on(notification: &Notification) -> Option<Rendered> {
+    let line = message::taken_on(notification)?;
+    let shown = limits::SLACK_SECTION.cut_escaped(&format!("👀 {line}"), escape::slack);
+    Some(Rendered { text: limits::SLACK_TEXT.cut_escaped(&line, escape::slack), blocks: vec![section(&shown)] })
 }
 
 fn section(text: &str) -> Value {

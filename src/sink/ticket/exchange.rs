@@ -130,13 +130,18 @@ impl Speaker {
         rest.split('/').next().unwrap_or_default().to_owned()
     }
 
+    /// The address of a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     /// One request; `path` begins with a slash. No redirect is followed.
     ///
     /// # Errors
     /// Where there is no answer.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, NoAnswer> {
-        let url = format!("{}{path}", self.base);
-        self.ask_at(method, &url, body).await
+        self.ask_at(method, &self.url(path), body).await
     }
 
     /// The same, where the tracker says that it moved: to the same host only, since the token goes along.

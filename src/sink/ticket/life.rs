@@ -7,6 +7,8 @@
 //!                         the same alert again: comment, on change, each 30 min, at most 50
 //! resolved  no ticket     look -> (found) comment, close | (none) done
 //!           its ticket    comment with the summary -> close, unless another alert of the episode fires
+//! taken on  no ticket     look -> (found) comment | (none) done
+//!           its ticket    comment
 //! ```
 //! Looked for before every create: what was opened by a copy of the service, or by another alert of the episode whose
 //! answer was lost, is not in the handle. A look that is refused holds no first firing back; where a create may have got
@@ -70,6 +72,8 @@ pub enum Why {
     Found,
     /// The same alert, changed.
     Changed,
+    /// Somebody took it on.
+    Taken,
     /// It is over; this many alerts of the episode fire still.
     Over(usize),
 }
@@ -194,7 +198,8 @@ impl<'a> Life<'a> {
             let message = "a ticket may have been created; it is looked for again before another one is";
             return Err(self.outcome(DeliveryVerdict::Retry(None), message));
         }
-        if self.is_over() { Err(self.done("no ticket was opened, or it is gone")) } else { Ok(Step::Create) }
+        let opens = !self.is_over() && !self.notification().tells_ack();
+        if opens { Ok(Step::Create) } else { Err(self.done("no ticket was opened, or it is gone")) }
     }
 
     fn over(&mut self, ticket: Ticket) -> Result<Step, Outcome> {
@@ -212,6 +217,9 @@ impl<'a> Life<'a> {
     fn firing(&mut self, ticket: Ticket) -> Result<Step, Outcome> {
         if self.is_told() {
             return Err(self.done(&ticket.url));
+        }
+        if self.notification().tells_ack() {
+            return Ok(Step::Comment(ticket, Why::Taken));
         }
         if self.known.firing.contains(&self.notification().dedup_key) {
             let recent = self.known.commented_at.is_some_and(|at| at <= self.now && self.now < at + COMMENT_EVERY);
@@ -273,7 +281,7 @@ impl<'a> Life<'a> {
         self.known.ticket = Some(found.ticket);
         let mine = self.known.asked.take().is_some_and(|asked| asked.by == self.notification().id);
         // Our own create got through after all: its text says what this notification does.
-        if mine && found.open && !self.is_over() {
+        if mine && found.open && !self.is_over() && !self.notification().tells_ack() {
             self.told();
         }
         self.stranger = !mine && found.open;
@@ -323,7 +331,7 @@ impl<'a> Life<'a> {
         self.known.ticket = None;
         self.open = None;
         self.known.firing.clear();
-        if self.is_over() {
+        if self.is_over() || self.notification().tells_ack() {
             return Some(self.done(&format!("the ticket is gone, somebody deleted it: {message}")));
         }
         if self.vanished {
@@ -364,6 +372,9 @@ impl<'a> Life<'a> {
         let notification = self.notification();
         self.known.asked = None;
         self.known.told = Some(notification.id.clone());
+        if notification.tells_ack() {
+            return;
+        }
         self.known.commented_at = Some(self.now);
         self.known.gist = words::gist(notification);
         if !self.is_over() {

@@ -1,12 +1,16 @@
 //! What a ticket says: the same in every tracker, before it is put into the tracker's own form. Pure.
 
-use crate::policy::alert::{AlertState, EndedBy};
+use std::collections::BTreeMap;
+
+use crate::policy::alert::{AlertKind, AlertState, EndedBy};
 use crate::policy::card;
 use crate::policy::figure::rough_percent;
 use crate::policy::notification::{Mark, Notification};
 use crate::sink::escape;
 use crate::sink::limits::Limit;
+use crate::sink::message::who_took_it_on;
 use crate::sink::ticket::Draft;
+use crate::sink::ticket::exchange::segment;
 use crate::sink::ticket::life::Why;
 use crate::spec::policy::AlertSeverity;
 use crate::units::Length;
@@ -63,7 +67,7 @@ pub fn draft(notification: &Notification, label: &str, base: Option<&str>) -> Dr
         title: escape::line(&card::subject(notification)),
         words: Words {
             lead: mark(notification),
-            card: card::render(notification),
+            card: card(notification),
             links: links(notification, base),
             foot: Some(foot),
         },
@@ -85,11 +89,13 @@ pub fn comment(notification: &Notification, why: Why, base: Option<&str>) -> Wor
         Why::Again => "A second alert of this episode fires.",
         Why::Found => "It fires; this ticket of the episode was there before.",
         Why::Changed => "Still firing, and changed.",
+        Why::Taken => "Somebody takes care of it.",
     };
     let mut lead = mark(notification);
     lead.push(first.to_owned());
     let links = if why == Why::Again { links(notification, base) } else { Vec::new() };
-    Words { lead, card: card::render(notification), links, foot: None }
+    let card = who_took_it_on(notification).unwrap_or_else(|| card(notification));
+    Words { lead, card, links, foot: None }
 }
 
 /// The summary at the end; `others` alerts of the episode fire still.
@@ -111,7 +117,12 @@ pub fn over(notification: &Notification, others: usize) -> Words {
         let fire = if others == 1 { "1 other alert fires".to_owned() } else { format!("{others} other alerts fire") };
         lead.push(format!("Of this episode {fire} still: the ticket stays open."));
     }
-    Words { lead, card: card::render(notification), links: Vec::new(), foot: None }
+    Words { lead, card: card(notification), links: Vec::new(), foot: None }
+}
+
+/// The card without what to do: links have a place of their own, once, and signed ones none where many may read.
+fn card(notification: &Notification) -> String {
+    card::render(&Notification { links: BTreeMap::new(), ..notification.clone() })
 }
 
 /// What a comment would tell that is worth reading: the states of the tiers, and the budget to a tenth. Two notifications
@@ -143,10 +154,14 @@ fn mark(notification: &Notification) -> Vec<String> {
     vec![sentence.to_owned()]
 }
 
-/// The files' links, the service's own page, bad traces.
+/// The files' links, the service's own pages, bad traces; none that acts for whoever follows it.
 fn links(notification: &Notification, base: Option<&str>) -> Vec<(String, String)> {
-    let written = notification.links.iter().map(|(name, url)| (name.clone(), url.clone()));
-    let own = base.map(|base| ("slo".to_owned(), page(base, notification)));
+    let written = notification.open_links().into_iter();
+    // `why` leads to the SLO.
+    let of_slo = base.filter(|_| !notification.links.contains_key("why"));
+    let of_slo = of_slo.map(|base| ("slo".to_owned(), page(base, notification)));
+    let of_alert = base.and_then(|base| Some(("alert".to_owned(), page_of_alert(base, notification)?)));
+    let own = of_slo.into_iter().chain(of_alert);
     let traces = notification.evidence.iter().flat_map(|evidence| &evidence.traces);
     let traces = traces.filter_map(|trace| Some((format!("trace {}", trace.trace_id), trace.link.clone()?)));
     let is_link = |(_, url): &(String, String)| {
@@ -155,6 +170,16 @@ fn links(notification: &Notification, base: Option<&str>) -> Vec<(String, String
     };
     let all = written.chain(own).chain(traces).filter(is_link).take(MOST_LINKS);
     all.map(|(name, url)| (escape::line(&name).chars().take(60).collect(), url)).collect()
+}
+
+/// The alert's page, where people who are allowed to take it on; a test has none, and of a digest the list is.
+fn page_of_alert(base: &str, notification: &Notification) -> Option<String> {
+    if notification.mark == Some(Mark::Test) {
+        return None;
+    }
+    let id = if notification.kind == AlertKind::Digest { "" } else { notification.alert_id.as_str() };
+    let parts = id.split('/').filter(|part| !part.is_empty()).map(|part| format!("/{}", segment(part)));
+    Some(format!("{base}/alerts{}", parts.collect::<String>()))
 }
 
 /// The SLO's page.

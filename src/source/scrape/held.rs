@@ -6,17 +6,19 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::engine::observation::Sample;
+use crate::engine::observation::{Looks, Sample};
 use crate::source::{Refused, Series};
 use crate::spec::selector::Selector;
 use crate::units::{Labels, Length, Timestamp};
 
-/// Series by fingerprint, and fingerprints by metric.
+/// Series by fingerprint, fingerprints by metric, and when targets were looked at.
 pub(super) struct Held {
     keep: Length,
     series: HashMap<u64, HeldSeries>,
     metrics: BTreeMap<String, Vec<u64>>,
     refused: Refused,
+    /// By `job` and `instance`, ascending.
+    looks: BTreeMap<Labels, VecDeque<Timestamp>>,
     /// Time of the first sample ever.
     first: Option<Timestamp>,
 }
@@ -29,7 +31,14 @@ struct HeldSeries {
 impl Held {
     /// Nothing yet; samples will be kept for this long.
     pub(super) fn new(keep: Length) -> Self {
-        Self { keep, series: HashMap::new(), metrics: BTreeMap::new(), refused: Refused::default(), first: None }
+        Self {
+            keep,
+            series: HashMap::new(),
+            metrics: BTreeMap::new(),
+            refused: Refused::default(),
+            looks: BTreeMap::new(),
+            first: None,
+        }
     }
 
     /// Time of the first sample ever, kept or forgotten since.
@@ -56,9 +65,30 @@ impl Held {
         true
     }
 
+    /// Notes that all that a target (its `job` and `instance`) has at `at` is held now, be it nothing.
+    pub(super) fn look(&mut self, target: &Labels, at: Timestamp) {
+        let looks = self.looks.entry(target.clone()).or_default();
+        if looks.back().is_none_or(|newest| *newest < at) {
+            looks.push_back(at);
+        }
+    }
+
+    /// When the targets were looked at.
+    pub(super) fn looks(&self) -> Arc<[Looks]> {
+        let looks = |(target, at): (&Labels, &VecDeque<Timestamp>)| Looks {
+            target: target.clone(),
+            at: at.iter().copied().collect(),
+        };
+        self.looks.iter().map(looks).collect()
+    }
+
     /// Drops what is too old at `now`.
     pub(super) fn forget(&mut self, now: Timestamp) {
         let oldest = now - self.keep;
+        for looks in self.looks.values_mut() {
+            let older = looks.partition_point(|at| *at <= oldest);
+            looks.drain(..older);
+        }
         self.series.retain(|_, held| {
             while held.samples.front().is_some_and(|sample| sample.at <= oldest) {
                 held.samples.pop_front();
@@ -115,5 +145,19 @@ mod tests {
         assert_eq!(held.samples(&selector, at(0), at(30))[0].samples.len(), 1);
         held.forget(at(130));
         assert!(held.metrics.is_empty() && held.series.is_empty());
+    }
+
+    #[test]
+    fn looks_ascend_and_are_forgotten() {
+        let mut held = Held::new(Length::from_seconds(100));
+        let place = Labels::from([("job", "a")]);
+        for seconds in [10, 30, 20, 30, 90] {
+            held.look(&place, at(seconds));
+        }
+        let looks = Looks { target: place, at: vec![at(10), at(30), at(90)] };
+        assert_eq!((looks.newest(at(9)), looks.newest(at(89))), (None, Some(at(30))));
+        assert_eq!(held.looks().to_vec(), [looks]);
+        held.forget(at(130));
+        assert_eq!(held.looks()[0].at, [at(90)]);
     }
 }

@@ -3,14 +3,15 @@
 //! What a scrape makes is what Prometheus would store: the target's labels `job` (by default the source's name) and
 //! `instance` (host and port) win over the page's, which are kept as `exported_job`; `up` is 1 or 0; samples without a
 //! time stamp get the time of the scrape. Two differences: a line that cannot be read costs that line, told and counted,
-//! not the page; and there is no past, so nothing before the start is known.
+//! not the page; and there is no past, so nothing before the start is known. Each look at a target is told, failed or not:
+//! what it did not find is gone, and the time since is not measured (SEMANTICS 2.5).
 
 mod held;
 mod line;
 mod page;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -18,7 +19,7 @@ use reqwest::Url;
 use reqwest::header::ACCEPT;
 
 use crate::config::meant::SourceConfig;
-use crate::engine::observation::Start;
+use crate::engine::observation::{Looks, Start};
 use crate::source::body::{MAX_BYTES, read_all};
 use crate::source::client::{Client, Payload, Reply, Request, parse_url, shown};
 use crate::source::scrape::held::Held;
@@ -48,7 +49,18 @@ pub(super) struct Scrape {
 
 struct Target {
     url: Url,
+    /// On every series of it.
     labels: Labels,
+    /// Its `job` and `instance`, those that it has.
+    place: Labels,
+}
+
+/// What one page gave.
+#[derive(Default)]
+struct Kept {
+    samples: usize,
+    bad_lines: usize,
+    example: Option<String>,
 }
 
 impl Scrape {
@@ -66,7 +78,9 @@ impl Scrape {
             for (name, value) in labels {
                 all.insert(name, value);
             }
-            parsed.push(Target { url, labels: all });
+            let named = |(name, value): &(&str, &str)| matches!(*name, "job" | "instance") && !value.is_empty();
+            let place = all.iter().filter(named).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            parsed.push(Target { url, labels: all, place });
         }
         let held = Held::new(config.gap * 2 + config.lateness + SLACK);
         Ok(Self { client, interval: config.interval, targets: parsed, held: Mutex::new(held) })
@@ -84,26 +98,43 @@ impl Scrape {
         self.client.exchange(&request, page_of).await
     }
 
-    fn keep(&self, target: &Target, page: Page, now: Timestamp, report: &mut ScrapeReport) {
+    /// Scrapes one target. What it gave, and that it was looked at, is known as soon as it has answered or failed: the
+    /// others may take longer.
+    async fn scrape_target(&self, target: &Target, now: Timestamp) -> Result<Kept, SourceError> {
+        let page = self.fetch(target).await;
         // A panic elsewhere leaves what is held whole: samples are only appended.
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut first_bad = page.first_bad;
-        report.bad_lines += page.bad_lines;
-        for sample in page.samples {
-            let at = sample.at.unwrap_or(now);
-            let kept = at <= now + AHEAD && held.add(with_target(sample.labels, &target.labels), at, sample.value);
-            report.samples += usize::from(kept);
-            // With a time stamp of its own a page may well repeat what it said before.
-            if !kept && sample.at.is_none() {
-                report.bad_lines += 1;
-                first_bad.get_or_insert((0, "a series comes twice".to_owned()));
-            }
-        }
-        if let Some((line, problem)) = first_bad {
-            let place = if line == 0 { String::new() } else { format!(" line {line}") };
-            report.examples.push(format!("`{}`{place}: {problem}", shown(&target.url)));
+        let mut up = target.labels.clone();
+        up.insert("__name__", "up");
+        held.add(up, now, if page.is_ok() { 1.0 } else { 0.0 });
+        // A series whose time stamps are the page's own is behind the scrape, and is there all the same.
+        let stamps = page.iter().flat_map(|page| &page.samples).filter_map(|sample| sample.at);
+        let looked_at = stamps.fold(now, Timestamp::min);
+        let kept = page.map(|page| keep(&mut held, target, page, now));
+        held.look(&target.place, looked_at);
+        kept
+    }
+}
+
+/// Puts the samples of a page among those held.
+fn keep(held: &mut Held, target: &Target, page: Page, now: Timestamp) -> Kept {
+    let mut kept = Kept { bad_lines: page.bad_lines, ..Kept::default() };
+    let mut first_bad = page.first_bad;
+    for sample in page.samples {
+        let at = sample.at.unwrap_or(now);
+        let added = at <= now + AHEAD && held.add(with_target(sample.labels, &target.labels), at, sample.value);
+        kept.samples += usize::from(added);
+        // With a time stamp of its own a page may well repeat what it said before.
+        if !added && sample.at.is_none() {
+            kept.bad_lines += 1;
+            first_bad.get_or_insert((0, "a series comes twice".to_owned()));
         }
     }
+    kept.example = first_bad.map(|(line, problem)| {
+        let place = if line == 0 { String::new() } else { format!(" line {line}") };
+        format!("`{}`{place}: {problem}", shown(&target.url))
+    });
+    kept
 }
 
 /// Reads the page of an answer.
@@ -191,16 +222,20 @@ impl Source for Scrape {
         Some(self.interval)
     }
 
+    fn looks(&self) -> Arc<[Looks]> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).looks()
+    }
+
     async fn scrape(&self, now: Timestamp) -> ScrapeReport {
-        let pages = join_all(self.targets.iter().map(|target| self.fetch(target))).await;
-        let mut report = ScrapeReport::default();
-        for (target, page) in self.targets.iter().zip(pages) {
-            let up = if page.is_ok() { 1.0 } else { 0.0 };
-            let mut labels = target.labels.clone();
-            labels.insert("__name__", "up");
-            self.held.lock().unwrap_or_else(PoisonError::into_inner).add(labels, now, up);
+        let pages = join_all(self.targets.iter().map(|target| self.scrape_target(target, now))).await;
+        let mut report = ScrapeReport { targets: self.targets.len(), ..ScrapeReport::default() };
+        for page in pages {
             match page {
-                Ok(page) => self.keep(target, page, now, &mut report),
+                Ok(kept) => {
+                    report.samples += kept.samples;
+                    report.bad_lines += kept.bad_lines;
+                    report.examples.extend(kept.example);
+                }
                 Err(error) => report.failed.push(error),
             }
         }

@@ -121,7 +121,7 @@ fn write_delivery(transaction: &Transaction<'_>, new: &NewDelivery) -> Result<()
 fn resend(transaction: &Transaction<'_>, delivery: &str, at: Timestamp) -> Result<(), Failure> {
     let mut statement = transaction.prepare_cached(
         "UPDATE deliveries SET state = 'pending', next_attempt_at = NULL, resent_at = ?2
-         WHERE id = ?1 AND state IN ('failed', 'expired', 'superseded')",
+         WHERE id = ?1 AND state <> 'done'",
     )?;
     statement.execute(params![delivery, at.millis()])?;
     Ok(())

@@ -31,16 +31,28 @@ pub(super) async fn prepare(
     };
     if let Some(first) = first {
         let message = format!("`{}` acknowledged it already, at {}: that stands", first.by, first.at);
-        return Ok(Prepared { acted: Acted { id: alert.to_owned(), message }, ..Prepared::default() });
+        let acted = Acted { id: alert.to_owned(), message, unchanged: true, hint: None };
+        return Ok(Prepared { acted, ..Prepared::default() });
     }
     let ack = Ack { by: by.name.clone(), at: now, note: note.map(str::to_owned) };
-    let acted = Acted { id: alert.to_owned(), message: format!("acknowledged by `{}`", by.name) };
+    let acted = Acted { id: alert.to_owned(), message: format!("acknowledged by `{}`", by.name), ..Acted::default() };
     let way = Way::Ack(alert.to_owned(), ack);
     // Of a digest it is not known whether it is one of drills: looking at them once more does no harm.
     let drills = digest.is_some() || found.is_some_and(|found| found.is_drill());
     let drilled = drills.then(|| Arc::clone(&live.drilled));
     let after = drilled.map(|drilled| Box::new(move || drilled.notify_one()) as Box<dyn FnOnce() + Send>);
     Ok(Prepared { acted, way, after, ..Prepared::default() })
+}
+
+/// What changes when nobody works on it any more.
+pub(super) async fn take_back(live: &Live, alert: &str) -> Result<Prepared, ActError> {
+    let found = live.alert(alert).await?;
+    if let Some(found) = &found {
+        must_fire(found, "handed back")?;
+    }
+    let message = "nobody works on it any more: it is repeated and escalated again".to_owned();
+    let acted = Acted { id: alert.to_owned(), message };
+    Ok(Prepared { acted, way: Way::Unack(alert.to_owned()), ..Prepared::default() })
 }
 
 /// What became of an alert among people and receivers, where anything did.

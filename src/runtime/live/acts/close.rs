@@ -23,7 +23,7 @@ pub(super) async fn prepare(
     let message = format!("closed by `{}`", by.name);
     if found.is_drill() {
         let way = Way::Effects(vec![drill::ended(live, &found, &message, now).await?]);
-        return Ok(Prepared { acted: Acted { id: found.id, message }, way, ..Prepared::default() });
+        return Ok(Prepared { acted: Acted { id: found.id, message, ..Acted::default() }, way, ..Prepared::default() });
     }
     if found.kind == AlertKind::Source {
         let remedy = "it ends with the first answer, or when its source leaves the files; acknowledge it meanwhile";
@@ -43,7 +43,7 @@ pub(super) async fn prepare(
         drop(deciding);
     };
     let way = Way::Effects(evaluated.effects);
-    let acted = Acted { id: found.id, message };
+    let acted = Acted { id: found.id, message, ..Acted::default() };
     Ok(Prepared { commit: evaluated.commit, acted, way, after: Some(Box::new(after)) })
 }
 

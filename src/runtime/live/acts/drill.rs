@@ -53,7 +53,7 @@ pub(super) async fn prepare(
         return Err(ActError::Conflict(message));
     }
     let message = format!("the drill has begun; it ends when it is acknowledged or closed, else after {LASTS}");
-    let acted = Acted { id: alert.id.clone(), message };
+    let acted = Acted { id: alert.id.clone(), message, ..Acted::default() };
     let way = Way::Effects(vec![Effect { alert, notification: Some(notification) }]);
     let drilled = Arc::clone(&live.drilled);
     let after: Box<dyn FnOnce() + Send> = Box::new(move || drilled.notify_one());
@@ -147,7 +147,8 @@ pub(super) async fn ended(live: &Live, drill: &Alert, reason: &str, now: Timesta
     let filter = DeliveryFilter { alert_id: Some(drill.id.clone()), ..DeliveryFilter::default() };
     // In a group or storm nothing was told of it by itself: then the desk keeps what it would have told.
     let rows = live.core.store.deliveries(&filter, ROWS).await?;
-    let told = rows.into_iter().map(|row| row.notification).find(|told| told.state == AlertState::Firing);
+    let told =
+        rows.into_iter().map(|row| row.notification).find(|told| told.state == AlertState::Firing && !told.tells_ack());
     let kept = ack::case(live, &drill.id).await?.and_then(|case| case.notification).map(|told| *told);
     let notification = told.or(kept).map(|told| Notification {
         links: told.links.iter().filter(|(name, _)| *name != "ack").map(|(n, v)| (n.clone(), v.clone())).collect(),

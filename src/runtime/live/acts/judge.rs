@@ -22,10 +22,16 @@ pub(super) async fn prepare(
     if !matches!(found.state, AlertState::Firing | AlertState::Resolved) {
         return Err(ActError::Conflict("the alert only waits to fire: there is nothing to judge yet".to_owned()));
     }
-    let message = match ack::case(live, alert).await?.and_then(|case| case.verdict) {
+    let case = ack::case(live, alert).await?;
+    if case.as_ref().is_some_and(|case| case.verdict == Some(verdict) && case.verdict_by.as_deref() == Some(&by.name)) {
+        let message = format!("`{}` judged it `{}` already", by.name, verdict.name());
+        let acted = Acted { id: found.id, message, unchanged: true, hint: None };
+        return Ok(Prepared { acted, ..Prepared::default() });
+    }
+    let message = match case.and_then(|case| case.verdict) {
         Some(before) if before != verdict => format!("judged `{}`, no longer `{}`", verdict.name(), before.name()),
         _ => format!("judged `{}`", verdict.name()),
     };
     let way = Way::Judge(alert.to_owned(), verdict, by.name.clone());
-    Ok(Prepared { acted: Acted { id: found.id, message }, way, ..Prepared::default() })
+    Ok(Prepared { acted: Acted { id: found.id, message, ..Acted::default() }, way, ..Prepared::default() })
 }

@@ -39,7 +39,7 @@ pub(super) fn prepare(
     let known = live.loaded().entries.keys().any(|slo| slo.service == service);
     let note = if known { String::new() } else { format!("; no SLO of `{service}` is loaded") };
     let message = format!("{service} {version} was deployed at {at}{note}");
-    let acted = Acted { id: record.id.clone(), message };
+    let acted = Acted { id: record.id.clone(), message, ..Acted::default() };
     let (core, stillness, id) = (live.core.clone(), live.stillness.clone(), record.id.clone());
     let after = move || stillness.deployed(&core, id, deploy);
     Ok(Prepared {

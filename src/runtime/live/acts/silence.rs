@@ -29,7 +29,8 @@ pub(super) async fn add(live: &Live, draft: &SilenceDraft, by: &Actor, now: Time
         SilenceState::Pending => format!("silenced from {} {until}", silence.starts_at),
         SilenceState::Active | SilenceState::Expired => format!("silenced {until}"),
     };
-    let acted = Acted { id: silence.id.clone(), message };
+    let hint = live.label_that_nothing_has(&silence.matchers);
+    let acted = Acted { id: silence.id.clone(), message, hint, ..Acted::default() };
     Ok(prepared(live, [silence].into_iter().chain(ended).collect(), acted))
 }
 
@@ -39,7 +40,7 @@ pub(super) async fn expire(live: &Live, silence: &str, _by: &Actor, now: Timesta
     if known.state(now) == SilenceState::Expired {
         return Err(ActError::Conflict(format!("the silence `{silence}` was over at {}", known.ends_at)));
     }
-    let acted = Acted { id: known.id.clone(), message: "the silence is over".to_owned() };
+    let acted = Acted { id: known.id.clone(), message: "the silence is over".to_owned(), ..Acted::default() };
     Ok(prepared(live, vec![known.expired(now)], acted))
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn prepare(
     }
     Ok(Prepared {
         commit: Commit { deliveries, ..Commit::default() },
-        acted: Acted { id, message: format!("a test goes to `{sink}`") },
+        acted: Acted { id, message: format!("a test goes to `{sink}`"), ..Acted::default() },
         ..Prepared::default()
     })
 }

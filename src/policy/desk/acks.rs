@@ -1,0 +1,205 @@
+//! Who hears that an alert was taken on: those who were told of its firing, by itself or in a digest, and who call people
+//! until then or keep a thread ([`SinkConfig::hears_acks`]).
+//!
+//! A digest is taken on once all of its alerts that fire are: before that a receiver that calls people has to go on.
+
+use std::collections::BTreeSet;
+
+use crate::config::meant::{Config, SinkConfig};
+use crate::policy::act::Ack;
+use crate::policy::desk::case::Case;
+use crate::policy::desk::digest::Digest;
+use crate::policy::desk::{Before, Desk, Errand, NotDone};
+use crate::policy::notification::{Notification, Occasion};
+
+impl Desk {
+    /// Tells that `ack` took on what was not taken on before; `before` is what [`Desk::ack`] gave.
+    pub fn tell_ack(&mut self, before: &Before, ack: &Ack, config: &Config) {
+        let is_new = |case: &Option<Case>| case.as_ref().is_none_or(|case| case.acked.is_none());
+        let taken: BTreeSet<&str> =
+            before.iter().filter(|(_, case)| is_new(case)).map(|(alert, _)| alert.as_str()).collect();
+        let hears = |sink: &str| config.sinks.get(sink).is_some_and(SinkConfig::hears_acks);
+        let mut told = Vec::new();
+        for case in taken.iter().filter_map(|alert| self.cases.get(*alert)).filter(|case| case.fires()) {
+            let Some(about) = case.notification.as_deref() else { continue };
+            let alone = case.told.iter().filter(|(sink, told)| told.alone && !told.gone && hears(sink));
+            let sinks: Vec<String> = alone.map(|(sink, _)| sink.clone()).collect();
+            told.push((taken_on(about.clone(), case.acks, ack), sinks));
+        }
+        for digest in self.digests.values().filter(|digest| hears(&digest.sink)) {
+            told.extend(
+                self.taken_on_together(digest, &taken, ack, config).map(|told| (told, vec![digest.sink.clone()])),
+            );
+        }
+        for (notification, sinks) in told {
+            self.tell(notification, sinks);
+        }
+    }
+
+    /// Nobody works on an alert any more, or on all alerts of a digest: from now on it is repeated and escalated again, at
+    /// once where that is overdue.
+    ///
+    /// # Errors
+    /// Where it is not known, or nothing of it that fires was taken on.
+    pub fn unack(&mut self, alert_id: &str) -> Result<Before, NotDone> {
+        let alone = self.cases.contains_key(alert_id);
+        let wanted = if alone { BTreeSet::from([alert_id.to_owned()]) } else { self.members_of(alert_id) };
+        if wanted.is_empty() {
+            return Err(NotDone::Unknown);
+        }
+        let mut before = Vec::new();
+        for alert in wanted {
+            if self.cases.get(&alert).is_some_and(|case| case.ended_at.is_none() && case.acked.is_some()) {
+                before.push(self.change(&alert, |case| case.acked = None));
+                self.send(Errand::Case(alert), Some(self.now));
+            }
+        }
+        if before.is_empty() { Err(NotDone::Ended) } else { Ok(before) }
+    }
+
+    /// What is told of a digest whose last alerts were taken on just now.
+    fn taken_on_together(
+        &self,
+        digest: &Digest,
+        taken: &BTreeSet<&str>,
+        ack: &Ack,
+        config: &Config,
+    ) -> Option<Notification> {
+        if digest.ended_at.is_some() || digest.told_at.is_none() {
+            return None;
+        }
+        let members = || digest.members.iter().filter_map(|alert| self.cases.get(alert));
+        let is_listed = |case: &&Case| case.places.get(&digest.sink).is_some_and(|place| place.listed);
+        let firing: Vec<&Case> = members().filter(|case| case.fires()).filter(is_listed).collect();
+        let has_new = firing.iter().any(|case| taken.contains(case.alert_id.as_str()));
+        if !has_new || firing.iter().any(|case| case.acked.is_none()) {
+            return None;
+        }
+        let mut about: Vec<&Notification> = firing.iter().filter_map(|case| case.notification.as_deref()).collect();
+        about.sort_by(|a, b| a.fired_at.cmp(&b.fired_at).then_with(|| a.alert_id.cmp(&b.alert_id)));
+        // Never the same twice: one of them goes up with every telling of the same message.
+        let count = members().map(|case| case.acks).sum();
+        let told = digest.notification(&about, &[], &config.server.external_labels)?;
+        Some(taken_on(told, count, ack))
+    }
+}
+
+fn taken_on(about: Notification, count: u32, ack: &Ack) -> Notification {
+    let mut told = about;
+    told.id = format!("{}/a{count}", told.id);
+    told.occasion = Occasion::Acknowledged;
+    told.acked = Some(ack.clone());
+    told.links.remove("ack");
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::meant::SecretRef;
+    use crate::config::meant::{Route, SinkConfig};
+    use crate::config::sinks::teams::Teams;
+    use crate::policy::act::Ack;
+    use crate::policy::desk::NotDone;
+    use crate::policy::desk::kit::{Life, after, at, by, firing, seconds, to};
+
+    /// `a` and `b` hear it, `c` and `d` do not.
+    fn life(routes: Vec<Route>) -> Life {
+        let mut life = Life::new(routes);
+        for name in ["a", "b"] {
+            let hears = SinkConfig::Teams(Teams { url: SecretRef::Env("X".to_owned()) });
+            life.config.sinks.insert(name.to_owned(), hears);
+        }
+        life
+    }
+
+    fn take_on(life: &mut Life, alert: &str, second: i64) {
+        let ack = Ack { by: "kim".to_owned(), at: at(second), note: Some("the disk".to_owned()) };
+        let config = life.config.clone();
+        life.until(second);
+        life.with(second, |desk, _, _| {
+            let before = desk.ack(alert, &ack, false).unwrap();
+            desk.tell_ack(&before, &ack, &config);
+        });
+    }
+
+    #[test]
+    fn those_who_were_told_hear_who_took_it_on_and_nobody_else_does() {
+        let escalate = vec![after(600, &["b"])];
+        let mut life = life(vec![Route { escalate: escalate.clone(), ..to(&["a", "c", "am"]) }]);
+        life.fire("x", 0);
+        assert_eq!(life.news(), "a:x/1 c:x/1 am:x/1");
+        take_on(&mut life, "x", 60);
+        let told = life.told[0].notification.clone();
+        assert_eq!(life.news(), "a:x/1/a1", "`b` was not told yet, `c` does nothing about it");
+        assert_eq!(told.acked.unwrap().by, "kim");
+        assert!(!told.links.contains_key("ack"));
+        take_on(&mut life, "x", 70);
+        assert_eq!(life.news(), "", "the first one counts");
+        life.end("x", 700);
+        assert_eq!(life.news(), "a:x/2 am:x/2 c:x/2");
+        life.fire("y", 1_000);
+        assert_eq!(life.news_until(1_601), "a:y/1 c:y/1 am:y/1 b:y/1");
+        take_on(&mut life, "y", 1_700);
+        assert_eq!(life.news(), "a:y/1/a1 b:y/1/a1", "who was escalated to hears it too");
+    }
+
+    #[test]
+    fn a_digest_is_told_once_when_the_last_of_it_was_taken_on() {
+        let route = Route { grouping: by(&[], 0, 60), repeat: Some(seconds(900)), ..to(&["a", "c"]) };
+        let mut life = life(vec![route]);
+        life.take_all(vec![firing("x", 0), firing("y", 0), firing("z", 0)], 0);
+        assert_eq!(life.news_until(1), "a:1[x y z] c:1[x y z]");
+        take_on(&mut life, "x", 10);
+        assert_eq!(life.news(), "", "y and z are still nobody's");
+        life.restart();
+        take_on(&mut life, &format!("group{{}}/page/digest/{}/alert-1", at(0)), 20);
+        let told = life.told[0].notification.clone();
+        assert_eq!(life.news(), "a:1/a3[x y z]");
+        assert_eq!((told.dedup_key.as_str(), told.acked.unwrap().at), ("group{}/page/digest", at(20)));
+        // One more joins: it is told, and when that one is taken on, so is the whole again.
+        life.take(firing("w", 100), 100);
+        assert_eq!(life.news_until(101), "a:2[w x y z] c:2[w x y z]".replace("w x y z", "x y z w"));
+        take_on(&mut life, "w", 110);
+        assert_eq!(life.news(), "a:2/a4[x y z w]");
+    }
+
+    #[test]
+    fn what_nobody_works_on_any_more_is_repeated_and_escalated_again() {
+        let route = Route { repeat: Some(seconds(900)), escalate: vec![after(600, &["b"])], ..to(&["a"]) };
+        let mut life = life(vec![route]);
+        life.fire("x", 0);
+        take_on(&mut life, "x", 60);
+        assert_eq!(life.news_until(1_000), "a:x/1 a:x/1/a1");
+        life.with(1_000, |desk, _, _| {
+            assert_eq!(desk.unack("nobody"), Err(NotDone::Unknown));
+            let before = desk.unack("x").unwrap();
+            assert_eq!(desk.unack("x"), Err(NotDone::Ended), "nobody has it");
+            desk.undo(before);
+            desk.unack("x").unwrap();
+        });
+        let mut told: Vec<String> = life.news_until(1_001).split(' ').map(str::to_owned).collect();
+        told.sort();
+        assert_eq!(told, ["a:x/1/r1", "b:x/1"], "both are overdue");
+        assert_eq!(life.case("x")["acked"], serde_json::Value::Null);
+        take_on(&mut life, "x", 1_100);
+        assert_eq!(life.news(), "a:x/1/a2 b:x/1/a2", "under an id of its own");
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_told_under_the_same_id_when_it_can() {
+        let mut life = life(vec![to(&["a"])]);
+        life.fire("x", 0);
+        life.news();
+        let ack = Ack { by: "kim".to_owned(), at: at(5), note: None };
+        let config = life.config.clone();
+        life.with(5, |desk, _, _| {
+            let before = desk.ack("x", &ack, false).unwrap();
+            desk.tell_ack(&before, &ack, &config);
+            // As the runtime does it: what was drained is lost with its commit.
+            assert_eq!(desk.drain().tellings.len(), 1);
+            desk.undo(before);
+        });
+        take_on(&mut life, "x", 10);
+        assert_eq!(life.news(), "a:x/1/a1");
+    }
+}
