@@ -142,12 +142,7 @@ async fn a_page_is_taken_on_once_judged_closed_and_remembered() {
         .iter()
         .map(|entry| (entry["action"].as_str().unwrap(), entry["actor"].as_str().unwrap()))
         .collect();
-    let expected = [
-        ("ack", "anna"),
-        ("verdict", "carol"),
-        ("verdict", "bob"),
-        ("close", "dora"),
-    ];
+    let expected = [("ack", "anna"), ("verdict", "carol"), ("verdict", "bob"), ("close", "dora")];
     assert_eq!(acts, expected, "{bundle}");
     let (code, shown, talk) = slo(&shop, &["alerts", "show", &id]).await;
     assert_eq!(code, 0, "{talk}");

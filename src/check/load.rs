@@ -86,7 +86,8 @@ impl Loaded {
     /// Whether nothing is wrong at and below this path of the configuration, such as `/sinks/mail`.
     #[must_use]
     pub fn is_sound(&self, path: &str) -> bool {
-        let file = self.config_origin.as_ref().and_then(|origin| self.documents.get(origin.document)).map(Document::file);
+        let file =
+            self.config_origin.as_ref().and_then(|origin| self.documents.get(origin.document)).map(Document::file);
         let is_in = |finding: &&Diagnostic| {
             let here = finding.place.as_ref().map(|place| &place.file) == file;
             let rest = finding.path.strip_prefix(path).filter(|_| here && finding.severity == Severity::Error);

@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::cli::client::{Client, Refused, decoded};
 use crate::cli::printer::{Paint, Printer};
+use crate::cli::silence::matchers::{Written, read_matchers};
 use crate::cli::table::{self, printable};
 use crate::cli::{FINDINGS, Server};
-use crate::cli::silence::matchers::{Written, read_matchers};
 use crate::clock::Clock;
 use crate::http::dashboard::format;
 use crate::http::dashboard::layout::counted;

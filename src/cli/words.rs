@@ -72,7 +72,10 @@ mod tests {
         let none = said("group_required", "SLO `shop/a` has groups, and none was seen yet", json!({"groups": []}));
         assert_eq!(none, "SLO `shop/a` has groups, and none was seen yet");
         let silence = "there is no silence `x`; `/api/v1/silences` lists those there are";
-        assert_eq!(said("not_found", silence, json!({})), "there is no silence `x`; `slo silence list` lists those there are");
+        assert_eq!(
+            said("not_found", silence, json!({})),
+            "there is no silence `x`; `slo silence list` lists those there are"
+        );
         let group = said("bad_parameter", "`group`: no labels", json!({}));
         assert_eq!(group, "`--group`: no labels");
     }

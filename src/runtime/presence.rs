@@ -138,7 +138,10 @@ mod tests {
         look_for_secrets(&mut loaded, &Secrets::new(|name| (name == "HERE").then(|| "canary".to_owned())));
         let lines = shown(&loaded);
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines[0].contains(":4:") && lines[0].contains("error[SLO079]") && lines[0].contains("GONE"), "{lines:?}");
+        assert!(
+            lines[0].contains(":4:") && lines[0].contains("error[SLO079]") && lines[0].contains("GONE"),
+            "{lines:?}"
+        );
         assert!(lines[1].contains(":5:") && lines[1].contains("gone"), "{lines:?}");
     }
 }

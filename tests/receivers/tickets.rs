@@ -290,7 +290,7 @@ async fn nobody_acts_by_a_link_that_many_may_read<R: Tracker>(make: &impl Fn() -
         for link in
             ["https://wiki.example/checkout", "https://slo.example/slo/", "https://slo.example/alerts/checkout/"]
         {
-// Some show names only; the golden files have the addresses.
+            // Some show names only; the golden files have the addresses.
             assert!(said.matches(link).count() <= 1, "{link} twice: {said}");
         }
     }

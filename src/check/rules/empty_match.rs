@@ -172,7 +172,8 @@ impl Known {
         let listed = |name: &str| owners.is_empty() || owners.contains_key(name);
         let unowned = |name: &&str| listed(name) && !self.any(|being| being.owner.as_deref() == Some(*name));
         if let Some(owner) = route.owner.as_deref().filter(unowned) {
-            let help = suggestion::help(owner, self.names(|being| being.owner.as_deref()).iter().copied(), "owners of SLOs");
+            let help =
+                suggestion::help(owner, self.names(|being| being.owner.as_deref()).iter().copied(), "owners of SLOs");
             tell("owner", format!("no loaded SLO has the owner `{owner}`"), help);
         }
         if let Some(pattern) = route.slo.as_deref().filter(|pattern| !self.any(|being| being.is_called(pattern))) {
@@ -183,7 +184,8 @@ impl Known {
             );
             tell("slo", format!("no SLO is `{pattern}`"), help);
         }
-        if let Some(severity) = route.severity.filter(|severity| !self.any(|being| being.severities.contains(severity))) {
+        if let Some(severity) = route.severity.filter(|severity| !self.any(|being| being.severities.contains(severity)))
+        {
             let help = "take the route out, or use a policy with tiers of that severity".to_owned();
             tell("severity", format!("no policy of a loaded SLO has a {}", severity.name()), help);
         }
@@ -198,15 +200,22 @@ impl Known {
         let Matcher { name, operation, value, .. } = matcher;
         let values = self.names(|being| being.labels.get(name).map(String::as_str));
         if values.is_empty() {
-            let names: BTreeSet<&str> =
-                self.beings.iter().flat_map(|being| being.labels.keys().chain(&being.open)).map(String::as_str).collect();
+            let names: BTreeSet<&str> = self
+                .beings
+                .iter()
+                .flat_map(|being| being.labels.keys().chain(&being.open))
+                .map(String::as_str)
+                .collect();
             let message = format!("no alert of a loaded SLO has the label `{name}`");
             return (message, suggestion::help(name, names.iter().copied(), "labels"));
         }
         let message = format!("no alert of a loaded SLO has `{name}{operation}\"{value}\"`");
         let help = match operation {
             Operation::Equal => suggestion::help(value, values.iter().copied(), "values"),
-            _ => format!("its values: {}", values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")),
+            _ => format!(
+                "its values: {}",
+                values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")
+            ),
         };
         (message, help)
     }

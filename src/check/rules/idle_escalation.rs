@@ -66,7 +66,9 @@ mod tests {
     fn a_step_that_tells_somebody_new_is_none_of_them() {
         let found = |steps: &str| {
             let sinks = "sinks: {a: {type: stdout}, b: {type: stdout}, c: {type: stdout}}";
-            let text = format!("version: config/v1\n{sinks}\nroutes: [{{to: [owner, a], escalate: {steps}}}, {{to: [b, c]}}]\n");
+            let text = format!(
+                "version: config/v1\n{sinks}\nroutes: [{{to: [owner, a], escalate: {steps}}}, {{to: [b, c]}}]\n"
+            );
             let findings = judge(&load::load(&[SourceText::named("f", text)]), Day::default());
             findings.into_iter().filter(|finding| finding.code == codes::IDLE_ESCALATION).count()
         };

@@ -136,7 +136,9 @@ fn sources(config: &ConfigAt<'_>, found: &mut Vec<Diagnostic>) {
             let message = format!("no route leads the {severity} about source `{name}` to a sink");
             let finding = Diagnostic::error(codes::NO_ROUTE, message);
             let finding = match by_day {
-                None => finding.with_help(format!("add a route such as `{{match: {{severity: {severity}}}, to: [..]}}`")),
+                None => {
+                    finding.with_help(format!("add a route such as `{{match: {{severity: {severity}}}, to: [..]}}`"))
+                }
                 Some(index) => of_the_night(finding, index),
             };
             found.push(config.at.nearest(&["routes"]).mark(finding));

@@ -45,9 +45,10 @@ fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     // What a route with a mistake was meant to take is not known.
     let sound: Vec<bool> = items.iter().map(|item| set.is_sound(*item)).collect();
     for (index, (route, at)) in routes.iter().zip(&items).enumerate().filter(|(index, _)| is_at(&sound, *index)) {
-        let before = routes.iter().take(index).enumerate().position(|(earlier, before)| {
-            is_at(&sound, earlier) && ends_here(before) && takes_all_of(before, route)
-        });
+        let before =
+            routes.iter().take(index).enumerate().position(|(earlier, before)| {
+                is_at(&sound, earlier) && ends_here(before) && takes_all_of(before, route)
+            });
         if let Some(before) = before {
             let message = format!("this route is never reached: route {} takes all that it would", before + 1);
             let help = "put the narrower route first, or let the wider one `continue`";

@@ -11,7 +11,8 @@ use crate::diag::{Diagnostic, Severity, codes};
 pub const RULE: Rule = Rule {
     code: codes::UNUSED_SINK,
     severity: Severity::Warning,
-    page: "No route, escalation, owner, report or heartbeat names this sink, and `fallback` neither: it is told nothing. A
+    page:
+        "No route, escalation, owner, report or heartbeat names this sink, and `fallback` neither: it is told nothing. A
 route was forgotten, or the sink is left over. (An Alertmanager is told of silences all the same.)
 
 Name it where it is meant, or take it out.",

@@ -175,7 +175,8 @@ async fn post_each(
 
 /// What came of all of them.
 fn came_to(done: usize, unchanged: usize, of: usize) -> String {
-    let was_so = if unchanged > 0 { format!(", {unchanged} was so already and nothing changed") } else { String::new() };
+    let was_so =
+        if unchanged > 0 { format!(", {unchanged} was so already and nothing changed") } else { String::new() };
     let next = if done > 0 { "; `slo alerts show ID` tells what happened" } else { "" };
     format!("{done} of {of} done{was_so}{next}")
 }

@@ -23,7 +23,8 @@ use crate::units::Timestamp;
 pub(super) fn run(test: &Test, printer: &Printer) -> anyhow::Result<ExitCode> {
     let gathered = Request { paths: vec![test.config.clone()], config: None }.gather();
     let shown = test.config.display();
-    let config = gathered.loaded.config.as_ref().with_context(|| format!("`{shown}` cannot be used; `slo check` says why"))?;
+    let config =
+        gathered.loaded.config.as_ref().with_context(|| format!("`{shown}` cannot be used; `slo check` says why"))?;
     let Some(wanted) = config.sinks.get(&test.sink) else {
         let known: Vec<&str> = config.sinks.keys().map(String::as_str).collect();
         bail!("there is no sink `{}` in `{shown}`; configured: {}", test.sink, known.join(", "));

@@ -28,9 +28,9 @@ pub(super) fn read_matchers(text: &str) -> Result<Written, String> {
     if head.contains('/') || head.trim() == "*" {
         return slo(text);
     }
-    let found = OPERATORS
-        .into_iter()
-        .find_map(|(operator, is_regex, is_equal)| Some((text.strip_prefix(head)?.strip_prefix(operator)?, is_regex, is_equal)));
+    let found = OPERATORS.into_iter().find_map(|(operator, is_regex, is_equal)| {
+        Some((text.strip_prefix(head)?.strip_prefix(operator)?, is_regex, is_equal))
+    });
     let Some((value, is_regex, is_equal)) = found else {
         return Err(format!("`{text}` has no operator; write it like service=checkout, or name SLOs: 'checkout/*'"));
     };

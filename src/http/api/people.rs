@@ -151,7 +151,11 @@ pub async fn drill(State(app): State<App>, caller: Caller, uri: Uri, body: Body)
     let group = word.group.or_else(|| (!id.group.is_empty()).then(|| id.group.to_string()));
     let instance = app.resolve(&id.slo.service, &id.slo.name, group.as_deref())?;
     let acted = app.act(Act::Drill { instance, severity }, &caller.actor(word.by.as_deref())).await?;
-    Ok(Json(Answer::Alert(Box::new(Done { message: acted.message, changed: true, alert: shown(&app, &acted.id).await? }))))
+    Ok(Json(Answer::Alert(Box::new(Done {
+        message: acted.message,
+        changed: true,
+        alert: shown(&app, &acted.id).await?,
+    }))))
 }
 
 /// Everything about one alert: itself, its transitions, deliveries with every try, its case, what people did, and the
@@ -208,13 +212,8 @@ async fn done(app: &App, act: Act, alert: &str, by: &Actor) -> Result<Json<Answe
         let done = Done { message: acted.message, changed: !acted.unchanged, alert: shown(app, alert).await? };
         return Ok(Json(Answer::Alert(Box::new(done))));
     }
-    let nothing = || DigestDone {
-        message: String::new(),
-        changed: true,
-        id: alert.to_owned(),
-        acked: None,
-        members: Vec::new(),
-    };
+    let nothing =
+        || DigestDone { message: String::new(), changed: true, id: alert.to_owned(), acked: None, members: Vec::new() };
     let members = app.service.digest(alert).await.as_ref().map_or_else(nothing, DigestDone::from);
     Ok(Json(Answer::Digest(DigestDone { message: acted.message, changed: !acted.unchanged, ..members })))
 }

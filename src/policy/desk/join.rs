@@ -6,6 +6,7 @@ use crate::policy::desk::case::{Case, Place};
 use crate::policy::desk::digest::{Digest, Form, Listed, Named};
 use crate::policy::desk::look::Moment;
 use crate::policy::desk::{Desk, Errand, REMEMBERED, Rules};
+use crate::policy::notification::Mark;
 use crate::policy::quiet::About;
 use crate::spec::policy::AlertSeverity;
 use crate::units::Timestamp;
@@ -183,14 +184,19 @@ impl Desk {
         }
         firing.sort_by(|a, b| a.member.worse_first(&b.member));
         ended.sort_by(|a, b| (a.about.fired_at, &a.about.alert_id).cmp(&(b.about.fired_at, &b.about.alert_id)));
-        let mark = firing.iter().chain(&ended).next().map(|named: &Named<'_>| named.about.mark);
+        let mark = firing.iter().chain(&ended).next().and_then(|named: &Named<'_>| named.about.mark);
+        let apart = self.apart(digest, mark);
+        Listed { firing, ended, apart }
+    }
+
+    /// Of a storm: other pages that fire and that its sink was told of one by one.
+    pub(super) fn apart(&self, digest: &Digest, mark: Option<Mark>) -> usize {
         let alone = |case: &&Case| {
             let about = case.notification.as_deref().filter(|_| case.fires());
-            let page = about.is_some_and(|about| about.severity == digest.severity && Some(about.mark) == mark);
+            let page = about.is_some_and(|about| about.severity == digest.severity && about.mark == mark);
             page && case.heard(&digest.sink).is_some_and(|told| told.alone)
         };
-        let apart = if digest.storm { self.cases.values().filter(alone).count() } else { 0 };
-        Listed { firing, ended, apart }
+        if digest.storm { self.cases.values().filter(alone).count() } else { 0 }
     }
 
     /// Digests that ended long ago go.

@@ -117,7 +117,11 @@ impl Live {
     /// The files are taken, or refused as a whole, by themselves.
     async fn reload_by(&self, by: &Actor) -> Result<Acted, ActError> {
         self.read_again().await.map_err(ActError::Refused)?;
-        let acted = Acted { id: self.loaded().blueprint.digest.clone(), message: "the files were read again".into(), ..Acted::default() };
+        let acted = Acted {
+            id: self.loaded().blueprint.digest.clone(),
+            message: "the files were read again".into(),
+            ..Acted::default()
+        };
         let _one = self.acting.lock().await;
         let entry = AuditEntry::of(&Act::Reload, &acted, by, self.core.clock.now());
         match self.audit_record(&entry).await {
