@@ -272,7 +272,7 @@ mod tests {
         }
         life.until(1_502);
         let told = life.told.last().unwrap().notification.clone();
-        assert_eq!(card::subject(&told), "[RESOLVED] all alerts of service shop have ended: shop/w, shop/x (+1)");
+        assert_eq!(card::subject(&told), "[RESOLVED] all alerts of service shop have ended: shop/x, shop/y (+1)");
         assert_eq!((told.notes.len(), life.case("x")["digests"][0].as_str()), (0, Some(told.alert_id.as_str())));
     }
 
@@ -307,7 +307,7 @@ mod tests {
         life.until(201);
         let told = life.told.last().unwrap().notification.clone();
         assert_eq!((told.occasion, told.notes[0].as_str()), (Occasion::QuietEnded, "what kept it quiet has ended"));
-        life.until(802);
+        life.until(602);
         let told = life.told.last().unwrap().notification.clone();
         assert_eq!((told.occasion, told.notes[0].as_str()), (Occasion::Escalation, "nobody acknowledged within 10m"));
     }
