@@ -51,7 +51,7 @@ pub(super) async fn take_back(live: &Live, alert: &str) -> Result<Prepared, ActE
         must_fire(found, "handed back")?;
     }
     let message = "nobody works on it any more: it is repeated and escalated again".to_owned();
-    let acted = Acted { id: alert.to_owned(), message };
+    let acted = Acted { id: alert.to_owned(), message, ..Acted::default() };
     Ok(Prepared { acted, way: Way::Unack(alert.to_owned()), ..Prepared::default() })
 }
 
