@@ -131,6 +131,9 @@ async fn each_role_may_what_the_table_says_and_nobody_else_may_anything() {
         (Method::GET, "/api/v1/audit", [401, 200, 200, 200]),
         (Method::GET, "/api/v1/nothing", [401, 404, 404, 404]),
         (Method::POST, resend, [401, 403, 404, 404]),
+        (Method::POST, "/deliveries/none/resend", [401, 403, 404, 404]),
+        (Method::POST, "/alerts/none/ack", [401, 403, 404, 404]),
+        (Method::POST, "/alerts/none/close", [401, 403, 403, 404]),
         (Method::POST, "/-/reload", [401, 403, 403, 200]),
     ] {
         let mut found = vec![status(&shop, method.clone(), path, &[]).await];
@@ -145,12 +148,28 @@ async fn each_role_may_what_the_table_says_and_nobody_else_may_anything() {
     assert!(challenges.iter().any(|challenge| challenge.starts_with("Bearer")), "{challenges:?}");
     let refused = metric(&shop.slo, "slo_http_refused_total{reason=\"unauthorized\"}").await.unwrap();
     assert!(refused >= 7.0, "{refused}");
-    assert_eq!(metric(&shop.slo, "slo_http_refused_total{reason=\"forbidden\"}").await, Ok(3.0));
+    assert_eq!(metric(&shop.slo, "slo_http_refused_total{reason=\"forbidden\"}").await, Ok(7.0));
 
     let admin = [("authorization", bearers[2].as_str())];
     let (_, _, list) = ask(&shop, Method::GET, "/api/v1/audit", &admin).await;
     let actors: Vec<&str> = list["items"].as_array().unwrap().iter().map(|e| e["actor"].as_str().unwrap()).collect();
     assert_eq!(actors, ["adminer"], "what was refused has no entry");
+
+    // A page has the buttons that its visitor may press.
+    let drill = ["drill", "checkout/availability", "--severity", "page"];
+    let begun = slo(&shop, &drill, &[("SLO_TOKEN", &tokens[2])]);
+    let out = String::from_utf8(begun.stdout).unwrap();
+    let id = out.lines().next().and_then(|line| line.rsplit(' ').next()).unwrap().replace('/', "%2F");
+    let mut buttons = Vec::new();
+    for bearer in &bearers {
+        let (_, _, page) =
+            ask(&shop, Method::GET, &format!("/alerts/{id}"), &[("authorization", bearer.as_str())]).await;
+        let page = page.as_str().unwrap().to_owned();
+        assert!(page.contains("nothing is wrong") && !page.contains("Your name"), "{page}");
+        let shown = ["/ack\"", "/silence\"", "/close\""].map(|act| page.contains(act));
+        buttons.push(shown);
+    }
+    assert_eq!(buttons, [[false; 3], [true, true, false], [true; 3]]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -272,7 +291,8 @@ async fn what_was_given_up_is_sent_again_under_its_id_and_what_is_done_is_not() 
     assert!(destination.starts_with(&format!("127.0.0.1:{} #", shop.ports.hook)), "{destination}");
     assert!(!destination.contains("/hook"), "{destination}");
     let (_, page) = shop.slo.get("/health").await.unwrap();
-    assert!(page.as_str().unwrap().contains("Given up"), "{page}");
+    let page = page.as_str().unwrap();
+    assert!(page.contains("Given up") && page.contains("Send again"), "{page}");
 
     shop.hook.fail_with(None);
     let path = format!("/api/v1/deliveries/{id}/resend");

@@ -19,3 +19,5 @@ mod operations;
 mod people;
 #[path = "http/server.rs"]
 mod server;
+#[path = "http/telling.rs"]
+mod telling;

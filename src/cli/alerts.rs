@@ -15,9 +15,10 @@ use crate::cli::{FINDINGS, Server};
 use crate::http::dashboard::format;
 use crate::http::dashboard::layout::{counted, words};
 use crate::http::dto;
-use crate::http::dto::alert::{Alert, Delivery, Tier, TierWindow, Transition};
+use crate::http::dto::alert::{Alert, Tier, TierWindow, Transition};
 use crate::http::dto::bundle::Bundle;
 use crate::http::dto::case::Case;
+use crate::http::dto::delivery::Delivery;
 use crate::http::dto::figure::Figure;
 use crate::units::Timestamp;
 
@@ -145,9 +146,9 @@ fn run_list(arguments: &List, printer: &Printer) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A table where the terminal leaves room for the reasons, else two lines an alert.
+/// A table where the terminal leaves room for the reasons, else a few lines an alert. Ids are whole, to be copied.
 fn rendered(printer: &Printer, alerts: &[Alert]) -> String {
-    let mut rows = table::table(printer, &["SEVERITY", "STATE", "SLO", "KIND", "SINCE", "LASTED", "WHY"], 0);
+    let mut rows = table::table(printer, &["SEVERITY", "STATE", "SLO", "KIND", "SINCE", "LASTED", "ID", "WHY"], 0);
     for alert in alerts {
         rows.add_row(vec![
             table::status(&alert.severity),
@@ -156,24 +157,26 @@ fn rendered(printer: &Printer, alerts: &[Alert]) -> String {
             Cell::new(alert.kind.replace('_', " ")),
             Cell::new(format::short_moment(since(alert))),
             Cell::new(lasted(alert)),
+            Cell::new(printable(&alert.id)),
             Cell::new(format!("{}{}", printable(&alert.reason), marks(alert))),
         ]);
     }
-    table::keep_whole(&mut rows, 6);
+    table::keep_whole(&mut rows, 7);
     let reasons = rows.column_max_content_widths().last().copied().unwrap_or(0);
     let others = table::natural_width(&rows).saturating_sub(reasons);
     if table::width(printer).is_none_or(|width| width >= others.saturating_add(reasons.min(REASON_WIDTH))) {
         return table::text(&rows);
     }
-    alerts.iter().map(|alert| two_lines(printer, alert)).collect()
+    alerts.iter().map(|alert| block(printer, alert)).collect()
 }
 
-fn two_lines(printer: &Printer, alert: &Alert) -> String {
+fn block(printer: &Printer, alert: &Alert) -> String {
     let (severity, state) = (table::status_text(printer, &alert.severity), table::status_text(printer, &alert.state));
     let when =
         format!("{} since {}, {}", alert.kind.replace('_', " "), format::short_moment(since(alert)), lasted(alert));
     let slo = printable(&alert.slo);
-    format!("{severity} {state}  {slo}\n    {when}{}\n    {}\n", marks(alert), printable(&alert.reason))
+    let (reason, id) = (printable(&alert.reason), printable(&alert.id));
+    format!("{severity} {state}  {slo}\n    {when}{}\n    {reason}\n    {id}\n", marks(alert))
 }
 
 fn since(alert: &Alert) -> Timestamp {
@@ -187,16 +190,17 @@ fn lasted(alert: &Alert) -> String {
 /// ` (frozen, acknowledged)`.
 fn marks(alert: &Alert) -> String {
     let held_back = alert.held_back_by.is_some() && !alert.frozen;
-    let all = [
-        (alert.drill, "drill"),
-        (alert.frozen, "frozen"),
-        (held_back, "held back"),
-        (alert.acked.is_some(), "acknowledged"),
-        (alert.quiet.is_some(), "quiet"),
-    ];
-    let mut marks: Vec<&str> = all.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark).collect();
-    marks.extend(alert.verdict.as_deref());
+    let all = [(alert.drill, "drill"), (alert.frozen, "frozen"), (held_back, "held back")];
+    let mut marks: Vec<String> = all.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark.to_owned()).collect();
+    marks.extend(people_marks(alert));
+    marks.extend(alert.verdict.clone());
     if marks.is_empty() { String::new() } else { format!(" ({})", printable(&marks.join(", "))) }
+}
+
+/// Who took it on, and whether nobody is told.
+pub fn people_marks(alert: &Alert) -> Vec<String> {
+    let acked = alert.acked.as_ref().map(|acked| format!("acknowledged by {}", printable(&acked.by)));
+    acked.into_iter().chain(alert.quiet.as_ref().map(|_| "quiet".to_owned())).collect()
 }
 
 fn closing(alerts: &[Alert]) -> String {
@@ -240,21 +244,7 @@ fn shown(printer: &Printer, bundle: &Bundle) -> String {
     let paint = if alert.state == "firing" { Paint::Red } else { Paint::Bold };
     let title = format!("{sign} {severity} {}: {}{}", state.to_lowercase(), printable(&alert.slo), marks(alert));
     let mut text = format!("{}\n  {}\n\n", printer.out.paint(paint, &title), printable(&alert.reason));
-    let moment = |time: Option<Timestamp>| time.map_or_else(|| "–".to_owned(), format::moment);
-    let facts = [
-        ("matched", moment(Some(alert.started_at))),
-        ("fired", moment(alert.fired_at)),
-        (
-            "ended",
-            match (&alert.resolved_at, &alert.ended_by) {
-                (Some(end), Some(by)) => format!("{} ({})", format::moment(*end), by.replace('_', " ")),
-                (end, _) => moment(*end),
-            },
-        ),
-        ("held back by", alert.held_back_by.clone().unwrap_or_else(|| "–".to_owned())),
-        ("id", printable(&alert.id)),
-    ];
-    for (name, value) in facts.into_iter().chain(said(alert, &bundle.case)) {
+    for (name, value) in facts(bundle) {
         text.extend(["  ", &printer.out.paint(Paint::Dim, &format!("{name:<12}")), " ", &value, "\n"]);
     }
     for (heading, block) in [
@@ -267,7 +257,31 @@ fn shown(printer: &Printer, bundle: &Bundle) -> String {
     text
 }
 
-/// Who was told, who took it on, what it was worth, why nobody is told: what there is of it.
+/// Times, who was told and what comes next, what people said, where it fails, whom to ask.
+fn facts(bundle: &Bundle) -> Vec<(String, String)> {
+    let (alert, now) = (&bundle.alert, bundle.made_at);
+    let when = |time: Timestamp| format::when(now, time);
+    let ended = |end: Timestamp| {
+        let by = alert.ended_by.as_deref().map_or_else(String::new, |by| format!(", {}", by.replace('_', " ")));
+        format!("{}{by}", when(end))
+    };
+    let times = [
+        ("matched", Some(when(alert.started_at))),
+        ("fired", alert.fired_at.map(when)),
+        ("ended", alert.resolved_at.map(ended)),
+        ("figures of", alert.as_of.filter(|_| alert.resolved_at.is_none()).map(when)),
+        ("held back by", alert.held_back_by.as_deref().map(printable)),
+        ("id", Some(printable(&alert.id))),
+    ];
+    let told = if alert.fired_at.is_some() { alert.telling.lines(alert.state == "firing", now) } else { Vec::new() };
+    let told = told.into_iter().map(|(name, line)| (name, printable(&line)));
+    let times = times.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let all = times.chain(told).chain(said(alert, &bundle.case)).map(|(name, value)| (name.to_owned(), value));
+    let around = bundle.around().into_iter().map(|(name, value)| (printable(&name), printable(&value)));
+    all.chain(around).collect()
+}
+
+/// Who took it on, what it was worth, why nobody is told: what there is of it.
 fn said(alert: &Alert, case: &Case) -> Vec<(&'static str, String)> {
     let after = |seconds: Option<Figure>| {
         seconds.map_or_else(String::new, |seconds| format!(", {:.0} s after it was told", seconds.0))
@@ -283,14 +297,8 @@ fn said(alert: &Alert, case: &Case) -> Vec<(&'static str, String)> {
         let until = quiet.until.map_or_else(String::new, |until| format!(" until {}", format::moment(until)));
         format!("{} {}{until}: {}", quiet.kind, printable(&quiet.name), printable(&quiet.reason))
     });
-    let told: Vec<String> = case
-        .told
-        .iter()
-        .map(|(sink, told)| format!("{} {} ({}x)", printable(sink), format::moment(told.at), told.count))
-        .collect();
-    let told = (!told.is_empty()).then(|| told.join(", "));
     let escalated = case.escalated_at.map(format::moment);
-    [("told", told), ("escalated", escalated), ("acknowledged", acked), ("verdict", verdict), ("quiet", quiet)]
+    [("escalated", escalated), ("acknowledged", acked), ("verdict", verdict), ("quiet", quiet)]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
@@ -348,20 +356,35 @@ fn deliveries(printer: &Printer, deliveries: &[Delivery]) -> String {
     if deliveries.is_empty() {
         return String::new();
     }
-    let mut rows = table::table(printer, &["SINK", "STATE", "TRIES", "LAST ANSWER"], INDENT);
+    let mut rows = table::table(printer, &["SINK", "TOLD", "STATE", "TRIES", "LAST ANSWER"], INDENT);
     for delivery in deliveries {
-        let last = delivery.attempts.last();
-        let last = last.map_or_else(
-            || "not tried yet".to_owned(),
-            |attempt| format!("{} {}", format::moment(attempt.at), printable(&attempt.message)),
-        );
         rows.add_row(vec![
-            Cell::new(&delivery.sink),
+            Cell::new(printable(&delivery.sink)),
+            Cell::new(what_is_told(delivery)),
             table::status(&delivery.state),
             Cell::new(delivery.attempts.len()),
-            Cell::new(last),
+            Cell::new(last_answer(delivery)),
         ]);
     }
-    table::keep_whole(&mut rows, 3);
+    table::keep_whole(&mut rows, 4);
     table::text(&rows)
+}
+
+/// `Firing`, `Firing, repeat`, `Acknowledged`, and whether several are told as one.
+pub fn what_is_told(delivery: &Delivery) -> String {
+    let state = words(&delivery.tells).1;
+    let what = match delivery.occasion.as_str() {
+        "acknowledged" => "Acknowledged".to_owned(),
+        "" | "change" => state.to_owned(),
+        occasion => format!("{state}, {}", printable(&occasion.replace('_', " "))),
+    };
+    if delivery.is_digest() { format!("{what}, digest") } else { what }
+}
+
+/// What the sink said last, and when.
+pub fn last_answer(delivery: &Delivery) -> String {
+    delivery.attempts.last().map_or_else(
+        || "not tried yet".to_owned(),
+        |attempt| format!("{} {}", format::moment(attempt.at), printable(&attempt.message)),
+    )
 }

@@ -11,8 +11,9 @@ use crate::cli::printer::Printer;
 use crate::cli::table::printable;
 use crate::cli::{FINDINGS, Server};
 use crate::http::dashboard::format;
-use crate::http::dto::alert::{Alert, Attempt};
+use crate::http::dto::alert::Alert;
 use crate::http::dto::bundle::{Bundle, Done};
+use crate::http::dto::delivery::Attempt;
 use crate::store::UNDER_WAY;
 use crate::units::Timestamp;
 

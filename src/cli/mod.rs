@@ -5,10 +5,12 @@
 //! returns is printed here, once, and is code 2. A reader that closed the pipe is success.
 
 pub mod alerts;
+pub mod audit;
 pub mod backtest;
 pub mod check;
 pub mod client;
 pub mod convert;
+pub mod deliveries;
 pub mod demo;
 pub mod drill;
 pub mod explain;
@@ -62,8 +64,10 @@ enum Verb {
     Alerts(alerts::Arguments),
     Drill(drill::Arguments),
     Notify(notify::Arguments),
+    Deliveries(deliveries::Arguments),
     Silence(silence::Arguments),
     Mark(mark::Arguments),
+    Audit(audit::Arguments),
     Backtest(backtest::Arguments),
     Generate(generate::Arguments),
     Explain(explain::Arguments),
@@ -130,8 +134,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Alerts(arguments) => alerts::run(arguments, &printer),
         Verb::Drill(arguments) => drill::run(arguments, &printer),
         Verb::Notify(arguments) => notify::run(arguments, &printer),
+        Verb::Deliveries(arguments) => deliveries::run(arguments, &printer),
         Verb::Silence(arguments) => silence::run(arguments, &printer),
         Verb::Mark(arguments) => mark::run(arguments, &printer),
+        Verb::Audit(arguments) => audit::run(arguments, &printer),
         Verb::Backtest(arguments) => backtest::run(arguments, &printer),
         Verb::Generate(arguments) => generate::run(arguments, &printer),
         Verb::Explain(arguments) => explain::run(arguments, &printer),

@@ -17,12 +17,13 @@ use serde_json::{Value, json};
 use crate::cli::client::{Client, decoded};
 use crate::cli::printer::{Paint, Printer};
 use crate::cli::{FINDINGS, Server};
+use crate::clock::Clock;
 use crate::http::dashboard::format;
 use crate::http::dashboard::layout::words;
 use crate::http::dto::alert::Alert;
 use crate::http::dto::instance::Instance;
 use crate::http::dto::list::List;
-use crate::http::dto::state::{Config, Source};
+use crate::http::dto::state::{Config, Sink, Source};
 use crate::http::listing::STATUSES;
 
 /// Show budgets, burn and alerts, worst first: of a running service, or computed once from files and a Prometheus
@@ -111,6 +112,8 @@ impl Said {
         let sources: List<Source> = decoded(client.get(&["api", "v1", "sources"], &[]).await?)?;
         let mut trouble: Vec<String> = trouble::of_files(&config).into_iter().collect();
         trouble.extend(trouble::of_sources(&sources.items));
+        let sinks: List<Sink> = decoded(client.get(&["api", "v1", "sinks"], &[]).await?)?;
+        trouble.extend(trouble::of_sinks(&sinks.items, Clock::system().now()));
         Ok(Self { slos, alerts, trouble, next })
     }
 }

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
 
+use crate::config::access::Role;
 use crate::policy::act::Actor;
 
 /// Longest name that is kept, in characters.
@@ -14,18 +15,36 @@ const NAME_LONGEST: usize = 100;
 /// Who neither has a token nor says a name.
 const NOBODY: &str = "anonymous";
 
-/// Put into the request by the guard where a token was checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckedToken(pub String);
+/// Put into the request by the guard: what whoever asks was let in as.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LetIn {
+    /// Name of the token that was checked.
+    pub token: Option<String>,
+    /// What they may do; `None`: not even write where it is open to others.
+    pub role: Option<Role>,
+}
 
 /// Who asks, and on what way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     token: Option<String>,
+    role: Option<Role>,
     via: &'static str,
 }
 
 impl Caller {
+    /// Whether they may do what needs this role: their page has the buttons then.
+    #[must_use]
+    pub fn may(&self, role: Role) -> bool {
+        self.role.is_some_and(|has| has >= role)
+    }
+
+    /// Whether a token says who they are.
+    #[must_use]
+    pub const fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// As the audit names them: a checked token, whatever the request says; else `by` of the request.
     #[must_use]
     pub fn actor(&self, by: Option<&str>) -> Actor {
@@ -40,8 +59,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        let token = parts.extensions.get::<CheckedToken>().map(|token| token.0.clone());
-        Ok(Self { token, via: via(&parts.headers) })
+        let LetIn { token, role } = parts.extensions.get::<LetIn>().cloned().unwrap_or_default();
+        Ok(Self { token, role, via: via(&parts.headers) })
     }
 }
 
@@ -65,9 +84,11 @@ mod tests {
 
     #[test]
     fn a_token_goes_before_what_the_request_says() {
-        let caller = Caller { token: Some("deploy-bot".into()), via: "api" };
+        let caller = Caller { token: Some("deploy-bot".into()), role: Some(Role::Operate), via: "api" };
         assert_eq!(caller.actor(Some("anna")).name, "deploy-bot");
-        let caller = Caller { token: None, via: "cli" };
+        assert!(caller.may(Role::Operate) && !caller.may(Role::Admin) && caller.has_token());
+        let caller = Caller { token: None, role: None, via: "cli" };
+        assert!(!caller.may(Role::Read));
         assert_eq!(caller.actor(Some(" an\nna ")).name, "anna");
         assert_eq!(caller.actor(Some(" ")), Actor { name: "anonymous".into(), via: "cli".into() });
         assert_eq!(caller.actor(Some(&"x".repeat(1_000))).name.len(), NAME_LONGEST);

@@ -15,8 +15,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 
+use crate::config::access::Role;
 use crate::http::app::{App, Reach};
-use crate::http::caller::CheckedToken;
+use crate::http::caller::LetIn;
 use crate::http::error::ApiError;
 use crate::http::needs::{Needs, needs};
 use crate::runtime::access::{Admission, Presented};
@@ -53,10 +54,8 @@ pub async fn watch(State(app): State<App>, mut request: Request, next: Next) -> 
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let mut response = match may(&app, &method, request.uri(), request.headers()).await {
-        Ok(token) => {
-            if let Some(token) = token {
-                request.extensions_mut().insert(token);
-            }
+        Ok(let_in) => {
+            request.extensions_mut().insert(let_in);
             answer(request, next).await
         }
         Err(refusal) => {
@@ -74,21 +73,20 @@ pub async fn watch(State(app): State<App>, mut request: Request, next: Next) -> 
     response
 }
 
-/// Gives the token that was checked, where there is one.
-async fn may(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Option<CheckedToken>, Refusal> {
+/// Gives what whoever asks is let in as.
+async fn may(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<LetIn, Refusal> {
     if app.reach == Reach::Here {
-        return Ok(None);
+        return Ok(LetIn::default());
     }
     let needs = needs(method, uri.path());
     let presented = presented(headers).filter(|_| needs != Needs::Nothing);
     let checked = match (needs, app.service.admit(presented.as_ref()).await) {
         // A signature of its own is the permission, on every address.
-        (Needs::Nothing, _) => None,
-        (_, Admission::Open) => {
-            without_tokens(app, method, uri, headers)?;
-            None
+        (Needs::Nothing, _) => LetIn::default(),
+        (_, Admission::Open) => LetIn { token: None, role: without_tokens(app, method, uri, headers)? },
+        (Needs::Role(role), Admission::Known { name, role: has }) if has >= role => {
+            LetIn { token: Some(name), role: Some(has) }
         }
-        (Needs::Role(role), Admission::Known { name, role: has }) if has >= role => Some(CheckedToken(name)),
         (Needs::Role(role), Admission::Known { name, role: has }) => {
             let message = format!("this needs the role `{}`; the token `{name}` has `{}`", role.name(), has.name());
             return Err(refusal("forbidden", StatusCode::FORBIDDEN, "forbidden", message));
@@ -116,15 +114,14 @@ fn refusal(reason: &'static str, status: StatusCode, code: &str, message: impl I
     Refusal { reason, error: ApiError::new(status, code, message) }
 }
 
-/// Reading is open. Writing is open on loopback, where only people on the machine reach us, under a name of ours.
-fn without_tokens(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
-    if method.is_safe() {
-        return Ok(());
+/// Reading is open. Writing is open on loopback, where only people on the machine reach us, under a name of ours. Gives
+/// what whoever asks may do.
+fn without_tokens(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Option<Role>, Refusal> {
+    let is_ours = app.reach == Reach::Loopback && is_asked_by_our_name(app, uri, headers);
+    if is_ours || method.is_safe() {
+        return Ok(is_ours.then_some(Role::Admin));
     }
     if app.reach == Reach::Loopback {
-        if is_asked_by_our_name(app, uri, headers) {
-            return Ok(());
-        }
         let message =
             "writes under a foreign host name are refused; use the address, `localhost` or `server.external_url`";
         return Err(refusal("cross_site", StatusCode::FORBIDDEN, "cross_site", message));

@@ -27,8 +27,15 @@ pub fn bundle(bundle: &Bundle) -> String {
         format!("- state: {drill}{}{}", alert.state, if alert.frozen { ", frozen" } else { "" }),
     ];
     let mut facts = facts(bundle);
+    let told = if alert.fired_at.is_some() {
+        alert.telling.lines(alert.state == "firing", bundle.made_at)
+    } else {
+        Vec::new()
+    };
+    facts.extend(told.into_iter().map(|(name, line)| (name.to_owned(), line)));
+    facts.extend(bundle.around());
     facts.push(("id".to_owned(), alert.id.clone()));
-    lines.extend(facts.into_iter().map(|(name, value)| format!("- {name}: {}", plain(&value))));
+    lines.extend(facts.into_iter().map(|(name, value)| format!("- {}: {}", plain(&name), plain(&value))));
     section(&mut lines, "What happened");
     for happened in timeline::of(alert, &bundle.case, &bundle.audit) {
         let detail = plain(&happened.detail);
@@ -66,6 +73,7 @@ fn facts(bundle: &Bundle) -> Vec<(String, String)> {
     add("verdict", case.verdict.as_ref().map(|verdict| format!("{verdict}{by}")));
     add("quiet", case.quiet.as_ref().map(|quiet| format!("{} {}: {}", quiet.kind, quiet.name, quiet.reason)));
     add("held back by", alert.held_back_by.clone());
+    add("figures as of", alert.as_of.map(moment));
     facts
 }
 
@@ -99,15 +107,17 @@ fn deliveries(lines: &mut Vec<String>, alert: &Alert) {
         return;
     }
     section(lines, "Deliveries");
-    lines.extend(["| sink | state | tries | last answer |", "|---|---|---|---|"].map(str::to_owned));
+    lines.extend(["| sink | told | state | tries | last answer |", "|---|---|---|---|---|"].map(str::to_owned));
     for delivery in &alert.deliveries {
         let last = delivery.attempts.last().map_or_else(
             || "not tried yet".to_owned(),
             |attempt| format!("{} {}", moment(attempt.at), plain(&attempt.message)),
         );
         lines.push(format!(
-            "| {} | {} | {} | {last} |",
+            "| {} | {}{} | {} | {} | {last} |",
             plain(&delivery.sink),
+            if delivery.occasion == "acknowledged" { "acknowledged" } else { &delivery.tells },
+            if delivery.is_digest() { ", in a digest" } else { "" },
             delivery.state,
             delivery.attempts.len()
         ));

@@ -3,10 +3,12 @@
 //! Changes of state are at slice ends (data time), everything else on the wall clock; among equals the change comes first,
 //! since it is why the rest happened.
 
+use crate::http::dashboard::format::moment;
 use crate::http::dashboard::layout::words;
-use crate::http::dto::alert::{Alert, Delivery};
+use crate::http::dto::alert::Alert;
 use crate::http::dto::audit::Audited;
 use crate::http::dto::case::Case;
+use crate::http::dto::delivery::Delivery;
 use crate::store::UNDER_WAY;
 use crate::units::Timestamp;
 
@@ -30,14 +32,19 @@ pub fn of(alert: &Alert, case: &Case, audit: &[Audited]) -> Vec<Happened> {
         all.push(happened(step.at, words(&step.to).1.to_owned(), &step.reason));
     }
     for delivery in alert.deliveries.iter().rev() {
-        for attempt in &delivery.attempts {
-            let what = match (attempt.outcome.as_str(), is_end(delivery)) {
-                ("done", true) => format!("{} told of the end", delivery.sink),
-                ("done", false) => format!("{} told", delivery.sink),
+        // The same answer again and again is one thing that happened.
+        for tries in delivery.attempts.chunk_by(|a, b| (&a.outcome, &a.message) == (&b.outcome, &b.message)) {
+            let ([attempt, ..], Some(last)) = (tries, tries.last()) else { continue };
+            let what = match attempt.outcome.as_str() {
+                "done" => format!("{} {}", delivery.sink, what_was_told(delivery)),
                 _ if attempt.message == UNDER_WAY => format!("{} is being told", delivery.sink),
-                (outcome, _) => format!("{} not told: {outcome}", delivery.sink),
+                outcome => format!("{} not told: {outcome}", delivery.sink),
             };
-            all.push(happened(attempt.at, what, &attempt.message));
+            let detail = match tries.len() {
+                1 => attempt.message.clone(),
+                count => format!("{} ({count} tries, the last {})", attempt.message, moment(last.at)),
+            };
+            all.push(happened(attempt.at, what, &detail));
         }
     }
     if let Some(at) = case.escalated_at {
@@ -64,11 +71,19 @@ fn said(entry: &Audited) -> String {
         "verdict" => "Judged",
         other => other,
     };
-    format!("{what} by {} ({})", entry.actor, entry.via)
+    format!("{what} by {}", entry.who())
 }
 
-/// Whether a delivery tells of an end: ends have even numbers in their episode.
-fn is_end(delivery: &Delivery) -> bool {
-    let numbers = delivery.notification_id.rsplit('/').filter_map(|part| part.parse::<u32>().ok());
-    numbers.take(1).any(|number| number % 2 == 0)
+/// What a sink was told, and why then.
+fn what_was_told(delivery: &Delivery) -> String {
+    let why = match delivery.occasion.as_str() {
+        "acknowledged" => return "told that it is acknowledged".to_owned(),
+        "repeat" => "told again",
+        "escalation" => "told, escalated",
+        "quiet_ended" => "told, no longer quiet",
+        "in_place" => "told in place of another",
+        _ => "told",
+    };
+    let what = if delivery.tells == "resolved" { "told of the end" } else { why };
+    if delivery.is_digest() { format!("{what} in a digest") } else { what.to_owned() }
 }

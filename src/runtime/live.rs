@@ -405,6 +405,10 @@ impl Service for Live {
         Ok(found)
     }
 
+    async fn labels(&self, alert: &Alert) -> Option<BTreeMap<String, String>> {
+        self.labels_of(alert).await
+    }
+
     async fn digest(&self, id: &str) -> Option<DigestFound> {
         self.core.digest_of(None, |_, digest| digest == id).await
     }

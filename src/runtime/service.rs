@@ -230,8 +230,14 @@ pub struct SinkView {
     pub pending: u64,
     /// Age of the oldest of that.
     pub oldest: Option<Length>,
-    /// How its newest try ended, among its newest rows.
+    /// How its newest try ended; where it had none, the newest failure of its destination.
     pub last: Option<Attempt>,
+    /// The newest failure of its destination, while failures follow each other: why the gate is shut.
+    pub failure: Option<Attempt>,
+    /// When it last took something.
+    pub last_success_at: Option<Timestamp>,
+    /// What a person has to mend, as its newest try said it, and since when.
+    pub attention: Option<(Timestamp, String)>,
     /// Whether tries may go now.
     pub gate: GateView,
     /// Failures of its destination in a row: not answered, or not as it should.
@@ -342,6 +348,10 @@ pub trait Service: Send + Sync {
     fn series(&self, id: &InstanceId, from: Timestamp, to: Timestamp, points: usize) -> Option<SeriesView>;
     /// Alerts, newest first.
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError>;
+    /// The labels that an alert is told with; `None` where nobody knows them any more.
+    async fn labels(&self, _alert: &Alert) -> Option<BTreeMap<String, String>> {
+        None
+    }
     /// One alert.
     async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError>;
     /// Several alerts that are told as one, by the alert's id in their message: it is that of no alert.

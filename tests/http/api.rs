@@ -31,8 +31,9 @@ const INSTANCE_KEYS: [&str; 21] = [
     "window_from",
 ];
 
-const ALERT_KEYS: [&str; 25] = [
+const ALERT_KEYS: [&str; 27] = [
     "acked",
+    "as_of",
     "dedup_key",
     "deliveries",
     "drill",
@@ -52,6 +53,7 @@ const ALERT_KEYS: [&str; 25] = [
     "slo",
     "started_at",
     "state",
+    "telling",
     "tiers",
     "time_to_ack_seconds",
     "time_to_resolve_seconds",
@@ -59,7 +61,23 @@ const ALERT_KEYS: [&str; 25] = [
     "verdict",
 ];
 
-const DELIVERY_KEYS: [&str; 7] = ["alert_id", "attempts", "id", "next_attempt_at", "notification_id", "sink", "state"];
+const DELIVERY_KEYS: [&str; 15] = [
+    "alert_id",
+    "attempts",
+    "decided_at",
+    "id",
+    "kind",
+    "mark",
+    "members",
+    "next_attempt_at",
+    "notification_id",
+    "occasion",
+    "severity",
+    "sink",
+    "slo",
+    "state",
+    "tells",
+];
 
 const LIST_KEYS: [&str; 4] = ["as_of", "items", "next_cursor", "total"];
 

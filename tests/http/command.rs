@@ -7,13 +7,15 @@ use crate::fake::{INSTANCES, PAGE};
 use crate::fake_people::DIGEST;
 use crate::server::Server;
 
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+/// What a verb said.
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
-async fn slo(server: &str, arguments: &[&str]) -> Said {
+/// Runs a verb against a server.
+pub async fn slo(server: &str, arguments: &[&str]) -> Said {
     let output = Command::new(env!("CARGO_BIN_EXE_slo"))
         .args(arguments)
         .env("SLO_SERVER", format!("http://{server}"))

@@ -12,7 +12,7 @@ use slo::engine::verdict::{Budget, Condition, WindowFigures};
 use slo::policy::act::{Act, Acted, Actor};
 use slo::policy::alert::{Alert, AlertKind, AlertState, EndedBy, TierView, Transition, WindowView};
 use slo::policy::desk::found::DigestFound;
-use slo::policy::evidence::Deploy;
+use slo::policy::evidence::{Deploy, Difference, Evidence};
 use slo::policy::notification::Notification;
 use slo::policy::silence::{LabelMatcher, Silence, SilenceState};
 use slo::runtime::hooks::{HookAck, HookError, HookRequest};
@@ -50,6 +50,10 @@ pub struct Fake {
     instances: Vec<InstanceView>,
     alerts: Vec<Alert>,
     deliveries: Vec<Delivery>,
+    /// Rows of the outbox beside those of the day.
+    pub more_deliveries: Mutex<Vec<Delivery>>,
+    /// As shown.
+    pub sinks: Mutex<Vec<SinkView>>,
     /// Findings of the next reload.
     pub findings: Mutex<Vec<Diagnostic>>,
     /// What is missing until it is ready.
@@ -296,7 +300,8 @@ fn alert(id: &InstanceId, severity: AlertSeverity, state: AlertState, begin: &st
     }
 }
 
-fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> Delivery {
+/// A row that tells that an alert fires.
+pub fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) -> Delivery {
     let notification = Notification {
         id: format!("{}/{}/1", alert.dedup_key, alert.started_at),
         alert_id: alert.id.clone(),
@@ -369,6 +374,8 @@ impl Default for Fake {
             instances,
             alerts,
             deliveries,
+            more_deliveries: Mutex::default(),
+            sinks: Mutex::default(),
             findings: Mutex::default(),
             missing: Mutex::default(),
             store_broken: Mutex::default(),
@@ -379,6 +386,25 @@ impl Default for Fake {
             people: FakePeople::default(),
         }
     }
+}
+
+/// What differs, and what was deployed.
+fn evidence() -> Evidence {
+    let differs = Difference {
+        name: "code".into(),
+        value: "503".into(),
+        bad_ratio: 0.97,
+        good_ratio: 0.001,
+        bad: 436.0,
+        good: 14.0,
+    };
+    let deploy = Deploy { service: "checkout".into(), version: "v41".into(), at: time("2026-11-20T02:49:00Z") };
+    Evidence { traces: vec![], differs: vec![differs], deploy: Some(deploy) }
+}
+
+/// The alert that pages, for rows of the outbox about it.
+pub fn paging() -> Alert {
+    day().1.into_iter().find(|alert| alert.id == PAGE).unwrap()
 }
 
 /// The instances, alerts and deliveries of the day.
@@ -404,6 +430,7 @@ fn day() -> (Vec<InstanceView>, Vec<Alert>, Vec<Delivery>) {
     let mut page = alert(&eu, AlertSeverity::Page, AlertState::Firing, "2026-11-21T02:55:00Z", reason);
     assert_eq!(page.id, PAGE);
     page.tiers = paging.tiers[..1].to_vec();
+    page.evidence = Some(evidence());
     let mut ticket = alert(
         &eu,
         AlertSeverity::Ticket,
@@ -569,11 +596,15 @@ impl Service for Fake {
     }
 
     async fn sinks(&self) -> Result<Vec<SinkView>, StoreError> {
-        Ok(Vec::new())
+        Ok(self.sinks.lock().unwrap().clone())
     }
 
-    async fn records(&self, _kind: RecordKind, _limit: usize) -> Result<Vec<Record>, StoreError> {
-        Ok(Vec::new())
+    async fn labels(&self, _alert: &Alert) -> Option<BTreeMap<String, String>> {
+        Some(BTreeMap::from([("slo_name".to_owned(), "availability".to_owned())]))
+    }
+
+    async fn records(&self, kind: RecordKind, _limit: usize) -> Result<Vec<Record>, StoreError> {
+        Ok(self.people.audit(kind))
     }
 
     async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
@@ -661,7 +692,8 @@ impl Service for Fake {
                 && filter.alert_id.as_ref().is_none_or(|wanted| delivery.notification.alert_id == *wanted)
                 && filter.sink.as_ref().is_none_or(|wanted| delivery.sink == *wanted)
         };
-        Ok(self.deliveries.iter().filter(takes).take(limit).cloned().collect())
+        let more = self.more_deliveries.lock().unwrap();
+        Ok(more.iter().chain(&self.deliveries).filter(takes).take(limit).cloned().collect())
     }
 
     fn sources(&self) -> Vec<SourceView> {

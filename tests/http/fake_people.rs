@@ -53,6 +53,9 @@ impl FakePeople {
         let id = match act {
             Act::Ack { alert, .. } | Act::Close { alert, .. } | Act::Judge { alert, .. } => alert.clone(),
             Act::Drill { .. } => crate::fake::PAGE.to_owned(),
+            Act::Resend { delivery } if delivery.ends_with("@mail") => {
+                return Ok(Acted { id: delivery.clone(), message: "it is sent again".into() });
+            }
             Act::Silence(_) => return Ok(Acted { id: "s1".into(), message: "silenced".into() }),
             _ => return Err(ActError::NotFound(format!("{act:?}"))),
         };
@@ -65,6 +68,20 @@ impl FakePeople {
             AlertState::Resolved if matches!(act, Act::Judge { .. }) => Ok(Acted { id, message: "judged".into() }),
             _ => Err(ActError::Conflict("the alert has ended, or waits".into())),
         }
+    }
+
+    /// What was done, as the audit has it.
+    pub fn audit(&self, kind: RecordKind) -> Vec<Record> {
+        let text = |actor: &str, via: &str| {
+            format!(
+                r#"{{"version":1,"at":"2026-11-21T02:57:16Z","actor":"{actor}","via":"{via}","action":"ack","object":"x/<b>","detail":"on it"}}"#
+            )
+        };
+        let record = |id: &str, text| Record { kind, id: id.into(), at: Timestamp::from_seconds(0), text: Some(text) };
+        if kind != RecordKind::Audit {
+            return Vec::new();
+        }
+        vec![record("2", text("link", "link")), record("1", text("kim", "cli"))]
     }
 
     pub fn record(&self, kind: RecordKind, id: &str) -> Option<Record> {

@@ -143,7 +143,7 @@ async fn an_alert_shows_its_case() {
     assert_eq!((&past["acked"], &past["time_to_resolve_seconds"]), (&Value::Null, &json!(44 * 60)));
 
     let bundle = server.get(&format!("/api/v1/alerts/{}/bundle", encoded(PAGE))).await.json();
-    assert_eq!(keys(&bundle), ["alert", "audit", "case", "instance", "made_at"]);
+    assert_eq!(keys(&bundle), ["alert", "audit", "case", "contact", "instance", "links", "made_at"]);
     assert_eq!(bundle["alert"], alert);
     assert_eq!(bundle["case"]["told"]["oncall"]["count"], 1);
     assert_eq!(bundle["instance"]["id"], alert["slo"]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::{Attribute, Cell, Color, Table};
 
+use crate::cli::alerts::people_marks;
 use crate::cli::printer::Printer;
 use crate::cli::table;
 use crate::http::dashboard::format;
@@ -109,7 +110,10 @@ fn open_alerts(alerts: &[&Alert]) -> String {
         .map(|alert| {
             let held = if alert.held_back_by.is_some() { " held back" } else { "" };
             let state = if alert.state == "pending" { " pending" } else { held };
-            format!("{}{state}", alert.severity)
+            let drill = alert.drill.then(|| "drill".to_owned());
+            let marks: Vec<String> = drill.into_iter().chain(people_marks(alert)).collect();
+            let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+            format!("{}{state}{marks}", alert.severity)
         })
         .collect();
     words.join(", ")

@@ -1,11 +1,11 @@
-//! What a reader of the table has to know beside it: sources in trouble, files that were refused, SLOs without anything to
-//! count. Pure.
+//! What a reader of the table has to know beside it: sources and sinks in trouble, files that were refused, SLOs without
+//! anything to count. Pure.
 
 use crate::cli::table::printable;
 use crate::http::dashboard::format;
 use crate::http::dto::instance::Instance;
-use crate::http::dto::state::{Config, Source};
-use crate::units::Length;
+use crate::http::dto::state::{Config, Sink, Source};
+use crate::units::{Length, Timestamp};
 
 /// A failure this long before the last success is told: questions of one tick fail and succeed within it.
 const RECENT: Length = Length::from_minutes(1);
@@ -21,6 +21,11 @@ pub fn of_files(config: &Config) -> Option<String> {
 /// One line for each source that is down or fails in part. One that nobody asks has no trouble.
 pub fn of_sources(sources: &[Source]) -> Vec<String> {
     sources.iter().filter_map(of_source).collect()
+}
+
+/// One line for each sink that fails, or has messages waiting; `slo deliveries` lists them.
+pub fn of_sinks(sinks: &[Sink], now: Timestamp) -> Vec<String> {
+    sinks.iter().filter_map(|sink| sink.trouble(now)).map(|line| printable(&line)).collect()
 }
 
 /// One line for each instance that has nothing to count.
@@ -59,7 +64,6 @@ mod tests {
     use super::*;
     use crate::http::dto::figure::Figure;
     use crate::http::dto::state::SourceFailure;
-    use crate::units::Timestamp;
 
     fn source(up: bool, success: Option<i64>, error: Option<i64>) -> Source {
         let at = Timestamp::from_seconds;

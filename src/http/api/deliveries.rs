@@ -8,7 +8,7 @@ use axum::http::Uri;
 use crate::http::api::page;
 use crate::http::app::App;
 use crate::http::caller::Caller;
-use crate::http::dto::alert::Delivery;
+use crate::http::dto::delivery::Delivery;
 use crate::http::dto::list::List;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::listing;

@@ -180,6 +180,8 @@ pub async fn bundle(app: &App, alert: &str, uri: &Uri) -> Result<Response, ApiEr
     let bundle = Bundle {
         case: case_of(app, alert).await?,
         audit: audited(app, alert).await?,
+        contact: instance.as_ref().and_then(|view| view.contact.clone()),
+        links: instance.as_ref().map(|view| view.links.clone()).unwrap_or_default(),
         instance: instance.as_ref().map(Instance::from),
         made_at: app.service.now(),
         alert: shown,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::http::app::App;
 use crate::http::caller::Caller;
-use crate::http::dto::alert::Delivery;
+use crate::http::dto::delivery::Delivery;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::policy::act::Act;
 use crate::spec::policy::SEVERITIES;

@@ -5,18 +5,20 @@ use axum::http::Uri;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use crate::http::api::alerts::{ALERT_STATES, case_of, find};
+use crate::http::api::alerts::{ALERT_STATES, case_of, deliveries_of, find};
 use crate::http::app::App;
+use crate::http::dashboard::deliveries::{self, Of};
 use crate::http::dashboard::format;
 use crate::http::dashboard::layout::{Frame, counted, encoded, mark, pill, problem, words};
 use crate::http::dashboard::tiers;
-use crate::http::dto::alert::{delivery_state_name, kind_name, state_name};
-use crate::http::dto::case::Case;
+use crate::http::dto::alert::{kind_name, state_name};
+use crate::http::dto::case::{Case, Quiet};
+use crate::http::dto::telling::Telling;
 use crate::http::error::ApiError;
 use crate::http::listing::{self, Cursor};
 use crate::http::query::{Parameters, bad};
-use crate::policy::alert::{Alert, EndedBy};
-use crate::store::{AlertFilter, Delivery, DeliveryFilter};
+use crate::policy::alert::{Alert, AlertState, EndedBy};
+use crate::store::{AlertFilter, Delivery};
 
 /// Rows of a part.
 const ROWS: usize = 50;
@@ -68,22 +70,25 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
 
 /// Alerts as a list; each opens to its tiers, transitions and deliveries.
 pub async fn list(app: &App, frame: &Frame, alerts: &[Alert]) -> Result<Markup, ApiError> {
+    let sinks = if alerts.is_empty() { Vec::new() } else { app.service.sinks().await? };
     let mut items = Vec::with_capacity(alerts.len());
     for alert in alerts {
-        let filter = DeliveryFilter { alert_id: Some(alert.id.clone()), ..DeliveryFilter::default() };
-        let deliveries = app.service.deliveries(&filter, DELIVERIES).await?;
-        items.push(item(frame, alert, &deliveries, &case_of(app, &alert.id).await?));
+        let case = case_of(app, &alert.id).await?;
+        let deliveries = deliveries_of(app, &alert.id, &case).await?;
+        let telling = Telling::of(alert, &case, &deliveries, &sinks);
+        items.push(item(frame, alert, &deliveries, (&case, &telling)));
     }
     Ok(html! { ul.alerts { @for item in &items { (item) } } })
 }
 
-fn item(frame: &Frame, alert: &Alert, deliveries: &[Delivery], case: &Case) -> Markup {
+fn item(frame: &Frame, alert: &Alert, deliveries: &[Delivery], (case, telling): (&Case, &Telling)) -> Markup {
     html! {
         li class={ "alert " (alert.severity.name()) " " (state_name(alert.state)) } {
             (line(frame, alert, case))
             p { (alert.reason) }
             p.quiet { (times(frame, alert)) " · " a href=(frame.alert(&alert.id)) { "what happened" } }
             (said(case))
+            @if alert.fired_at.is_some() { (told(frame, alert, telling)) }
             details {
                 summary { (counted(alert.transitions.len(), "transition")) ", " (deliveries_counted(deliveries.len())) }
                 @if !alert.tiers.is_empty() { (tiers::table(&alert.tiers)) }
@@ -93,7 +98,7 @@ fn item(frame: &Frame, alert: &Alert, deliveries: &[Delivery], case: &Case) -> M
                     }
                 }
                 @if let Some(above) = &alert.held_back_by { p { "Held back under " code { (above) } } }
-                @if !deliveries.is_empty() { (delivery_table(deliveries)) }
+                @if !deliveries.is_empty() { (deliveries::table(frame, deliveries.get(..DELIVERIES).unwrap_or(deliveries), Of::Alert(&alert.id))) }
                 p.quiet { "Id " code { (alert.id) } }
             }
         }
@@ -111,11 +116,34 @@ pub fn line(frame: &Frame, alert: &Alert, case: &Case) -> Markup {
             @if alert.is_drill() { (mark("drill", "Not life: kept out of precision")) }
             @if alert.frozen { (mark("frozen", "The data can neither confirm nor deny it")) }
             @if alert.held_back_by.is_some() { (mark("held back", "Not sent while an alert above it fires")) }
-            @if case.acked.is_some() { (mark("acknowledged", "Somebody took it on: neither repeated nor escalated")) }
-            @if case.quiet.is_some() { (mark("quiet", "Nobody is told of it now")) }
-            @if let Some(verdict) = &case.verdict { (mark(verdict, "What it was worth, as somebody said")) }
+            (case_marks(case))
         }
     }
+}
+
+/// What people and silences made of it.
+pub fn case_marks(case: &Case) -> Markup {
+    html! {
+        @if let Some(acked) = &case.acked {
+            (mark(&format!("acknowledged by {}", acked.by), "Somebody took it on: neither repeated nor escalated"))
+        }
+        @if case.quiet.is_some() { (mark("quiet", "Nobody is told of it now")) }
+        @if let Some(verdict) = &case.verdict { (mark(verdict, "What it was worth, as somebody said")) }
+    }
+}
+
+/// Who was told, who waits for what, and what comes next.
+pub fn told(frame: &Frame, alert: &Alert, telling: &Telling) -> Markup {
+    html! {
+        @for (name, line) in telling.lines(alert.state == AlertState::Firing, frame.now) {
+            p { span.quiet { (capital(name)) ":" } " " (line) }
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 /// Who took it on, what it was worth, why nobody is told.
@@ -125,14 +153,19 @@ pub fn said(case: &Case) -> Markup {
             p { "Acknowledged by " b { (acked.by) } ", " (format::short_moment(acked.at))
                 @if let Some(note) = &acked.note { ": " (note) } }
         }
-        @if let Some(quiet) = &case.quiet {
-            p { "Quiet: " (quiet.kind) " " b { (quiet.name) }
-                @if let Some(until) = quiet.until { " until " (format::short_moment(until)) }
-                @if !quiet.reason.is_empty() { ", " (quiet.reason) } }
-        }
+        @if let Some(quiet) = &case.quiet { (quiet_line(quiet)) }
         @if let Some(verdict) = &case.verdict {
             p { "Judged " b { (verdict) } @if let Some(by) = &case.verdict_by { " by " (by) } }
         }
+    }
+}
+
+/// Why nobody is told.
+pub fn quiet_line(quiet: &Quiet) -> Markup {
+    html! {
+        p { "Quiet: " (quiet.kind) " " b { (quiet.name) }
+            @if let Some(until) = quiet.until { " until " (format::short_moment(until)) }
+            @if !quiet.reason.is_empty() { ", " (quiet.reason) } }
     }
 }
 
@@ -156,34 +189,4 @@ pub fn times(frame: &Frame, alert: &Alert) -> String {
         Some(EndedBy::KnownFalse) | None => "ended",
     };
     format!("{begin}, {how} {} after {}", format::short_moment(end), format::roughly(end.since(fired)))
-}
-
-/// Deliveries with their last try.
-pub fn delivery_table(deliveries: &[Delivery]) -> Markup {
-    html! {
-        div.scroll {
-            table.deliveries {
-                thead { tr {
-                    th scope="col" { "Sink" } th scope="col" { "Told" } th scope="col" { "About" } th scope="col" { "State" }
-                    th scope="col" { "Tries" } th scope="col" { "Last answer" }
-                } }
-                tbody {
-                    @for delivery in deliveries {
-                        @let (sign, word) = words(delivery_state_name(delivery.state));
-                        tr {
-                            th scope="row" { (delivery.sink) }
-                            td data-name="Told" { (words(state_name(delivery.notification.state)).1) }
-                            td data-name="About" title=(delivery.id) { (delivery.notification.severity.name()) " " (delivery.notification.slo) }
-                            td data-name="State" { span.sign aria-hidden="true" { (sign) " " } (word) }
-                            td data-name="Tries" { (delivery.attempts.len()) }
-                            td data-name="Last answer" {
-                                @if let Some(last) = delivery.attempts.last() { (format::moment(last.at)) " " (last.message) }
-                                @else { span.quiet { "not tried yet" } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
 }

@@ -76,6 +76,14 @@ pub fn ago(now: Timestamp, then: Timestamp) -> String {
     if length < Length::from_seconds(1) { "just now".to_owned() } else { format!("{} ago", roughly(length)) }
 }
 
+/// A time with how far off it is: `22:17:00 UTC (in 2 min)`, `(40 s ago)`; with its date on another day than `now`.
+pub fn when(now: Timestamp, time: Timestamp) -> String {
+    let (today, day) = (now.to_utc().date_naive(), time.to_utc().date_naive());
+    let clock = if today == day { time.to_utc().format("%H:%M:%S UTC").to_string() } else { moment(time) };
+    let far = if time > now { format!("in {}", roughly(time.since(now))) } else { ago(now, time) };
+    format!("{clock} ({far})")
+}
+
 /// A length in its largest unit: `40 s`, `6 min`, `3 h`, `2 d`.
 pub fn roughly(length: Length) -> String {
     let seconds = length.millis() / 1_000;

@@ -5,15 +5,17 @@ use axum::http::Uri;
 use axum::response::Response;
 use maud::{Markup, html};
 
+use crate::config::access::Role;
 use crate::http::api::audit::newest;
 use crate::http::app::App;
-use crate::http::dashboard::alerts::delivery_table;
-use crate::http::dashboard::format;
+use crate::http::caller::Caller;
+use crate::http::dashboard::deliveries::{self, Of};
 use crate::http::dashboard::layout::{Frame, mark, problem, words};
+use crate::http::dashboard::{format, sinks};
 use crate::http::dto::audit::Audited;
 use crate::http::error::ApiError;
 use crate::http::query::Parameters;
-use crate::runtime::service::{ConfigView, GateView, SinkView, SourceView};
+use crate::runtime::service::{ConfigView, SourceView};
 use crate::store::{DeliveryFilter, DeliveryState};
 
 /// Deliveries shown.
@@ -23,11 +25,11 @@ const DELIVERIES: usize = 50;
 const ACTS: usize = 20;
 
 /// Answers `/health`.
-pub async fn page(State(app): State<App>, uri: Uri) -> Response {
-    render(&app, &uri).await.unwrap_or_else(|error| problem(&app, &uri, &error))
+pub async fn page(State(app): State<App>, caller: Caller, uri: Uri) -> Response {
+    render(&app, &caller, &uri).await.unwrap_or_else(|error| problem(&app, &uri, &error))
 }
 
-async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
+async fn render(app: &App, caller: &Caller, uri: &Uri) -> Result<Response, ApiError> {
     let frame = Frame::new(app, uri, &Parameters::lenient(uri)?)?;
     let of = |state| DeliveryFilter { state: Some(state), ..DeliveryFilter::default() };
     let pending = app.service.deliveries(&of(DeliveryState::Pending), DELIVERIES).await?;
@@ -40,17 +42,18 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
         h1 { "Health" }
         @if let Err(missing) = app.service.ready() { p.notice-bar role="status" { "Not ready: " (missing) } }
         section.card { h2 { "Sources" } (sources(&frame, &app.service.sources())) }
-        section.card { h2 { "Sinks" } (sinks(&frame, &receivers)) }
+        section.card { h2 { "Sinks" } (sinks::table(&frame, &receivers)) }
         section.card { h2 { "Files" } (files(&frame, &app.service.config())) }
         section.card {
             h2 { "Waiting to be delivered" }
-            @if pending.is_empty() { p.quiet { "Nothing waits." } } @else { (delivery_table(&pending)) }
+            @if pending.is_empty() { p.quiet { "Nothing waits." } } @else { (deliveries::table(&frame, &pending, Of::All)) }
+            @if pending.len() == DELIVERIES { p { a href=(frame.path("/api/v1/deliveries?state=pending")) { "All of them" } } }
         }
         @if !given_up.is_empty() {
             section.card {
                 h2 { "Given up" }
-                p.quiet { "Sent again by " code { "POST /api/v1/deliveries/ID/resend" } ", once the receiver is mended; ids are in " a href=(frame.path("/api/v1/deliveries?state=failed")) { "the list" } "." }
-                (delivery_table(&given_up))
+                p.quiet { "Once the receiver is mended, send them again here or with " code { "slo deliveries resend ID" } "." }
+                (deliveries::table(&frame, &given_up, Of::GivenUp { may: caller.may(Role::Operate) }))
             }
         }
         section.card {
@@ -71,8 +74,8 @@ fn audit(frame: &Frame, acts: &[Audited]) -> Markup {
                     th scope="col" { "Detail" }
                 } }
                 tbody { @for act in acts { tr {
-                    th scope="row" { (format::moment(act.at)) }
-                    td data-name="Who" { (act.actor) span.quiet { " by " (act.via) } }
+                    th.nobreak scope="row" { (format::moment(act.at)) }
+                    td.nobreak data-name="Who" { @if act.actor != act.via { (act.actor) " " } span.quiet { "by " (act.via) } }
                     td data-name="What" { (act.action) }
                     td data-name="To" { code { (act.object) } }
                     td data-name="Detail" { (act.detail) }
@@ -80,36 +83,6 @@ fn audit(frame: &Frame, acts: &[Audited]) -> Markup {
             }
         }
         p { a href=(frame.path("/api/v1/audit")) { "All of it" } }
-    }
-}
-
-/// What waits for each sink, and what keeps it.
-fn sinks(frame: &Frame, sinks: &[SinkView]) -> Markup {
-    html! {
-        div.scroll {
-            table.sources {
-                thead { tr {
-                    th scope="col" { "Sink" } th scope="col" { "State" } th scope="col" { "Waiting" }
-                    th scope="col" { "Last try" } th scope="col" { "What came of it" }
-                } }
-                tbody { @for sink in sinks { tr {
-                    @let open = sink.gate == GateView::Open;
-                    th scope="row" { (sink.name) " " span.quiet { (sink.kind) } }
-                    td data-name="State" {
-                        span class={ "pill " (if open { "ok" } else { "down" }) } { (sink.gate.name()) }
-                        @if let GateView::Waiting(until) = sink.gate { span.quiet { " until " (format::moment(until)) } }
-                    }
-                    td data-name="Waiting" {
-                        (sink.pending)
-                        @if let Some(oldest) = sink.oldest { span.quiet { ", oldest " (format::ago(frame.now, frame.now - oldest)) } }
-                    }
-                    td data-name="Last try" { (sink.last.as_ref().map_or_else(|| "never".to_owned(), |last| format::ago(frame.now, last.at))) }
-                    td data-name="What came of it" {
-                        @if let Some(last) = &sink.last { (last.outcome) span.quiet { " " (last.message) } }
-                    }
-                } } }
-            }
-        }
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Frame {
     pub sources_down: Vec<String>,
     /// Seconds until the page loads itself again; 0 where it is paused.
     pub refresh: usize,
+    /// Whether it can be loaded again by its address: not what came of a form.
+    pub reloads: bool,
     /// The page's own path and query without `refresh`, for pausing.
     pub here: String,
     /// Version of the program, and of the files.
@@ -44,6 +46,7 @@ impl Frame {
             as_of: app.as_of(),
             sources_down: sources.into_iter().filter(|source| !source.up).map(|source| source.name).collect(),
             refresh: parameters.number("refresh", &(0..=3_600), REFRESH)?,
+            reloads: true,
             here: without_refresh(uri),
             versions: format!("slo {}{}", env!("CARGO_PKG_VERSION"), revision.unwrap_or_default()),
         })
@@ -133,12 +136,12 @@ impl Frame {
         html! {
             footer {
                 p {
-                    (self.versions) " · times are UTC · "
+                    (self.versions) " · times are UTC"
                     @if self.refresh > 0 {
-                        "reloads every " (self.refresh) " s, "
+                        " · reloads every " (self.refresh) " s, "
                         a href={ (self.here) (joint) "refresh=0" } { "hold still" }
-                    } @else {
-                        "held still, " a href=(self.here) { "reload by itself" }
+                    } @else if self.reloads {
+                        " · held still, " a href=(self.here) { "reload by itself" }
                     }
                     " · " a href=(self.path("/api/v1/openapi.json")) { "API" }
                     " · " a href=(self.path("/metrics/slos")) { "metrics" }
@@ -148,11 +151,20 @@ impl Frame {
     }
 }
 
-/// An error as a page.
+/// An error as a page. One that lies with us is tried again by itself; what was asked wrongly stays wrong.
 pub fn problem(app: &App, uri: &Uri, error: &ApiError) -> Response {
-    let Ok(frame) = Frame::new(app, uri, &Parameters::default()) else {
-        return error.clone().into_response();
-    };
+    let frame = Frame::new(app, uri, &Parameters::default()).map(|mut frame| {
+        if error.status().is_client_error() {
+            (frame.refresh, frame.reloads) = (0, false);
+        }
+        frame
+    });
+    problem_on(frame, error)
+}
+
+/// An error as a page in this frame.
+pub fn problem_on(frame: Result<Frame, ApiError>, error: &ApiError) -> Response {
+    let Ok(frame) = frame else { return error.clone().into_response() };
     let title = if error.status() == StatusCode::NOT_FOUND { "Not here" } else { "That did not work" };
     let content = html! {
         section.card.problem {

@@ -10,17 +10,15 @@ use maud::{Markup, html};
 
 use crate::http::api::alerts::case_of;
 use crate::http::app::App;
-use crate::http::dashboard::format;
-use crate::http::dashboard::layout::{Frame, counted, mark, pill, problem};
-use crate::http::dashboard::tiers;
+use crate::http::dashboard::act::{nothing_told, silence_of, silenced};
+use crate::http::dashboard::layout::{Frame, counted, mark, pill};
+use crate::http::dashboard::{format, forms, tiers};
 use crate::http::dto::alert::state_name;
 use crate::http::dto::case::Acked;
 use crate::http::error::ApiError;
-use crate::http::query::Parameters;
 use crate::policy::act::{Act, Actor, SilenceDraft};
 use crate::policy::alert::{Alert, AlertState};
 use crate::policy::desk::found::DigestFound;
-use crate::policy::silence::LabelMatcher;
 use crate::runtime::links::{LinkAction, LinkError, MUTE};
 use crate::runtime::service::{LinkAbout, LinkView};
 
@@ -28,12 +26,10 @@ use crate::runtime::service::{LinkAbout, LinkView};
 const VIA: &str = "link";
 /// Alerts of a digest that are named.
 const NAMED: usize = 50;
-/// Longest name that is taken, in characters.
-const NAME_LONGEST: usize = 100;
 
 /// Answers GET: what the link does, and a button.
 pub async fn page(State(app): State<App>, Path(token): Path<String>, uri: Uri) -> Response {
-    shown(&app, &token, &uri).await.unwrap_or_else(|error| problem(&app, &uri, &error))
+    shown(&app, &token, &uri).await.unwrap_or_else(|error| forms::problem(&app, &uri, &error))
 }
 
 /// Answers POST: does it.
@@ -43,13 +39,12 @@ pub async fn act(
     uri: Uri,
     form: Result<Bytes, BytesRejection>,
 ) -> Response {
-    // The name is a courtesy: without a form that can be read it is nobody's.
     let form = form.unwrap_or_default();
-    done(&app, &token, &uri, &form).await.unwrap_or_else(|error| problem(&app, &uri, &error))
+    done(&app, &token, &uri, &form).await.unwrap_or_else(|error| forms::problem(&app, &uri, &error))
 }
 
 async fn shown(app: &App, token: &str, uri: &Uri) -> Result<Response, ApiError> {
-    let frame = still(app, uri)?;
+    let frame = forms::still(app, uri)?;
     let link = app.service.link(token).await.map_err(|error| refused(&error))?;
     let acked = match &link.about {
         LinkAbout::Alert(alert, _) => case_of(app, &alert.id).await?.acked,
@@ -61,14 +56,14 @@ async fn shown(app: &App, token: &str, uri: &Uri) -> Result<Response, ApiError> 
         section.card {
             h1 { (title(link.action)) }
             (about(&frame, &link.about))
-            p { (what(&link)) }
+            @if over.is_none() && already.is_none() { p { (what(&link)) } }
             @if let Some(over) = over {
                 p.notice-bar role="status" { (over) }
             } @else if let Some(acked) = already {
                 p.notice-bar role="status" { (acked.by) " acknowledged it already, " (format::moment(acked.at)) "." }
             } @else {
                 form.filter method="post" {
-                    label { "Your name" input name="by" maxlength=(NAME_LONGEST) autocomplete="name" placeholder="link"; }
+                    (forms::name_field())
                     button type="submit" { (title(link.action)) }
                 }
             }
@@ -79,12 +74,12 @@ async fn shown(app: &App, token: &str, uri: &Uri) -> Result<Response, ApiError> 
 }
 
 async fn done(app: &App, token: &str, uri: &Uri, form: &Bytes) -> Result<Response, ApiError> {
-    let frame = still(app, uri)?;
+    let frame = forms::still(app, uri)?;
     let link = app.service.link(token).await.map_err(|error| refused(&error))?;
     if let Some(over) = over(&link.about) {
         return Err(ApiError::new(StatusCode::CONFLICT, "conflict", over));
     }
-    let by = Actor { name: name(form).unwrap_or_else(|| VIA.to_owned()), via: VIA.to_owned() };
+    let by = Actor { name: forms::name(form).unwrap_or_else(|| VIA.to_owned()), via: VIA.to_owned() };
     let act = match link.action {
         LinkAction::Ack => Act::Ack { alert: id(&link.about).to_owned(), note: None },
         LinkAction::Mute => Act::Silence(silence(app, &link.about, &by)?),
@@ -97,7 +92,7 @@ async fn done(app: &App, token: &str, uri: &Uri, form: &Bytes) -> Result<Respons
             p.notice-bar role="status" {
                 @match link.action {
                     LinkAction::Ack => (acted.message),
-                    LinkAction::Mute => { "Muted for " (MUTE) ". " (acted.message) },
+                    LinkAction::Mute => (silenced(frame.now + MUTE, frame.now)),
                 }
             }
             @if let LinkAbout::Alert(alert, _) = &link.about {
@@ -106,13 +101,6 @@ async fn done(app: &App, token: &str, uri: &Uri, form: &Bytes) -> Result<Respons
         }
     };
     Ok(frame.page("Done", "", &content).into_response())
-}
-
-/// A page that does not load itself again: it holds a form, or what came of it.
-fn still(app: &App, uri: &Uri) -> Result<Frame, ApiError> {
-    let mut frame = Frame::new(app, uri, &Parameters::default())?;
-    frame.refresh = 0;
-    Ok(frame)
 }
 
 fn id(about: &LinkAbout) -> &str {
@@ -195,29 +183,8 @@ fn over(about: &LinkAbout) -> Option<String> {
 
 /// A silence of exactly this alert's labels.
 fn silence(app: &App, about: &LinkAbout, by: &Actor) -> Result<SilenceDraft, ApiError> {
-    let LinkAbout::Alert(_, Some(labels)) = about else {
-        let message = "nobody was told of this alert: nothing to mute";
-        return Err(ApiError::new(StatusCode::CONFLICT, "conflict", message));
-    };
-    let matcher = |(name, value)| LabelMatcher { name, value, is_regex: false, is_equal: true };
-    Ok(SilenceDraft {
-        id: None,
-        matchers: labels.clone().into_iter().map(matcher).collect(),
-        created_by: by.name.clone(),
-        comment: "muted by the link in a message".to_owned(),
-        starts_at: None,
-        ends_at: app.service.now() + MUTE,
-    })
-}
-
-/// The name that was typed in.
-fn name(form: &Bytes) -> Option<String> {
-    let form = std::str::from_utf8(form).ok()?;
-    let uri: Uri = format!("/?{form}").parse().ok()?;
-    let fields = Parameters::lenient(&uri).ok()?;
-    let name: String = fields.one("by").ok()??.chars().filter(|c| !c.is_control()).take(NAME_LONGEST).collect();
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
+    let LinkAbout::Alert(_, Some(labels)) = about else { return Err(nothing_told()) };
+    Ok(silence_of(labels.clone(), "muted by the link in a message", by, app.service.now()))
 }
 
 fn refused(error: &LinkError) -> ApiError {

@@ -4,16 +4,20 @@
 //! by colour alone; every page works at 390 px, in light and dark, and with 100,000 instances, by parts. Texts of users
 //! are escaped by maud; an address of a user becomes a link only where it is http or https.
 
+pub mod act;
 pub mod alert;
 pub mod alerts;
+pub mod deliveries;
 pub mod detail;
 pub mod format;
+pub mod forms;
 pub mod health;
 pub mod layout;
 pub mod link;
 pub mod overview;
 pub mod plot;
 pub mod silences;
+pub mod sinks;
 pub mod tiers;
 
 use axum::http::header;

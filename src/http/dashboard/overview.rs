@@ -5,24 +5,30 @@ use axum::http::Uri;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use crate::http::api::alerts::find;
+use crate::http::api::alerts::{case_of, find};
 use crate::http::api::slos::{Part, choice, part};
 use crate::http::app::App;
-use crate::http::dashboard::format;
+use crate::http::dashboard::alerts::{case_marks, quiet_line};
 use crate::http::dashboard::layout::{Frame, budget_bar, counted, encoded, mark, pill, problem, words};
+use crate::http::dashboard::{format, sinks};
+use crate::http::dto::case::Case;
 use crate::http::dto::instance::good_ratio;
 use crate::http::error::ApiError;
 use crate::http::listing::{Cursor, SORTS, STATUSES};
 use crate::http::query::{Parameters, bad};
 use crate::policy::alert::Alert;
 use crate::runtime::service::InstanceView;
-use crate::store::AlertFilter;
+use crate::store::{AlertFilter, Delivery, DeliveryFilter, DeliveryState};
+use crate::units::{Length, Timestamp};
 
 /// Rows of a part: as many as a person scrolls through.
 const ROWS: usize = 100;
 
 /// Firing alerts shown on top; the rest is behind a link.
 const FIRING_SHOWN: usize = 8;
+
+/// Messages that were given up, counted at most.
+const GIVEN_UP_MOST: usize = 1_000;
 
 /// Answers `/`.
 pub async fn page(State(app): State<App>, uri: Uri) -> Response {
@@ -46,13 +52,20 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
     };
     let later = cursor.is_some();
     let mut firing = find(app, &["firing"], &AlertFilter::default()).await?;
-    // What woke somebody first; what is held back under something else last. Newest first among equals.
-    firing.sort_by_key(|alert| (alert.held_back_by.is_some(), alert.severity));
+    // What woke somebody first, then drills; what is held back under something else last. Newest first among equals.
+    firing.sort_by_key(|alert| (alert.held_back_by.is_some(), alert.is_drill(), alert.severity));
+    let mut cases = Vec::new();
+    for alert in firing.iter().take(FIRING_SHOWN) {
+        cases.push(case_of(app, &alert.id).await?);
+    }
+    let receivers = app.service.sinks().await?;
+    let banner = sinks::banner(&frame, &receivers, given_up(app, frame.now).await?);
     let part = part(app, choice, sort, ROWS, cursor).await?;
     let content = html! {
         h1.hidden { "SLOs" }
         @if let Err(missing) = app.service.ready() { p.notice-bar role="status" { "Starting: " (missing) } }
-        (firing_alerts(&frame, &firing))
+        (banner)
+        (firing_alerts(&frame, &firing, &cases, banner.0.is_empty()))
         (chips(&part, &filter))
         (filter.form())
         (table(&frame, &part.views))
@@ -114,15 +127,30 @@ fn order_name(sort: &str) -> &'static str {
     }
 }
 
-fn firing_alerts(frame: &Frame, firing: &[Alert]) -> Markup {
+/// Messages that were given up within the last day.
+async fn given_up(app: &App, now: Timestamp) -> Result<usize, ApiError> {
+    let mut count = 0;
+    for state in [DeliveryState::Failed, DeliveryState::Expired] {
+        let filter = DeliveryFilter { state: Some(state), ..DeliveryFilter::default() };
+        let rows = app.service.deliveries(&filter, GIVEN_UP_MOST).await?;
+        let last = |row: &Delivery| row.attempts.last().map_or(row.created_at, |attempt| attempt.at);
+        count += rows.iter().filter(|row| now.since(last(row)) <= Length::from_days(1)).count();
+    }
+    Ok(count)
+}
+
+/// `cases` are those of the first alerts. Green only where whoever has to be told can be.
+fn firing_alerts(frame: &Frame, firing: &[Alert], cases: &[Case], well: bool) -> Markup {
     html! {
         section.firing-alerts aria-label="Firing alerts" {
-            @if firing.is_empty() {
+            @if firing.is_empty() && !well {
+                p.calm.plain { "Nothing is firing" }
+            } @else if firing.is_empty() {
                 p.calm { span.sign aria-hidden="true" { "✓" } "Nothing is firing" }
             } @else {
                 h2 { (counted(firing.len(), "alert")) " firing" }
                 ul {
-                    @for alert in firing.iter().take(FIRING_SHOWN) { (firing_alert(frame, alert)) }
+                    @for (alert, case) in firing.iter().zip(cases) { (firing_alert(frame, alert, case)) }
                 }
                 @if firing.len() > FIRING_SHOWN {
                     p { a href=(frame.path("/alerts?state=firing")) { "All " (firing.len()) " firing alerts" } }
@@ -132,7 +160,7 @@ fn firing_alerts(frame: &Frame, firing: &[Alert]) -> Markup {
     }
 }
 
-fn firing_alert(frame: &Frame, alert: &Alert) -> Markup {
+fn firing_alert(frame: &Frame, alert: &Alert, case: &Case) -> Markup {
     let since = alert.fired_at.unwrap_or(alert.started_at);
     html! {
         li class={ "alert " (alert.severity.name()) } {
@@ -142,9 +170,11 @@ fn firing_alert(frame: &Frame, alert: &Alert) -> Markup {
                 @if alert.is_drill() { (mark("drill", "Not life: kept out of precision")) }
                 @if alert.frozen { (mark("frozen", "The data can neither confirm nor deny it")) }
                 @if alert.held_back_by.is_some() { (mark("held back", "Not sent while an alert above it fires")) }
-                span.quiet { "for " (format::roughly(frame.as_of.since(since))) }
+                (case_marks(case))
+                span.quiet { "for " (format::roughly(frame.as_of.since(since))) " · " a href=(frame.alert(&alert.id)) { "what happened" } }
             }
             p { (alert.reason) }
+            @if let Some(quiet) = &case.quiet { (quiet_line(quiet)) }
         }
     }
 }

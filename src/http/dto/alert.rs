@@ -1,15 +1,18 @@
-//! Alerts with their tiers and transitions, and the deliveries that came of them.
+//! Alerts with their tiers and transitions, who was told, and the deliveries that came of them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::http::dto::case::{Acked, Case, Quiet};
+use crate::http::dto::delivery::Delivery;
 use crate::http::dto::figure::Figure;
+use crate::http::dto::telling::Telling;
 use crate::policy::alert::{
     Alert as PolicyAlert, AlertKind, AlertState, EndedBy, TierView, Transition as PolicyTransition, WindowView,
 };
-use crate::store::{Attempt as StoreAttempt, Delivery as StoreDelivery, DeliveryState};
+use crate::runtime::service::SinkView;
+use crate::store::Delivery as StoreDelivery;
 use crate::units::Timestamp;
 
 /// One alert, from its first match to its end.
@@ -49,6 +52,10 @@ pub struct Alert {
     pub reason: String,
     /// Tiers that fire, or that fired last.
     pub tiers: Vec<Tier>,
+    /// The slice end that the reason and the tiers are of, data time; `null` where no tier has a window.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub as_of: Option<Timestamp>,
     /// Who acknowledged it; the first one counts.
     pub acked: Option<Acked>,
     /// `real noise duplicate`: what it was worth, as somebody said.
@@ -73,7 +80,10 @@ pub struct Alert {
     pub evidence: Option<Value>,
     /// All its changes, oldest first.
     pub transitions: Vec<Transition>,
-    /// What was sent, or waits, newest first.
+    /// Who was told, who waits for what, and what comes next.
+    #[serde(default)]
+    pub telling: Telling,
+    /// What was sent, or waits, newest first; messages of several alerts that name it among them.
     pub deliveries: Vec<Delivery>,
 }
 
@@ -155,38 +165,6 @@ pub struct TierWindow {
     pub coverage: Figure,
 }
 
-/// A notification for one receiver, with every try.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Delivery {
-    /// Notification and sink.
-    pub id: String,
-    /// The notification.
-    pub notification_id: String,
-    /// The alert that it tells of.
-    pub alert_id: String,
-    /// The sink's name.
-    pub sink: String,
-    /// `pending done failed superseded expired`.
-    pub state: String,
-    /// Tries, oldest first.
-    pub attempts: Vec<Attempt>,
-    /// When it is tried next, while pending.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub next_attempt_at: Option<Timestamp>,
-}
-
-/// One try to deliver.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Attempt {
-    /// When, wall clock.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-    /// `done retry ambiguous refused misconfigured`.
-    pub outcome: String,
-    /// What the receiver said, redacted.
-    pub message: String,
-}
-
 /// As in [`Alert::kind`].
 pub const fn kind_name(kind: AlertKind) -> &'static str {
     kind.name()
@@ -210,20 +188,9 @@ const fn ended_by_name(ended_by: EndedBy) -> &'static str {
     }
 }
 
-/// As in [`Delivery::state`].
-pub const fn delivery_state_name(state: DeliveryState) -> &'static str {
-    match state {
-        DeliveryState::Pending => "pending",
-        DeliveryState::Done => "done",
-        DeliveryState::Failed => "failed",
-        DeliveryState::Superseded => "superseded",
-        DeliveryState::Expired => "expired",
-    }
-}
-
 impl Alert {
-    /// An alert with its deliveries, newest first, and its case.
-    pub fn new(alert: &PolicyAlert, deliveries: &[StoreDelivery], case: &Case) -> Self {
+    /// An alert with its deliveries, newest first, its case, and the sinks as they stand.
+    pub fn new(alert: &PolicyAlert, deliveries: &[StoreDelivery], case: &Case, sinks: &[SinkView]) -> Self {
         let seconds = |from: Timestamp, to: Timestamp| Figure(to.since(from).seconds_f64());
         Self {
             id: alert.id.clone(),
@@ -253,9 +220,18 @@ impl Alert {
             held_back_by: alert.held_back_by.clone(),
             evidence: alert.evidence.as_ref().and_then(|evidence| serde_json::to_value(evidence).ok()),
             transitions: alert.transitions.iter().map(Transition::from).collect(),
-            deliveries: deliveries.iter().map(Delivery::from).collect(),
+            as_of: as_of(alert),
+            telling: Telling::of(alert, case, deliveries, sinks),
+            deliveries: deliveries.iter().map(|row| Delivery::about(row, &alert.id)).collect(),
         }
     }
+}
+
+/// The slice end that an alert's figures are of.
+pub fn as_of(alert: &PolicyAlert) -> Option<Timestamp> {
+    let windows =
+        |tier: &TierView| [&tier.over, &tier.confirm, &tier.resolve].into_iter().flatten().map(|w| w.to).max();
+    alert.tiers.iter().filter_map(windows).max()
 }
 
 /// When anybody was told first, or it was decided to.
@@ -310,25 +286,5 @@ impl From<&WindowView> for TierWindow {
             rate: Figure(window.rate),
             coverage: Figure(window.coverage),
         }
-    }
-}
-
-impl From<&StoreDelivery> for Delivery {
-    fn from(delivery: &StoreDelivery) -> Self {
-        Self {
-            id: delivery.id.clone(),
-            notification_id: delivery.notification.id.clone(),
-            alert_id: delivery.notification.alert_id.clone(),
-            sink: delivery.sink.clone(),
-            state: delivery_state_name(delivery.state).to_owned(),
-            attempts: delivery.attempts.iter().map(Attempt::from).collect(),
-            next_attempt_at: delivery.next_attempt_at,
-        }
-    }
-}
-
-impl From<&StoreAttempt> for Attempt {
-    fn from(attempt: &StoreAttempt) -> Self {
-        Self { at: attempt.at, outcome: attempt.outcome.clone(), message: attempt.message.clone() }
     }
 }

@@ -28,6 +28,12 @@ pub struct Audited {
 }
 
 impl Audited {
+    /// Who did it and on what way: `kim (cli)`. Whoever did not say a name is the way: `link`.
+    #[must_use]
+    pub fn who(&self) -> String {
+        if self.actor == self.via { self.actor.clone() } else { format!("{} ({})", self.actor, self.via) }
+    }
+
     /// Of its record; `None` where that is not readable.
     #[must_use]
     pub fn of(record: &Record) -> Option<Self> {

@@ -1,14 +1,18 @@
 //! Everything about one alert, what people say to it, and what came of that.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::dashboard::format::{percent, when};
 use crate::http::dto::alert::{Alert, state_name};
 use crate::http::dto::audit::Audited;
 use crate::http::dto::case::{Acked, Case};
 use crate::http::dto::instance::Instance;
 use crate::policy::alert::AlertState;
 use crate::policy::desk::found::{self as desk, DigestFound};
+use crate::policy::evidence::Evidence;
 use crate::units::Timestamp;
 
 /// Who says something of an alert, and what. A token's name goes before `by`.
@@ -155,7 +159,35 @@ pub struct Bundle {
     pub audit: Vec<Audited>,
     /// The instance as it is now, without its alerts; `null` where it is not loaded, or it is a source.
     pub instance: Option<Instance>,
+    /// Where the owner is found, as the configuration says.
+    #[serde(default)]
+    pub contact: Option<String>,
+    /// Runbook, dashboard and others, as written in the files.
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
     /// When this was put together, wall clock.
     #[schema(value_type = String, format = DateTime)]
     pub made_at: Timestamp,
+}
+
+impl Bundle {
+    /// What helps at three in the night, each with what it is: where it fails, what was deployed, whom to ask, where to
+    /// look. Texts of others: to be escaped.
+    #[must_use]
+    pub fn around(&self) -> Vec<(String, String)> {
+        let evidence = self.alert.evidence.clone().and_then(|value| serde_json::from_value::<Evidence>(value).ok());
+        let evidence = evidence.unwrap_or_default();
+        let differs = evidence.differs.iter().map(|one| {
+            let (bad, good) = (percent(one.bad_ratio), percent(one.good_ratio));
+            ("where", format!("{}={} {bad} of bad, {good} of good", one.name, one.value))
+        });
+        let deploy = evidence.deploy.iter().map(|deploy| {
+            ("last deploy", format!("{} {}, {}", deploy.service, deploy.version, when(self.made_at, deploy.at)))
+        });
+        let contact = self.contact.as_ref().map_or_else(String::new, |contact| format!(" {contact}"));
+        let owner = self.instance.iter().filter_map(|instance| instance.owner.as_ref());
+        let owner = owner.map(|owner| ("owner", format!("{owner}{contact}")));
+        let all = differs.chain(deploy).chain(owner).map(|(name, value)| (name.to_owned(), value));
+        all.chain(self.links.clone()).collect()
+    }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::policy::act::Ack;
+use crate::policy::desk::case::NextEscalation;
 use crate::units::Timestamp;
 
 /// The case of an alert.
@@ -33,6 +34,43 @@ pub struct Case {
     pub escalated_at: Option<Timestamp>,
     /// Not life: kept out of precision.
     pub drill: bool,
+    /// Somebody has still to be told for the first time.
+    #[serde(default)]
+    pub waits: bool,
+    /// Until when whoever is to be told first waits, wall clock: working hours, or the wait of a group.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub waits_until: Option<Timestamp>,
+    /// It waits with others of its group, which are told as one.
+    #[serde(default)]
+    pub waits_for_group: bool,
+    /// When it is told again unless somebody takes it on, wall clock.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub repeats_at: Option<Timestamp>,
+    /// Who is told, and when, unless somebody takes it on.
+    #[serde(default)]
+    pub escalates: Option<Escalates>,
+    /// Ids of the messages of several alerts that named it.
+    #[serde(default)]
+    pub digests: Vec<String>,
+}
+
+/// Who is told next where nobody takes an alert on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Escalates {
+    /// When, wall clock.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The sinks.
+    pub to: Vec<String>,
+}
+
+impl From<NextEscalation> for Escalates {
+    fn from(next: NextEscalation) -> Self {
+        let NextEscalation { at, to } = next;
+        Self { at, to }
+    }
 }
 
 /// Somebody took an alert on.
@@ -96,8 +134,21 @@ impl Case {
             first_told_at: field(&record, "first_told_at"),
             escalated_at: field(&record, "escalated_at"),
             drill: field(&record, "drill").unwrap_or_default(),
+            waits: field(&record, "waits").unwrap_or_default(),
+            waits_until: field(&record, "waits_until"),
+            waits_for_group: waits_for_group(&record),
+            repeats_at: field(&record, "repeats_at"),
+            escalates: field::<NextEscalation>(&record, "escalates").map(Escalates::from),
+            digests: field(&record, "digests").unwrap_or_default(),
         }
     }
+}
+
+/// Whether a group that no message has named it in yet is what it waits for.
+fn waits_for_group(record: &Value) -> bool {
+    let places = record.get("places").and_then(Value::as_object);
+    let is_listed = |place: &Value| place.get("listed").and_then(Value::as_bool).unwrap_or_default();
+    places.is_some_and(|places| places.values().any(|place| !is_listed(place)))
 }
 
 fn field<T: DeserializeOwned>(record: &Value, name: &str) -> Option<T> {
@@ -121,6 +172,15 @@ mod tests {
         assert_eq!(case.quiet.as_ref().map(|quiet| quiet.name.as_str()), Some("s1"));
         assert_eq!(case.told["hook"].count, 2);
         assert!(case.drill && case.first_told_at.is_some() && case.escalated_at.is_none());
+        let waiting = Case::read(
+            r#"{"waits":true,"waits_until":"2026-11-21T09:00:00Z","repeats_at":"2026-11-21T04:00:00Z","digests":["d"],
+            "places":{"hook":{"group":"g","listed":false}},"escalates":{"at":"2026-11-21T03:15:00Z","to":["boss"]}}"#,
+        );
+        assert!(waiting.waits && waiting.waits_for_group && waiting.repeats_at.is_some());
+        assert_eq!(waiting.escalates.map(|next| next.to), Some(vec!["boss".to_owned()]));
+        assert_eq!(waiting.digests, ["d"]);
+        let listed = Case::read(r#"{"waits":true,"places":{"hook":{"group":"g","listed":true}}}"#);
+        assert!(!listed.waits_for_group);
         assert_eq!(Case::read("[]"), Case::default());
         assert_eq!(Case::read(r#"{"acked":7,"verdict":"real"}"#).verdict.as_deref(), Some("real"));
     }

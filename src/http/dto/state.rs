@@ -4,10 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::http::dto::alert::Attempt;
+use crate::http::dashboard::format::{roughly, when};
+use crate::http::dto::delivery::Attempt;
 use crate::http::dto::figure::Figure;
 use crate::runtime::service::{ConfigView, GateView, SinkView, SourceView};
 use crate::units::{Length, Timestamp};
+
+/// A message that waits as long as this is worth a word.
+const LONG_SECONDS: f64 = 60.0;
 
 /// One source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -63,15 +67,35 @@ pub struct Sink {
     pub pending: u64,
     /// Age of the oldest of that; 0 where nothing waits.
     pub oldest_seconds: Figure,
-    /// The newest try.
+    /// The newest try; where it had none, the newest failure of its destination.
     pub last: Option<Attempt>,
+    /// When it last took something, wall clock.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_success_at: Option<Timestamp>,
+    /// What a person has to mend; `null`: nothing.
+    #[serde(default)]
+    pub attention: Option<Attention>,
     /// `open`; `waiting`: the receiver asked for it, or has failed too often; `probing`: one try shows whether others may go.
     pub gate: String,
     /// Until when it waits.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub waits_until: Option<Timestamp>,
+    /// What its destination said last, where the gate is not open.
+    #[serde(default)]
+    pub waits_because: Option<String>,
     /// Failures of its destination in a row.
     pub failures: u32,
+}
+
+/// What a person has to mend at a sink.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Attention {
+    /// When it was seen last, wall clock.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// In one sentence.
+    pub text: String,
 }
 
 impl From<&SinkView> for Sink {
@@ -83,10 +107,48 @@ impl From<&SinkView> for Sink {
             pending: view.pending,
             oldest_seconds: Figure(view.oldest.map_or(0.0, Length::seconds_f64)),
             last: view.last.as_ref().map(Attempt::from),
+            last_success_at: view.last_success_at,
+            attention: view.attention.clone().map(|(at, text)| Attention { at, text }),
+            waits_because: (view.gate != GateView::Open)
+                .then(|| view.failure.as_ref().map(|failure| failure.message.clone()))
+                .flatten(),
             gate: view.gate.name().to_owned(),
             waits_until: if let GateView::Waiting(until) = view.gate { Some(until) } else { None },
             failures: view.failures,
         }
+    }
+}
+
+impl Sink {
+    /// What is to be said of it beside everything else, in one sentence; `None`: nothing waits long, nothing fails.
+    #[must_use]
+    pub fn trouble(&self, now: Timestamp) -> Option<String> {
+        let waiting = match self.pending {
+            0 => String::new(),
+            1 => format!("; 1 message waits, for {}", self.oldest()),
+            count => format!("; {count} messages wait, the oldest for {}", self.oldest()),
+        };
+        let name = &self.name;
+        if let Some(until) = self.waits_until.filter(|until| *until > now) {
+            let because = self.waits_because.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            return Some(format!("sink {name} waits until {}{because}{waiting}", when(now, until)));
+        }
+        if self.failures > 0 {
+            let times =
+                if self.failures == 1 { "once".to_owned() } else { format!("{} times in a row", self.failures) };
+            let last = self.last.as_ref().map_or_else(String::new, |last| format!(": {}", last.message));
+            return Some(format!("sink {name} failed {times}{last}{waiting}"));
+        }
+        if let Some(attention) = &self.attention {
+            return Some(format!("sink {name} needs attention: {}{waiting}", attention.text));
+        }
+        (self.oldest_seconds.0 >= LONG_SECONDS).then(|| format!("sink {name} is behind{waiting}"))
+    }
+
+    fn oldest(&self) -> String {
+        #[expect(clippy::cast_possible_truncation, reason = "an age, far below the bounds of i64")]
+        let age = Length::from_seconds(self.oldest_seconds.0 as i64);
+        roughly(age)
     }
 }
 

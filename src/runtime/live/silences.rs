@@ -69,6 +69,14 @@ impl Live {
         Some(format!("no alert has the label `{name}`, so this silences nothing{meant}"))
     }
 
+    /// The labels that one alert is told with.
+    pub(super) async fn labels_of(&self, alert: &Alert) -> Option<BTreeMap<String, String>> {
+        match self.core.labels_told(&alert.id).await {
+            Some(labels) => Some(labels),
+            None => self.labelled(vec![alert.clone()]).pop().map(|(_, labels)| labels),
+        }
+    }
+
     /// Alerts with the labels that they are told with.
     fn labelled(&self, alerts: Vec<Alert>) -> Vec<(Alert, BTreeMap<String, String>)> {
         let loaded = self.loaded();

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::config::meant::{SecretRef, SinkConfig};
 use crate::runtime::blueprint::Blueprint;
-use crate::runtime::outbox::gate::{Gates, LastOutcome, SinkGate};
+use crate::runtime::outbox::gate::{Gates, LastOutcome};
 use crate::runtime::service::{GateView, SinkView};
 use crate::runtime::watch;
 use crate::sink::Sink;
-use crate::store::{Attempt, DeliveryFilter, Store, StoreError};
+use crate::store::{Attempt, DeliveryFilter, DeliveryState, Store, StoreError};
 use crate::units::Timestamp;
 
 /// Rows among which the newest try is looked for: the newest row may wait behind older ones.
@@ -40,25 +40,31 @@ pub(super) async fn views(
         let backlog = store.backlog(name, now).await?;
         let filter = DeliveryFilter { sink: Some(name.clone()), ..DeliveryFilter::default() };
         let rows = store.deliveries(&filter, ROWS).await?;
-        let tries = rows.into_iter().flat_map(|row| row.attempts);
-        let last: Option<Attempt> = tries.max_by_key(|attempt| attempt.at);
-        let since_start = |stands: &SinkGate| {
-            let LastOutcome { at, outcome, message } = stands.last.clone()?;
-            Some(Attempt { at, outcome, message })
-        };
+        let last: Option<Attempt> = rows.into_iter().flat_map(|row| row.attempts).max_by_key(|attempt| attempt.at);
+        let done = DeliveryFilter { state: Some(DeliveryState::Done), ..filter };
+        let done = store.deliveries(&done, ROWS).await?;
         let stands = standing.iter().find(|stands| stands.name == *name);
+        let failure = stands.and_then(|stands| stands.failure.clone()).map(attempt);
         views.push(SinkView {
             name: name.clone(),
             kind: config.name().to_owned(),
             destination: destination(config, blueprint.sinks.get(name)),
             pending: backlog.pending,
             oldest: backlog.oldest.map(|oldest| now.since(oldest)),
-            last: stands.and_then(since_start).or(last),
+            last: stands.and_then(|stands| stands.last.clone()).map(attempt).or(last).or_else(|| failure.clone()),
+            failure,
+            last_success_at: done.iter().flat_map(|row| &row.attempts).map(|attempt| attempt.at).max(),
+            attention: stands.and_then(|stands| stands.alarm.clone()),
             gate: stands.map_or(GateView::Open, |stands| stands.gate),
             failures: stands.map_or(0, |stands| stands.failures),
         });
     }
     Ok(views)
+}
+
+fn attempt(of: LastOutcome) -> Attempt {
+    let LastOutcome { at, outcome, message } = of;
+    Attempt { at, outcome, message }
 }
 
 /// What a sink says of itself; of a state that is told to several peers their hosts.

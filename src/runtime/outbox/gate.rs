@@ -79,6 +79,8 @@ pub struct End {
 struct Breaker {
     /// In a row.
     failures: u32,
+    /// The newest of them.
+    failure: Option<LastOutcome>,
     broken: Option<Broken>,
 }
 
@@ -280,6 +282,10 @@ pub struct SinkGate {
     pub failures: u32,
     /// What its last try came to, since start.
     pub last: Option<LastOutcome>,
+    /// The newest of [`Self::failures`], at whichever sink of the destination.
+    pub failure: Option<LastOutcome>,
+    /// What a person has to mend, as the last try said it, and when (wall clock).
+    pub alarm: Option<(Timestamp, String)>,
 }
 
 /// What the last try at a sink came to.
@@ -305,6 +311,8 @@ pub struct Gates {
 struct Held {
     destinations: BTreeMap<String, Destination>,
     sinks: BTreeMap<String, Own>,
+    /// By sink: what a person has to mend.
+    alarms: BTreeMap<String, (Timestamp, String)>,
 }
 
 impl Held {
@@ -345,7 +353,8 @@ impl Gates {
             known.insert(name.clone(), own);
         }
         held.sinks = known;
-        let Held { destinations, sinks } = &mut *held;
+        let Held { destinations, sinks, alarms } = &mut *held;
+        alarms.retain(|name, _| sinks.contains_key(name));
         destinations.retain(|name, _| sinks.values().any(|own| own.destination == *name));
         drop(held);
         self.moved.notify_waiters();
@@ -391,8 +400,14 @@ impl Gates {
         let last = LastOutcome { at: end.now, outcome: end.verdict.name().to_owned(), message: message.to_owned() };
         let mut held = self.held();
         let (own, destination) = held.of(sink);
-        own.last = Some(last);
+        own.last = Some(last.clone());
+        let before = (own.breaker.failures, destination.breaker.failures);
         let (one, other) = (own.ended(end), destination.ended(end));
+        for (breaker, before) in [(&mut own.breaker, before.0), (&mut destination.breaker, before.1)] {
+            if breaker.failures > before {
+                breaker.failure = Some(last.clone());
+            }
+        }
         drop(held);
         if one || other {
             self.moved.notify_waiters();
@@ -414,6 +429,15 @@ impl Gates {
         self.held().of(sink).0.breaker.broken.is_some()
     }
 
+    /// What a person has to mend at a sink, as its last try said it; `None`: nothing any more.
+    pub fn alarmed(&self, sink: &str, alarm: Option<(Timestamp, String)>) {
+        let mut held = self.held();
+        match alarm {
+            Some(alarm) => drop(held.alarms.insert(sink.to_owned(), alarm)),
+            None => drop(held.alarms.remove(sink)),
+        }
+    }
+
     /// How all sinks stand, by name: of the two gates the one that is shut longer.
     #[must_use]
     pub fn view(&self, now: Timestamp) -> Vec<SinkGate> {
@@ -428,7 +452,15 @@ impl Gates {
                 (GateView::Probing, GateView::Probing) => GateView::Probing,
             };
             let failures = own.breaker.failures.max(destination.breaker.failures);
-            SinkGate { name: name.clone(), gate, failures, last: own.last.clone() }
+            let newest = [&own.breaker, &destination.breaker].into_iter().filter_map(|breaker| breaker.failure.clone());
+            SinkGate {
+                name: name.clone(),
+                gate,
+                failures,
+                last: own.last.clone(),
+                failure: newest.max_by_key(|failure| failure.at),
+                alarm: held.alarms.get(name).cloned(),
+            }
         };
         held.sinks.iter().map(view).collect()
     }
@@ -504,6 +536,28 @@ mod tests {
         }
         let a = &gates.view(at(13))[0];
         assert_eq!((a.failures, a.gate), (0, GateView::Open));
+    }
+
+    #[test]
+    fn what_a_destination_failed_with_is_known_of_all_its_sinks_until_it_takes_something() {
+        let gates = Gates::default();
+        for sink in ["a", "b"] {
+            gates.held().sinks.insert(sink.to_owned(), Own { destination: "destination d".to_owned(), ..Own::default() });
+        }
+        let ended = |verdict, said: &str| {
+            gates.ended("a", &ending(verdict, at(0)), said);
+        };
+        let b = || gates.view(at(0)).into_iter().find(|stands| stands.name == "b").unwrap();
+        ended(DeliveryVerdict::Retry(None), "busy");
+        let failure = b().failure.map(|failure| (failure.outcome, failure.message));
+        assert_eq!((b().failures, b().last), (1, None));
+        assert_eq!(failure, Some(("retry".to_owned(), "busy".to_owned())));
+        gates.alarmed("b", Some((at(0), "mend me".to_owned())));
+        ended(DeliveryVerdict::Done, "ok");
+        assert_eq!((b().failures, b().failure), (0, None));
+        assert_eq!(b().alarm, Some((at(0), "mend me".to_owned())), "of the sink, not of its destination");
+        gates.alarmed("b", None);
+        assert_eq!(b().alarm, None);
     }
 
     #[test]

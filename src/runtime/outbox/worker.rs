@@ -360,6 +360,10 @@ impl Worker {
         if let Err(error) = self.write_kept().await {
             self.shared.failed(&error);
         }
+        // Another failure says nothing of what was wrong before.
+        if alarm.is_some() || verdict == DeliveryVerdict::Done {
+            self.shared.gates.alarmed(&self.name, alarm.clone().map(|text| (now, text)));
+        }
         if alarm.is_some() {
             self.relief.alarmed();
         } else if verdict == DeliveryVerdict::Done
