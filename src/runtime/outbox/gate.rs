@@ -542,7 +542,10 @@ mod tests {
     fn what_a_destination_failed_with_is_known_of_all_its_sinks_until_it_takes_something() {
         let gates = Gates::default();
         for sink in ["a", "b"] {
-            gates.held().sinks.insert(sink.to_owned(), Own { destination: "destination d".to_owned(), ..Own::default() });
+            gates
+                .held()
+                .sinks
+                .insert(sink.to_owned(), Own { destination: "destination d".to_owned(), ..Own::default() });
         }
         let ended = |verdict, said: &str| {
             gates.ended("a", &ending(verdict, at(0)), said);
