@@ -320,7 +320,8 @@ fn letters_are_as_they_were_looked_at() {
     let sink = sink(&config(25, SmtpTls::Plain, None), BOUNDS, None).unwrap();
     let firing = samples::page(NIGHT);
     let ended = samples::resolved(&firing, NIGHT + Length::from_minutes(39));
-    for (name, notification) in [("email_firing.eml", firing), ("email_resolved.eml", ended)] {
+    let samples = [("email_firing.eml", firing), ("email_resolved.eml", ended)];
+    for (name, notification) in samples {
         let letter = sink.letter(&Task { notification, handle: None, perhaps_told: false }, NIGHT).unwrap();
         assert!(letter.bytes.is_ascii(), "no server needs 8BITMIME for it");
         golden(name, &String::from_utf8(letter.bytes).unwrap().replace("\r\n", "\n"));

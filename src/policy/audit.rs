@@ -90,9 +90,9 @@ fn object(act: &Act, acted: &Acted) -> String {
 /// In their words where there are any.
 fn detail(act: &Act, acted: &Acted) -> String {
     match act {
-        Act::Ack { note: Some(note), .. }
-        | Act::Unack { note: Some(note), .. }
-        | Act::Close { note: Some(note), .. } => note.clone(),
+        Act::Ack { note: Some(note), .. } | Act::Unack { note: Some(note), .. } => note.clone(),
+        // What it left behind is a part of what was done.
+        Act::Close { note: Some(note), .. } => format!("{note}; {}", acted.message),
         Act::Judge { verdict, .. } => verdict.name().to_owned(),
         Act::Silence(draft) => draft.comment.clone(),
         Act::Mark { version, .. } => version.clone(),
@@ -125,6 +125,8 @@ mod tests {
         let acted = Acted { id: "s1".into(), message: "done".into(), ..Acted::default() };
         let act = Act::Ack { alert: "a".into(), note: Some("on it".into()) };
         assert_eq!(AuditEntry::of(&act, &acted, &by(), Timestamp::default()).detail, "on it");
+        let close = Act::Close { alert: "a".into(), note: Some("known".into()) };
+        assert_eq!(AuditEntry::of(&close, &acted, &by(), Timestamp::default()).detail, "known; done");
         let act = Act::Ack { alert: "a".into(), note: None };
         assert_eq!(AuditEntry::of(&act, &acted, &by(), Timestamp::default()).detail, "done");
         assert_eq!(AuditEntry::of(&Act::Reload, &acted, &by(), Timestamp::default()).object, "s1");

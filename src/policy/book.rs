@@ -590,6 +590,42 @@ mod tests {
         assert_eq!(fired, [(121.0, AlertState::Firing, 1), (150.5, AlertState::Firing, 3)]);
     }
 
+    /// One that burns on is told again once its long window lies behind the close; with a restart after every slice end alike.
+    #[test]
+    fn a_closed_alert_that_burns_on_is_told_again_after_its_long_window() {
+        let definition = definition(plain_page(), &[]);
+        let (subject, group) = (subject(), Labels::new());
+        let traffic = scenario(&[("90m", Some(1.0))]);
+        let play = |restarts: bool| {
+            let mut book = AlertBook::new(definition.id.clone());
+            let (mut store, mut fired) = (BTreeMap::new(), Vec::new());
+            for at in traffic.ends().filter(|at| *at > START) {
+                let verdict = traffic.verdict(&definition, book.firing(&definition, &group), at);
+                for effect in book.step(&setting(&subject), &definition, [(&group, &verdict)]) {
+                    let notification = effect.notification.unwrap();
+                    fired.push((minute(at), notification.state, notification.id));
+                }
+                if at == START + length("123m") {
+                    let id = book.alerts().next().unwrap().id.clone();
+                    book.close(&setting(&subject), &id, at, Some(&verdict), Closer { by: "ann", note: "" }).unwrap();
+                }
+                let changes = book.drain().unwrap();
+                store.extend(changes.states);
+                changes.forgotten.iter().for_each(|key| drop(store.remove(key)));
+                if restarts {
+                    let records = store.iter().map(|(key, record): (&String, &String)| (key.as_str(), record.as_str()));
+                    book = AlertBook::restore(definition.id.clone(), records).unwrap();
+                }
+            }
+            fired
+        };
+        let fired = play(false);
+        let when: Vec<_> = fired.iter().map(|(minute, state, _)| (*minute, *state)).collect();
+        assert_eq!(when[..2], [(121.0, AlertState::Firing), (183.0, AlertState::Firing)], "{fired:?}");
+        assert!(fired[1].2.ends_with("/3"), "a new alert of the episode: {fired:?}");
+        assert_eq!(fired, play(true));
+    }
+
     use std::collections::BTreeSet as Set;
 
     use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof, proptest};

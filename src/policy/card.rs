@@ -8,15 +8,16 @@
 //! do     runbook https://wiki.example/checkout | ack URL | mute 1h URL | why URL
 //! ```
 //! Why it is told now, where that is not the alert itself, stands in a third line: `note   silence ended`.
-//! A digest lists its alerts in place of the second and third line. What is no life says so first: `[DRILL] [PAGE] ..`.
+//! A digest lists its alerts in place of the second and third line, and its first line is its subject ([`several`]). What is no life says so first: `[DRILL] [PAGE] ..`.
 //! Pure. What is not known is left out, with its separator; nothing is made up. Up to the first colon that is followed
 //! by a space, the first line is the subject of an e-mail. Control characters of names and links are taken out, so that
 //! a card is as many lines as it says.
 
 use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView, WindowView};
 use crate::policy::figure::{clock, count, minutes, percent, rough_percent, significant};
-use crate::policy::notification::{ForecastView, Mark, Member, Notification};
+use crate::policy::notification::{ForecastView, Mark, Notification};
 use crate::policy::report;
+use crate::policy::several;
 use crate::units::{Length, Timestamp};
 
 /// From this coverage on data is called complete.
@@ -24,8 +25,8 @@ const COMPLETE: f64 = 0.999;
 
 /// The links that come first, in this order, and what they are called.
 const FIRST_LINKS: [(&str, &str); 4] = [("runbook", "runbook"), ("ack", "ack"), ("mute", "mute 1h"), ("why", "why")];
-/// Alerts of a digest that are listed.
-const LISTED: usize = 10;
+/// What the links of several alerts are called.
+const OF_SEVERAL: [(&str, &str); 3] = [("runbook", "runbook"), ("ack", "ack all"), ("why", "alerts")];
 
 /// The card, without a newline at its end.
 #[must_use]
@@ -34,13 +35,13 @@ pub fn render(notification: &Notification) -> String {
         return report::render(report);
     }
     let mut lines = vec![headline(notification)];
-    if notification.members.is_empty() {
+    if several::is_several(notification) {
+        lines.extend(notes(notification));
+        lines.extend(several::lines(notification));
+    } else {
         lines.push(figures(notification));
         lines.extend(notes(notification));
         lines.extend(differs(notification));
-    } else {
-        lines.extend(notes(notification));
-        lines.extend(members(&notification.members));
     }
     lines.extend(around(notification));
     lines.extend(links(notification));
@@ -48,7 +49,7 @@ pub fn render(notification: &Notification) -> String {
     lines.join("\n")
 }
 
-/// `[PAGE] checkout/availability region=eu`: what an e-mail's subject is.
+/// `[PAGE] checkout/availability region=eu`, `[PAGE] 7 alerts of team web: s20/availability, ..`: what an e-mail's subject is.
 #[must_use]
 pub fn subject(notification: &Notification) -> String {
     if let Some(report) = &notification.report {
@@ -63,20 +64,26 @@ pub fn subject(notification: &Notification) -> String {
         Some(Mark::Test) => "[TEST] ",
         None => "",
     };
+    if several::is_several(notification) {
+        return format!("{mark}[{word}] {}", several::title(notification));
+    }
     let mut words = vec![format!("{mark}[{word}] {}/{}", notification.service, notification.name)];
     words.extend(notification.group.iter().map(|(name, value)| format!("{name}={value}")));
     words.join(" ")
 }
 
 fn headline(notification: &Notification) -> String {
+    if several::is_several(notification) {
+        return subject(notification);
+    }
     let objective = objective(notification).map_or_else(String::new, |text| format!(" (objective {text})"));
-    let what = match (notification.ended_by, notification.kind) {
+    let what = match (notification.ended_by, kind(notification)) {
         (Some(EndedBy::Withdrawn), _) => "withdrawn, it left the files".to_owned(),
         (Some(EndedBy::Closed), _) => "closed by a person".to_owned(),
         (ended, AlertKind::Down) => if ended.is_some() { "up again" } else { "down" }.to_owned(),
         (ended, AlertKind::NoData) => if ended.is_some() { "data is back" } else { "no data" }.to_owned(),
         (_, AlertKind::Watchdog) => "is alive".to_owned(),
-        (_, AlertKind::Digest) => several(&notification.members),
+        (_, AlertKind::Digest) => "fires".to_owned(),
         (_, AlertKind::Report) => "review".to_owned(),
         (ended, AlertKind::Source) => if ended.is_some() { "answers again" } else { "does not answer" }.to_owned(),
         (_, AlertKind::Budget) => of_the_budget(notification),
@@ -124,7 +131,7 @@ fn figures(notification: &Notification) -> String {
         let ahead = asked.map_or_else(String::new, |forecast| ahead(forecast, notification.as_of));
         parts.push(format!("{} of budget left{ahead}", rough_percent(budget.remaining_ratio)));
     }
-    if !matches!(notification.kind, AlertKind::Source | AlertKind::Watchdog) {
+    if !matches!(kind(notification), AlertKind::Source | AlertKind::Watchdog) {
         let coverage = notification.coverage;
         let complete = coverage >= COMPLETE;
         parts.push(if complete {
@@ -184,38 +191,12 @@ fn differs(notification: &Notification) -> Option<String> {
     (!told.is_empty()).then(|| format!("where  {}", told.join(" | ")))
 }
 
-/// `14 alerts fire`; `12 alerts fire, 2 have ended`; `14 alerts have ended`.
-fn several(members: &[Member]) -> String {
-    let ended = members.iter().filter(|member| member.resolved_at.is_some()).count();
-    let alerts = |count: usize| if count == 1 { "1 alert".to_owned() } else { format!("{count} alerts") };
-    match (members.len() - ended, ended) {
-        (0, 1) => "1 alert has ended".to_owned(),
-        (0, ended) => format!("{} have ended", alerts(ended)),
-        (firing, 0) => format!("{} {}", alerts(firing), if firing == 1 { "fires" } else { "fire" }),
-        (firing, ended) => {
-            let verb = if firing == 1 { "fires" } else { "fire" };
-            let have = if ended == 1 { "has" } else { "have" };
-            format!("{} {verb}, {ended} {have} ended", alerts(firing))
-        }
+/// What it is about: of a digest of one alert what that is about.
+fn kind(notification: &Notification) -> AlertKind {
+    match notification.members.as_slice() {
+        [only] if notification.kind == AlertKind::Digest => only.kind,
+        _ => notification.kind,
     }
-}
-
-/// The alerts of a digest, a line each: those that fire first, pages before tickets, then the oldest.
-fn members(members: &[Member]) -> Vec<String> {
-    let mut sorted: Vec<&Member> = members.iter().collect();
-    sorted.sort_by_key(|member| (member.resolved_at.is_some(), member.severity, member.fired_at, member.slo.clone()));
-    let line = |member: &&Member| {
-        let at = match member.resolved_at {
-            Some(ended) => format!("ended {}", clock(ended, false)),
-            None => format!("since {}", clock(member.fired_at, false)),
-        };
-        format!("- {} {at} UTC: {}", member.slo, member.reason)
-    };
-    let mut lines: Vec<String> = sorted.iter().take(LISTED).map(line).collect();
-    if sorted.len() > LISTED {
-        lines.push(format!("- and {} more", sorted.len() - LISTED));
-    }
-    lines
 }
 
 /// What was deployed, alerts held back under this one, and who answers for it.
@@ -237,8 +218,9 @@ fn around(notification: &Notification) -> Option<String> {
 }
 
 fn links(notification: &Notification) -> Option<String> {
-    let first = FIRST_LINKS.iter().filter_map(|(name, said)| Some((*said, notification.links.get(*name)?)));
-    let others = notification.links.iter().filter(|(name, _)| FIRST_LINKS.iter().all(|(first, _)| first != name));
+    let named: &[(&str, &str)] = if several::is_several(notification) { &OF_SEVERAL } else { &FIRST_LINKS };
+    let first = named.iter().filter_map(|(name, said)| Some((*said, notification.links.get(*name)?)));
+    let others = notification.links.iter().filter(|(name, _)| named.iter().all(|(first, _)| first != name));
     let others = others.map(|(name, address)| (name.as_str(), address));
     let links: Vec<String> = first.chain(others).map(|(name, address)| format!("{name} {address}")).collect();
     (!links.is_empty()).then(|| format!("do     {}", links.join(" | ")))
@@ -270,9 +252,6 @@ fn window(notification: &Notification) -> Option<&WindowView> {
 
 /// The objective, from a tier's threshold: `k*B` over `k`. The digits that a float cannot know are cut.
 fn objective(notification: &Notification) -> Option<String> {
-    if notification.kind == AlertKind::Digest {
-        return None;
-    }
     let bound = |tier: &TierView| Some((tier.factor.filter(|factor| *factor > 0.0)?, tier.threshold_ratio?));
     let (factor, threshold) = notification.tiers.iter().find_map(bound)?;
     Some(format!("{}%", significant((1.0 - threshold / factor) * 100.0, 12)))
@@ -364,6 +343,7 @@ mod tests {
             }),
             evidence: None,
             members: Vec::new(),
+            several: None,
             notes: Vec::new(),
             occasion: Occasion::default(),
             acked: None,
@@ -427,39 +407,39 @@ mod tests {
 
     #[test]
     fn a_digest_lists_its_alerts_and_counts_the_rest() {
-        let member = |index: u32, severity, ended: bool| Member {
-            alert_id: format!("a{index}"),
-            slo: format!("shop/slo-{index:02}"),
-            severity,
-            kind: AlertKind::Burn,
-            state: if ended { AlertState::Resolved } else { AlertState::Firing },
-            fired_at: "2026-11-21T02:54:00Z".parse().unwrap(),
-            resolved_at: ended.then(|| "2026-11-21T03:04:00Z".parse().unwrap()),
-            reason: "3% of requests fail".to_owned(),
-        };
-        let mut card = page();
-        (card.kind, card.group, card.tiers) = (AlertKind::Digest, Labels::new(), Vec::new());
-        (card.service, card.name) = ("storm".to_owned(), "oncall".to_owned());
-        card.members = vec![
-            member(2, AlertSeverity::Page, true),
-            member(1, AlertSeverity::Ticket, false),
-            member(3, AlertSeverity::Page, false),
-        ];
+        let mut card = crate::policy::sample::digest(12);
+        for name in ["ack", "why"] {
+            card.links.insert(name.to_owned(), format!("https://slo.example/{name}"));
+        }
+        let text = render(&card);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "[PAGE] 12 alerts of service shop: shop/cart, shop/search (+10)");
+        assert_eq!(lines[0], subject(&card));
+        assert_eq!(lines[1], "note   what changes is told together, 5m from now at the earliest");
         assert_eq!(
-            render(&card).lines().take(4).collect::<Vec<_>>(),
+            lines[2],
+            "- shop/cart since 02:54 UTC: burns 31 times the budget over 1h and 31 times over 5m | 41% of budget left"
+        );
+        assert_eq!(
+            lines[12..],
             [
-                "[PAGE] storm/oncall: 2 alerts fire, 1 has ended",
-                "- shop/slo-03 since 02:54 UTC: 3% of requests fail",
-                "- shop/slo-01 since 02:54 UTC: 3% of requests fail",
-                "- shop/slo-02 ended 03:04 UTC: 3% of requests fail",
+                "- and 2 more",
+                "owner payments #payments",
+                "do     runbook https://wiki.example/checkout | ack all https://slo.example/ack \
+                 | alerts https://slo.example/why",
             ]
         );
-        card.members = (0..14).map(|index| member(index, AlertSeverity::Page, false)).collect();
-        let text = render(&card);
-        assert!(
-            text.starts_with("[PAGE] storm/oncall: 14 alerts fire\n") && text.contains("\n- and 4 more\n"),
-            "{text}"
-        );
+        card.state = AlertState::Resolved;
+        assert!(subject(&card).starts_with("[RESOLVED] all alerts of service shop have ended"), "{}", subject(&card));
+    }
+
+    #[test]
+    fn a_digest_of_one_alert_reads_as_that_one_does() {
+        let mut group = page();
+        let alone = render(&group);
+        group.members = vec![crate::policy::notification::Member::of(&group)];
+        group.kind = AlertKind::Digest;
+        assert_eq!(render(&group), alone);
     }
 
     #[test]

@@ -38,15 +38,15 @@ impl InstanceState {
         let kind_of = |index: usize| {
             definition.tiers.get(index).map(|tier| (tier.severity, Condition::from(tier.kind).alert_kind()))
         };
-        self.closed.retain(|key| {
-            silence.matched.iter().enumerate().any(|(index, matched)| *matched && kind_of(index) == Some(*key))
+        self.closed.retain(|closed| {
+            silence.matched.iter().enumerate().any(|(index, matched)| *matched && kind_of(index) == Some(closed.key))
         });
         let before = std::mem::take(&mut self.tiers);
         let mut outcomes = Outcomes::new();
         for (index, since) in silence.since.iter().enumerate() {
             let Some(key) = key_of(&definition.tiers, index) else { continue };
             let old = before.iter().find(|tier| tier.key == key).map(|tier| tier.phase);
-            let open = kind_of(index).is_some_and(|key| !self.closed.contains(&key));
+            let open = kind_of(index).is_some_and(|key| self.closed.iter().all(|closed| closed.key != key));
             let since = old.map(Phase::since).or(*since).filter(|_| open && since.is_some());
             let phase = since.map(|since| Phase::Firing { since, quiet_since: None, shared: false });
             if old.is_none() && phase.is_none() {

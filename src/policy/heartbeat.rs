@@ -66,6 +66,7 @@ pub fn heartbeat(external_labels: &BTreeMap<String, String>, slot: Timestamp) ->
         forecast: None,
         evidence: None,
         members: Vec::new(),
+        several: None,
         notes: Vec::new(),
         occasion: Occasion::default(),
         acked: None,

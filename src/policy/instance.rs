@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::definition::{Definition, Kind};
 use crate::engine::verdict::{Condition, TierSet, Verdict};
 use crate::policy::alert::{Alert, AlertState, EndedBy};
+use crate::policy::closed::Closed;
 use crate::policy::episode::{AlertKey, Episode};
 use crate::policy::facts::Facts;
 use crate::policy::machine::{Effect, Ledger, Setting};
@@ -29,8 +30,8 @@ pub struct InstanceState {
     pub(super) tiers: Vec<ActiveTier>,
     /// Alerts that are pending or firing, by severity and kind.
     pub(super) alerts: Vec<Alert>,
-    /// Alerts that a person closed, and that have matched at every slice end since.
-    pub(super) closed: Vec<AlertKey>,
+    /// Alerts that a person closed, and that may not start again yet.
+    pub(super) closed: Vec<Closed>,
     /// First slice end of the present run of idle ones, where a `no_data` tier wants it.
     pub(super) idle_since: Option<Timestamp>,
     /// The episode, until 1 h after its last alert ended.
@@ -138,7 +139,7 @@ impl InstanceState {
         self.settle(ledger, Facts::Act { at, verdict }, &[])
     }
 
-    /// Ends the firing alert `id` because a person says so; it starts again only after a slice end without a match.
+    /// Ends the firing alert `id` because a person says so; when it may start again is said by `closed`.
     /// What was held back under it goes out at the next slice end at which it matches. `None`: no such alert fires.
     pub fn close(
         &mut self,
@@ -152,7 +153,7 @@ impl InstanceState {
         let index = self.alerts.iter().position(|alert| alert.id == id && alert.state == AlertState::Firing)?;
         let key = key(self.alerts.get(index)?);
         self.tiers.retain(|tier| (tier.key.severity, tier.key.condition.alert_kind()) != key);
-        self.closed.push(key);
+        self.closed.push(Closed { key, at });
         let mut ledger = Ledger::new(setting, group);
         self.end(&mut ledger, index, EndedBy::Closed, reason::closed(by, note), at);
         Some(self.finish(ledger, Facts::Act { at, verdict }, &[]))
@@ -212,15 +213,10 @@ impl InstanceState {
         changed
     }
 
-    /// Lets closed alerts start again after a slice end at which none of their tiers matched.
+    /// Lets closed alerts start again.
     fn reopen(&mut self, definition: &Definition, verdict: &Verdict) -> bool {
         let before = self.closed.len();
-        self.closed.retain(|closed| {
-            definition.tiers.iter().zip(&verdict.tiers).any(|(tier, judged)| {
-                judged.matches
-                    && (tier.severity, crate::policy::tier::Condition::from(tier.kind).alert_kind()) == *closed
-            })
-        });
+        self.closed.retain(|closed| closed.holds(definition, verdict));
         before != self.closed.len()
     }
 
@@ -235,7 +231,8 @@ impl InstanceState {
             }
             let Some(key) = key_of(&definition.tiers, index) else { continue };
             let old = before.iter().find(|active| active.key == key).map(|active| active.phase);
-            let closed = self.closed.contains(&(key.severity, key.condition.alert_kind()));
+            let this = (key.severity, key.condition.alert_kind());
+            let closed = self.closed.iter().any(|closed| closed.key == this);
             let mut new = if closed { None } else { advance(old, tier, judged, moment) };
             let fired = old.is_some_and(Phase::fires);
             let silence = matches!(tier.kind, Kind::Down { .. } | Kind::NoData { .. });

@@ -11,6 +11,7 @@ use crate::policy::evidence::Evidence;
 use crate::policy::facts::Facts;
 use crate::policy::naming;
 use crate::policy::report::Report;
+use crate::policy::several::{News, Several};
 use crate::policy::subject::{SEVERITY_LABEL, Subject, notification_id};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Timestamp};
@@ -86,6 +87,9 @@ pub struct Notification {
     /// The alerts that are told as one, where a route groups them, or a storm does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
+    /// What is said of all of them; `None` where it is one alone, which reads as that one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub several: Option<Several>,
     /// Why it is told now, or in this way, where that is not the alert itself: `silence ended`, `nobody acknowledged within
     /// 15m`, `delayed 2h10m`. Said in the reason too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -161,6 +165,72 @@ pub struct Member {
     pub resolved_at: Option<Timestamp>,
     /// One sentence in words and numbers.
     pub reason: String,
+    /// What became of it since the last message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub news: Option<News>,
+    /// Share of its budget that is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_ratio: Option<f64>,
+    /// How it burns, over the window that speaks first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burn: Option<MemberBurn>,
+    /// Who took it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked_by: Option<String>,
+    /// The page of its SLO.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+/// How fast an alert of several burns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberBurn {
+    /// The window, as written.
+    pub length: String,
+    /// Burn rate: 1 spends the budget in its period.
+    pub rate: f64,
+    /// The tier fires above this.
+    pub factor: f64,
+}
+
+impl Member {
+    /// As a message of several names an alert that is told.
+    #[must_use]
+    pub fn of(about: &Notification) -> Self {
+        let burn = |tier: &TierView| {
+            let window = tier.confirm.as_ref().or(tier.over.as_ref())?;
+            let factor = tier.factor.filter(|factor| factor.is_finite() && *factor > 0.0)?;
+            Some(MemberBurn { length: window.length.clone(), rate: window.rate, factor })
+        };
+        let burns = about.tiers.iter().filter(|tier| tier.kind == "burn").filter_map(burn);
+        Self {
+            alert_id: about.alert_id.clone(),
+            slo: about.slo.clone(),
+            severity: about.severity,
+            kind: about.kind,
+            state: about.state,
+            fired_at: about.fired_at,
+            resolved_at: about.resolved_at,
+            reason: about.reason.clone(),
+            news: None,
+            remaining_ratio: about.budget.as_ref().map(|budget| budget.remaining_ratio).filter(|left| left.is_finite()),
+            burn: burns.max_by(|a, b| a.rate.total_cmp(&b.rate)),
+            acked_by: None,
+            link: None,
+        }
+    }
+
+    /// What is worse comes first: pages, then what is down or cannot be seen, then what burns fastest, then the oldest.
+    #[must_use]
+    pub fn worse_first(&self, other: &Self) -> std::cmp::Ordering {
+        let blind = |member: &Self| matches!(member.kind, AlertKind::Down | AlertKind::Source);
+        let rate = |member: &Self| member.burn.as_ref().map_or(0.0, |burn| burn.rate);
+        self.severity
+            .cmp(&other.severity)
+            .then_with(|| blind(other).cmp(&blind(self)))
+            .then_with(|| rate(other).total_cmp(&rate(self)))
+            .then_with(|| (self.fired_at, &self.alert_id).cmp(&(other.fired_at, &other.alert_id)))
+    }
 }
 
 /// The budget as shown (INTERFACES 3).
@@ -257,6 +327,7 @@ impl Notification {
             forecast: facts.forecast(),
             evidence: alert.evidence.clone(),
             members: Vec::new(),
+            several: None,
             notes: Vec::new(),
             occasion: Occasion::Change,
             acked: None,

@@ -5,11 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::policy::act::AlertVerdict;
 use crate::policy::alert::{AlertKind, AlertState, EndedBy, TierView, WindowView};
 use crate::policy::evidence::{Deploy, Difference, Evidence};
 use crate::policy::heartbeat::heartbeat;
 use crate::policy::naming::NATIVE;
 use crate::policy::notification::{BudgetView, ForecastView, Mark, MeasuredBudget, Member, Notification, Occasion};
+use crate::policy::report::{Fired, Heard, Report, ReportLine, Totals};
+use crate::policy::several::{News, Several};
 use crate::policy::subject::{Subject, notification_id};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Length, SloId, Timestamp};
@@ -27,7 +30,7 @@ pub fn samples() -> Vec<(&'static str, Notification)> {
     vec![
         ("a firing page", firing.clone()),
         ("its end", resolved(&firing, NIGHT + Length::from_minutes(39))),
-        ("a digest", digest(&firing)),
+        ("a digest", digest(2)),
         ("the alert of a source", source()),
         ("a heartbeat", heartbeat(&BTreeMap::new(), NIGHT)),
     ]
@@ -93,6 +96,7 @@ pub fn page(at: Timestamp) -> Notification {
         }),
         evidence: Some(evidence(begun)),
         members: Vec::new(),
+        several: None,
         notes: Vec::new(),
         occasion: Occasion::default(),
         acked: None,
@@ -216,25 +220,123 @@ fn evidence(begun: Timestamp) -> Evidence {
     }
 }
 
-fn digest(of: &Notification) -> Notification {
-    let member = |name: &str| Member {
-        alert_id: format!("shop/{name}/page/burn/{}/alert-1", of.episode),
-        slo: format!("shop/{name}"),
-        severity: of.severity,
-        kind: AlertKind::Burn,
-        state: AlertState::Firing,
-        fired_at: of.fired_at,
-        resolved_at: None,
-        reason: of.reason.clone(),
+/// So many pages of a service that are told as one.
+#[must_use]
+pub fn digest(count: usize) -> Notification {
+    let of = page(NIGHT);
+    let names = ["cart", "search", "login", "stock", "prices", "images", "reviews"];
+    let member = |index: usize| {
+        let name = names.get(index).map_or_else(|| format!("part-{index}"), |name| (*name).to_owned());
+        let alert_id = format!("shop/{name}/page/burn/{}/alert-1", of.episode);
+        Member { alert_id, slo: format!("shop/{name}"), news: Some(News::New), ..Member::of(&of) }
     };
+    let interval = Length::from_minutes(5);
+    let (dedup_key, group) = ("group{service=\"shop\"}/page/digest".to_owned(), Labels::from([("service", "shop")]));
     Notification {
+        id: notification_id(&dedup_key, of.episode, 1),
+        alert_id: format!("{dedup_key}/{}/alert-1", of.episode),
+        slo: dedup_key.clone(),
+        dedup_key,
+        service: "shop".to_owned(),
+        name: "group".to_owned(),
+        group,
         kind: AlertKind::Digest,
-        members: vec![member("cart"), member("search")],
+        labels: BTreeMap::from([
+            ("alertname".to_owned(), AlertKind::Digest.alert_name().to_owned()),
+            ("service".to_owned(), "shop".to_owned()),
+            ("slo_severity".to_owned(), of.severity.name().to_owned()),
+        ]),
+        reason: format!("{count} alerts fire: shop/cart, shop/search"),
+        members: (0..count).map(member).collect(),
+        several: Some(Several { storm: false, firing: count, ended: 0, new: count, apart: 0, interval }),
+        notes: vec!["what changes is told together, 5m from now at the earliest".to_owned()],
         tiers: Vec::new(),
         budget: None,
         forecast: None,
         evidence: None,
-        ..of.clone()
+        ..of
+    }
+}
+
+/// The second message of a storm: 12 of its pages fire, two of them new, one has ended, and 20 were told one by one.
+#[must_use]
+pub fn storm() -> Notification {
+    let mut told = digest(13);
+    for (index, member) in told.members.iter_mut().enumerate() {
+        member.news = Some(if index < 2 { News::New } else { News::Still });
+        member.remaining_ratio = Some(0.97 - index as f64 / 10.0);
+        member.link = Some(format!("https://slo.example/slo/{}", member.slo));
+        if let Some(burn) = &mut member.burn {
+            burn.rate = 50.0 - index as f64;
+        }
+    }
+    if let Some(taken) = told.members.get_mut(2) {
+        taken.acked_by = Some("kim".to_owned());
+    }
+    if let Some(over) = told.members.last_mut() {
+        let end = Some(NIGHT - Length::from_minutes(1));
+        (over.state, over.resolved_at, over.news) = (AlertState::Resolved, end, Some(News::Ended));
+        "12 of 38830 requests failed over 5m".clone_into(&mut over.reason);
+    }
+    let interval = Length::from_minutes(1);
+    told.several = Some(Several { storm: true, firing: 12, ended: 1, new: 2, apart: 20, interval });
+    told.dedup_key = "storm{sink=\"mail\"}/page/digest".to_owned();
+    told.slo.clone_from(&told.dedup_key);
+    told.id = notification_id(&told.dedup_key, told.episode, 2);
+    told.alert_id = format!("{}/{}/alert-1", told.dedup_key, told.episode);
+    (told.name, told.group, told.transition) = ("storm".to_owned(), Labels::new(), 2);
+    told.notes = [
+        "too many pages within a minute, so these come as one",
+        "20 other pages fire and were told one by one",
+        "what changes is told together, 1m from now at the earliest",
+    ]
+    .map(str::to_owned)
+    .into();
+    let links = [("ack", "https://slo.example/a/TOKEN"), ("why", "https://slo.example/alerts?state=firing")];
+    told.links.extend(links.map(|(name, address)| (name.to_owned(), address.to_owned())));
+    told.reason = "12 alerts fire: shop/cart, shop/search, ..; 1 has ended: shop/part-12".to_owned();
+    told
+}
+
+/// A review of a week: one SLO that missed, one that somebody was told of, and many with nothing to say.
+#[must_use]
+pub fn review() -> Notification {
+    let quiet = (0..23).map(|index| line(&format!("shop/s{index:02}"), 0.9999, 0.88 + f64::from(index) / 200.0));
+    let mut slos = vec![line("checkout/availability", 0.998_999, -0.29), line("shop/latency", 0.9995, 0.61)];
+    slos.extend(quiet);
+    slos.push(ReportLine { attained: None, spent_ratio: None, remaining_ratio: None, ..line("shop/new", 1.0, 1.0) });
+    let (page, ticket) = (AlertSeverity::Page, AlertSeverity::Ticket);
+    let (real, noise) = (Some(AlertVerdict::Real), Some(AlertVerdict::Noise));
+    let fired = |slo: &str, severity, verdict, heard| Fired {
+        heard,
+        slo: slo.to_owned(),
+        severity,
+        episode: NIGHT,
+        verdict,
+        acked_after: (heard == Heard::Told).then(|| Length::from_minutes(4)),
+    };
+    let alerts = [
+        fired("checkout/availability", page, real, Heard::Told),
+        fired("checkout/availability", page, noise, Heard::Told),
+        fired("checkout/availability", ticket, None, Heard::HeldBack),
+        fired("shop/latency", ticket, None, Heard::Told),
+        fired("shop/latency", ticket, None, Heard::Quiet),
+    ];
+    let report = Report::of((NIGHT - Length::from_days(7), NIGHT), slos, &alerts);
+    crate::policy::heartbeat::report(&BTreeMap::new(), "0 9 * * Mon", report, NIGHT)
+}
+
+fn line(slo: &str, attained: f64, remaining: f64) -> ReportLine {
+    ReportLine {
+        slo: slo.to_owned(),
+        owner: None,
+        objective: 0.999,
+        attained: Some(attained),
+        coverage: 1.0,
+        window: "30d".to_owned(),
+        spent_ratio: Some(1.0 - remaining),
+        remaining_ratio: Some(remaining),
+        totals: Totals::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Templates of messages: minijinja, strict, bounded, without access to anything but the notification (INTERFACES 6).
 //!
 //! A template sees the body of the webhook (INTERFACES 5), every key of it, also those that the body leaves out where
-//! they say nothing (`contact`, `members`, `mark`, `report`, `time_weighted`), and beside them `card` and `subject`, the
+//! they say nothing (`contact`, `members`, `several`, `notes`, `occasion`, `acked`, `mark`, `report`, `time_weighted`), and beside them `card` and `subject`, the
 //! built-in text. What is not defined is an error and never an empty string: a message with a hole in it is worse than
 //! the built-in one. Nothing is escaped in here; each sink escapes what it is given.
 //!
@@ -25,6 +25,9 @@ pub const LARGEST: usize = 64 * 1024;
 /// Instructions of one rendering; a long message with a hundred members takes some thousands.
 const FUEL: u64 = 200_000;
 
+/// What a template speaks of that is meant for reviews.
+const REPORT: &str = "report";
+
 /// Keys that the webhook's body leaves out where they say nothing.
 const LEFT_OUT: &[(&str, Value)] = &[
     ("contact", Value::Null),
@@ -32,6 +35,10 @@ const LEFT_OUT: &[(&str, Value)] = &[
     ("report", Value::Null),
     ("time_weighted", Value::Bool(false)),
     ("members", Value::Array(Vec::new())),
+    ("several", Value::Null),
+    ("notes", Value::Array(Vec::new())),
+    ("occasion", Value::Null),
+    ("acked", Value::Null),
 ];
 
 /// A template that parses.
@@ -39,6 +46,7 @@ const LEFT_OUT: &[(&str, Value)] = &[
 pub struct Template {
     name: Arc<str>,
     environment: Arc<Environment<'static>>,
+    handles_reports: bool,
 }
 
 impl fmt::Debug for Template {
@@ -78,7 +86,16 @@ impl Template {
         // Of an error its place and the name of what is not defined are enough: values are not kept with it.
         environment.set_debug(false);
         environment.add_template_owned(name.to_owned(), text.to_owned()).map_err(|why| error(name, text, &why))?;
-        Ok(Self { name: name.into(), environment: Arc::new(environment) })
+        let handles_reports =
+            environment.get_template(name).is_ok_and(|template| template.undeclared_variables(false).contains(REPORT));
+        Ok(Self { name: name.into(), environment: Arc::new(environment), handles_reports })
+    }
+
+    /// Whether it is meant for reviews too: it speaks of `report`. One that does not is made for alerts, and would tell a
+    /// review as an alert of nothing.
+    #[must_use]
+    pub const fn handles_reports(&self) -> bool {
+        self.handles_reports
     }
 
     /// The text of a notification.
@@ -194,7 +211,7 @@ mod tests {
     #[test]
     fn samples_differ_and_each_has_a_card() {
         let ids: std::collections::BTreeSet<String> = samples().into_iter().map(|(_, sample)| sample.id).collect();
-        assert_eq!(ids.len(), 4, "the digest is told under the id of its first member");
+        assert_eq!(ids.len(), 5);
         assert!(samples().iter().all(|(_, sample)| card::render(sample).starts_with('[')));
     }
 }

@@ -25,7 +25,7 @@ use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::notification::{Mark, Notification};
 use crate::secret::Secrets;
 use crate::store::{Commit, Record, RecordKind, Store, StoreError};
-use crate::units::{Labels, Length, Timestamp};
+use crate::units::{InstanceId, Labels, Length, Timestamp};
 
 /// How long a link holds: a week of holidays is not the time to act on an old page.
 pub const HOLDS: Length = Length::from_days(7);
@@ -47,6 +47,8 @@ const ALERT_BYTES: usize = 12;
 const SIGNATURE_BYTES: usize = 16;
 /// Bytes that are signed: action, expiry, alert.
 const SIGNED_BYTES: usize = 1 + 4 + ALERT_BYTES;
+/// Members of a digest that have a link each: more than a message lists.
+const LINKED: usize = 20;
 /// What expiries are counted in.
 const MINUTE: i64 = 60_000;
 
@@ -297,7 +299,7 @@ impl Links {
         notification.links.insert("why".to_owned(), format!("{base}{}", page_of(notification)));
     }
 
-    /// Adds `ack` and `why` to what tells of several firing alerts as one: `ack` takes all of them on. One of a single alert
+    /// Adds `ack` and `why` (the list of what fires) to what tells of several firing alerts as one: `ack` takes all of them on. One of a single alert
     /// has that alert's `mute` and `why`.
     pub fn add_to_digest(&self, digest: &mut Notification, now: Timestamp) {
         let firing = digest.kind == AlertKind::Digest && digest.state == AlertState::Firing;
@@ -307,7 +309,11 @@ impl Links {
         let Some((key, base)) = self.usable() else { return };
         let ack = address(key, base, (&digest.alert_id, LinkAction::Ack), now);
         digest.links.insert(LinkAction::Ack.name().to_owned(), ack);
-        digest.links.entry("why".to_owned()).or_insert_with(|| format!("{base}/alerts"));
+        digest.links.entry("why".to_owned()).or_insert_with(|| format!("{base}/alerts?state=firing"));
+        for member in digest.members.iter_mut().take(LINKED) {
+            let id = member.slo.parse::<InstanceId>().ok().filter(|_| member.kind != AlertKind::Source);
+            member.link = id.map(|id| format!("{base}{}", page(&id.slo.service, &id.slo.name, &id.group)));
+        }
     }
 
     /// What a token says.
@@ -329,8 +335,13 @@ fn page_of(notification: &Notification) -> String {
     if notification.kind == AlertKind::Source {
         return "/health".to_owned();
     }
-    let page = format!("/slo/{}/{}", notification.service, notification.name);
-    if notification.group.is_empty() { page } else { format!("{page}?group={}", encoded(&notification.group)) }
+    page(&notification.service, &notification.name, &notification.group)
+}
+
+/// The page of an instance.
+fn page(service: &str, name: &str, group: &Labels) -> String {
+    let page = format!("/slo/{service}/{name}");
+    if group.is_empty() { page } else { format!("{page}?group={}", encoded(group)) }
 }
 
 /// Safe as a value in a query.
@@ -453,7 +464,7 @@ mod tests {
             links.add_to_digest(told, now);
         }
         assert_eq!(digest.links.keys().collect::<Vec<_>>(), ["ack", "why"]);
-        assert_eq!(digest.links["why"], "https://slo.example/alerts");
+        assert_eq!(digest.links["why"], "https://slo.example/alerts?state=firing");
         assert_eq!((single.links["mute"].as_str(), single.links["why"].as_str()), ("of the member", "/slo/a/b"));
         for told in [&digest, &single] {
             let token = told.links["ack"].strip_prefix("https://slo.example/a/").unwrap();

@@ -15,7 +15,7 @@ use crate::policy::alert::Alert;
 use crate::policy::desk::case::Case;
 use crate::policy::heartbeat;
 use crate::policy::notification::Notification;
-use crate::policy::report::{Fired, Report, ReportLine, Totals};
+use crate::policy::report::{Fired, Heard, Report, ReportLine, Totals};
 use crate::runtime::blueprint::Blueprint;
 use crate::runtime::core::Core;
 use crate::runtime::entry::SharedEntry;
@@ -67,9 +67,14 @@ pub fn start(
     blueprint.config.reports.iter().map(spawn).collect()
 }
 
-/// Whether it is one of the alerts that people heard of; where the case is gone, what the alert itself knows of that.
-fn counts(alert: &Alert, case: Option<&Case>) -> bool {
-    alert.told && case.is_none_or(|case| !case.drill && case.first_told_at.is_some())
+/// Whether people heard of an alert; where the case is gone, what the alert itself knows of that. `None`: a drill.
+fn heard(alert: &Alert, case: Option<&Case>) -> Option<Heard> {
+    match case {
+        Some(case) if case.drill => None,
+        _ if !alert.told => Some(Heard::HeldBack),
+        Some(case) if case.first_told_at.is_none() => Some(Heard::Quiet),
+        _ => Some(Heard::Told),
+    }
 }
 
 /// One entry at work. Nothing of it is half done when it is cut off: what it makes is one commit.
@@ -168,7 +173,7 @@ impl Reporting {
         self.entries.iter().flat_map(of).collect()
     }
 
-    /// Alerts that fired in this time and were told to somebody, without drills: not what was held back or silenced.
+    /// Alerts that fired in this time, without drills, and whether somebody heard of them.
     async fn fired(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Fired>, StoreError> {
         let shadow: Vec<SloId> = self
             .entries
@@ -185,12 +190,11 @@ impl Reporting {
             }
             let record = self.core.store.record(RecordKind::Case, &alert.id).await?;
             let case = record.and_then(|record| serde_json::from_str::<Case>(&record.text?).ok());
-            if !counts(&alert, case.as_ref()) {
-                continue;
-            }
+            let Some(heard) = heard(&alert, case.as_ref()) else { continue };
             let told = case.as_ref().and_then(|case| case.first_told_at).unwrap_or(at);
             let acked = case.as_ref().and_then(|case| case.acked.as_ref());
             fired.push(Fired {
+                heard,
                 slo: alert.slo,
                 severity: alert.severity,
                 episode: alert.episode.unwrap_or(at),
@@ -250,13 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn only_alerts_that_somebody_heard_of_count() {
+    fn it_is_known_who_heard_of_an_alert() {
         let case = |first_told_at, drill| Case { first_told_at, drill, ..Case::new("a/1") };
-        let heard = case(Some(Timestamp::default()), false);
-        assert!(counts(&alert(true), Some(&heard)));
-        assert!(counts(&alert(true), None), "the record of its case is gone");
-        assert!(!counts(&alert(true), Some(&case(None, false))), "silenced to its end");
-        assert!(!counts(&alert(false), None), "held back under another");
-        assert!(!counts(&alert(true), Some(&case(Some(Timestamp::default()), true))), "a drill");
+        let told = case(Some(Timestamp::default()), false);
+        assert_eq!(heard(&alert(true), Some(&told)), Some(Heard::Told));
+        assert_eq!(heard(&alert(true), None), Some(Heard::Told), "the record of its case is gone");
+        assert_eq!(heard(&alert(true), Some(&case(None, false))), Some(Heard::Quiet), "silenced to its end");
+        assert_eq!(heard(&alert(false), None), Some(Heard::HeldBack));
+        assert_eq!(heard(&alert(true), Some(&case(Some(Timestamp::default()), true))), None, "a drill");
     }
 }

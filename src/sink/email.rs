@@ -15,6 +15,7 @@
 pub mod html;
 pub mod letter;
 pub mod session;
+mod tables;
 
 use std::fs;
 use std::path::Path;

@@ -9,6 +9,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::policy::several;
+
 /// Stands where something was cut.
 pub const MARK: &str = "…";
 
@@ -209,14 +211,22 @@ impl Limit {
         format!("{}{MARK}", kept.trim_end())
     }
 
-    /// A card within the limit: of one that is too long the first line, and the last where it says what to do, are kept as
-    /// long as possible, and what stands between is cut from its end.
+    /// A card within the limit: of one that is too long alerts are left out of its list first, and counted; then the first
+    /// line, and the last where it says what to do, are kept as long as possible, and what stands between is cut from its
+    /// end.
     #[must_use]
     pub fn cut_card(&self, card: &str, escape: impl Fn(&str) -> String) -> String {
-        let whole = escape(card);
+        let mut whole = escape(card);
+        let mut fewer = None;
+        while !self.fits(&whole) {
+            let Some(less) = several::with_fewer(fewer.as_deref().unwrap_or(card)) else { break };
+            whole = escape(&less);
+            fewer = Some(less);
+        }
         if self.fits(&whole) {
             return whole;
         }
+        let card = fewer.as_deref().unwrap_or(card);
         let last = card.rsplit_once('\n').filter(|(_, line)| line.starts_with(WHAT_TO_DO));
         if let Some((rest, line)) = last {
             let end = format!("\n{}", escape(line));

@@ -40,7 +40,7 @@ impl Message {
     #[must_use]
     pub fn of(text: &Text, notification: &Notification) -> (Self, Option<String>) {
         let (told, alarm) = text.render(notification);
-        let templated = text.is_templated() && alarm.is_none();
+        let templated = text.is_templated_for(notification) && alarm.is_none();
         let mut lines: Vec<String> = told.lines().map(str::to_owned).collect();
         let actions = if templated { links_of(&card::render(notification)) } else { links_of(&told) };
         if !templated {

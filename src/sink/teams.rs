@@ -107,7 +107,7 @@ fn card(notification: &Notification, message: &Message, size: usize, facts: bool
         "color": color(notification),
     })];
     let others = message.lines.join("\n");
-    let others = text.cut_escaped(&others, escape::teams);
+    let others = text.cut_card(&others, escape::teams);
     body.extend(others.lines().filter(|line| !line.is_empty()).map(|line| block(line.to_owned())));
     if facts {
         body.push(json!({ "type": "FactSet", "facts": facts_of(notification) }));

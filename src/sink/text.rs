@@ -27,6 +27,16 @@ impl Text {
         self.template.is_some()
     }
 
+    /// Whether it does so for this one: a review has a template's text only where that speaks of `report`.
+    #[must_use]
+    pub fn is_templated_for(&self, notification: &Notification) -> bool {
+        self.template_for(notification).is_some()
+    }
+
+    fn template_for(&self, notification: &Notification) -> Option<&Template> {
+        self.template.as_ref().filter(|template| notification.report.is_none() || template.handles_reports())
+    }
+
     /// The text, not escaped, without blank lines at its end; and what to mend where the template failed and the text is
     /// the card.
     #[must_use]
@@ -38,9 +48,9 @@ impl Text {
         }
     }
 
-    /// What the template makes of it; `None` where there is none.
+    /// What the template makes of it; `None` where there is none for it.
     pub(super) fn own(&self, notification: &Notification) -> Option<Result<String, String>> {
-        let rendered = self.template.as_ref()?.render(notification);
+        let rendered = self.template_for(notification)?.render(notification);
         Some(match rendered {
             Ok(text) if text.trim().is_empty() => {
                 Err("the template renders nothing; the built-in text was sent".into())
@@ -70,5 +80,15 @@ mod tests {
             assert_eq!(told, card::render(&page), "{bad}");
             assert!(alarm.unwrap().ends_with("the built-in text was sent"), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_review_has_a_templates_text_only_where_that_speaks_of_it() {
+        let review = crate::policy::sample::review();
+        assert_eq!(text("{{ service }} fails!").render(&review), (card::render(&review), None));
+        assert!(!text("{{ service }} fails!").is_templated_for(&review));
+        let both = text("{% if report %}{{ report.slos|length }} SLOs{% else %}{{ service }} fails!{% endif %}");
+        assert_eq!(both.render(&review), ("26 SLOs".to_owned(), None));
+        assert!(both.is_templated_for(&review));
     }
 }

@@ -332,6 +332,7 @@ pub fn delivery(alert: &Alert, sink: &str, state: DeliveryState, sequence: i64) 
         forecast: None,
         evidence: None,
         members: Vec::new(),
+        several: None,
         notes: Vec::new(),
         occasion: slo::policy::notification::Occasion::default(),
         acked: None,
@@ -539,9 +540,13 @@ fn silence(id: &str, state: SilenceState, (starts, ends): (&str, &str), covers: 
 /// What becomes of acts that make quiet.
 fn quieted(act: Act) -> Result<Acted, ActError> {
     match act {
-        Act::Silence(_) => Ok(Acted { id: "dddddddddddd".into(), message: String::new() }),
-        Act::Expire { silence } if silence == "aaaaaaaaaaaa" => Ok(Acted { id: silence, message: String::new() }),
-        Act::Mark { service, version, .. } => Ok(Acted { id: "m".into(), message: format!("{service} {version}") }),
+        Act::Silence(_) => Ok(Acted { id: "dddddddddddd".into(), message: String::new(), ..Acted::default() }),
+        Act::Expire { silence } if silence == "aaaaaaaaaaaa" => {
+            Ok(Acted { id: silence, message: String::new(), ..Acted::default() })
+        }
+        Act::Mark { service, version, .. } => {
+            Ok(Acted { id: "m".into(), message: format!("{service} {version}"), ..Acted::default() })
+        }
         act => Err(ActError::NotFound(format!("{act:?}"))),
     }
 }

@@ -60,18 +60,18 @@ impl FakePeople {
             Act::Ack { alert, .. } | Act::Close { alert, .. } | Act::Judge { alert, .. } => alert.clone(),
             Act::Drill { .. } => crate::fake::PAGE.to_owned(),
             Act::Resend { delivery } if delivery.ends_with("@mail") => {
-                return Ok(Acted { id: delivery.clone(), message: "it is sent again".into() });
+                return Ok(Acted { id: delivery.clone(), message: "it is sent again".into(), ..Acted::default() });
             }
-            Act::Silence(_) => return Ok(Acted { id: "s1".into(), message: "silenced".into() }),
+            Act::Silence(_) => return Ok(Acted { id: "s1".into(), message: "silenced".into(), ..Acted::default() }),
             _ => return Err(ActError::NotFound(format!("{act:?}"))),
         };
         if id == DIGEST && matches!(act, Act::Ack { .. }) {
-            return Ok(Acted { id, message: "done".into() });
+            return Ok(Acted { id, message: "done".into(), ..Acted::default() });
         }
         let alert = alerts.iter().find(|alert| alert.id == id);
         match alert.ok_or_else(|| ActError::NotFound(format!("there is no alert `{id}`")))?.state {
-            AlertState::Firing => Ok(Acted { id, message: "done".into() }),
-            AlertState::Resolved if matches!(act, Act::Judge { .. }) => Ok(Acted { id, message: "judged".into() }),
+            AlertState::Firing => Ok(Acted { id, message: "done".into(), ..Acted::default() }),
+            AlertState::Resolved if matches!(act, Act::Judge { .. }) => Ok(Acted { id, message: "judged".into(), ..Acted::default() }),
             _ => Err(ActError::Conflict("the alert has ended, or waits".into())),
         }
     }

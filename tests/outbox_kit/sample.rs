@@ -122,6 +122,7 @@ impl Sample {
             forecast: None,
             evidence: None,
             members: Vec::new(),
+            several: None,
             notes: Vec::new(),
             occasion: slo::policy::notification::Occasion::default(),
             acked: None,

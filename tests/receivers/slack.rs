@@ -186,12 +186,9 @@ fn flood() -> Notification {
     let member = |number: usize| Member {
         alert_id: format!("a{number}"),
         slo: format!("shop/{number}"),
-        severity: flood.severity,
         kind: AlertKind::Burn,
-        state: AlertState::Firing,
-        fired_at: flood.fired_at,
-        resolved_at: None,
         reason: "🔥<!channel>&".repeat(200),
+        ..Member::of(&flood)
     };
     flood.members = (0..1_000).map(member).collect();
     flood

@@ -166,12 +166,9 @@ async fn a_flood_is_cut_before_it_is_lost() {
     let member = |number: usize| Member {
         alert_id: format!("a{number}"),
         slo: format!("shop/{number}{}", "ü\"\\".repeat(300)),
-        severity: flood.severity,
         kind: AlertKind::Burn,
-        state: AlertState::Firing,
-        fired_at: flood.fired_at,
-        resolved_at: None,
         reason: "🔥[x](https://evil.example)".repeat(100),
+        ..Member::of(&flood)
     };
     flood.members = (0..1_000).map(member).collect();
     assert_eq!(deliver(&sink, &task(flood, None)).await.verdict, Done);

@@ -3,7 +3,7 @@
 use crate::check::rule::Rule;
 use crate::check::set::Set;
 use crate::diag::{Diagnostic, Place, Severity, codes};
-use crate::policy::sample::samples;
+use crate::policy::sample::{review, samples};
 use crate::policy::template::{Template, TemplateError};
 
 /// A message template that fails.
@@ -44,7 +44,8 @@ fn tried(name: &str, text: &str, json: bool) -> Option<Diagnostic> {
         Ok(template) => template,
         Err(why) => return Some(told(&why, "does not parse", text)),
     };
-    for (what, sample) in samples() {
+    let review = template.handles_reports().then(|| ("a review", review()));
+    for (what, sample) in samples().into_iter().chain(review) {
         let rendered = match template.render(&sample) {
             Ok(rendered) => rendered,
             Err(why) => return Some(told(&why, &format!("fails on {what}"), text)),

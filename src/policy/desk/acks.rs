@@ -3,12 +3,13 @@
 //!
 //! A digest is taken on once all of its alerts that fire are: before that a receiver that calls people has to go on.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::config::meant::{Config, SinkConfig};
 use crate::policy::act::Ack;
 use crate::policy::desk::case::Case;
-use crate::policy::desk::digest::Digest;
+use crate::policy::desk::digest::{Digest, Listed, Named};
 use crate::policy::desk::{Before, Desk, Errand, NotDone};
 use crate::policy::notification::{Notification, Occasion};
 
@@ -75,11 +76,16 @@ impl Desk {
         if !has_new || firing.iter().any(|case| case.acked.is_none()) {
             return None;
         }
-        let mut about: Vec<&Notification> = firing.iter().filter_map(|case| case.notification.as_deref()).collect();
-        about.sort_by(|a, b| a.fired_at.cmp(&b.fired_at).then_with(|| a.alert_id.cmp(&b.alert_id)));
+        let named = firing.iter().filter_map(|case| {
+            Some(Named::of(Cow::Borrowed(case.notification.as_deref()?), case.acked.as_ref(), true))
+        });
+        let mut firing: Vec<Named<'_>> = named.collect();
+        firing.sort_by(|a, b| a.member.worse_first(&b.member));
+        let apart = self.apart(digest, firing.first().and_then(|named| named.about.mark));
+        let listed = Listed { firing, ended: Vec::new(), apart };
         // Never the same twice: one of them goes up with every telling of the same message.
         let count = members().map(|case| case.acks).sum();
-        let told = digest.notification(&about, &[], &config.server.external_labels)?;
+        let told = digest.notification(&listed, &config.server.external_labels)?;
         Some(taken_on(told, count, ack))
     }
 }

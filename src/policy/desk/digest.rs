@@ -5,14 +5,18 @@
 //! the members share, severity), counted up per message in an episode that begins with its first member. Invariant: what
 //! was listed once is told ended by the digest, and by nothing else.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::meant::Grouping;
+use crate::policy::act::Ack;
 use crate::policy::alert::{AlertKind, AlertState, EndedBy};
+use crate::policy::evidence::Evidence;
 use crate::policy::naming::NATIVE;
-use crate::policy::notification::{Mark, Member, Notification};
+use crate::policy::notification::{Mark, Member, Notification, Occasion};
+use crate::policy::several::{News, Several};
 use crate::policy::subject::{SEVERITY_LABEL, alert_id, notification_id};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Length, Timestamp};
@@ -122,6 +126,12 @@ pub(super) struct Digest {
     pub repeats: u32,
     /// Its newest message does not say how it stands.
     pub changed: bool,
+    /// A quiet of its members ended since its newest message.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quiet_over: bool,
+    /// A message of this episode has named more than one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_several: bool,
     /// When its last member ended (wall clock).
     pub ended_at: Option<Timestamp>,
     /// Ids of its alerts: those that fire, and those whose end was not told yet.
@@ -154,6 +164,8 @@ impl Digest {
             repeat_at: None,
             repeats: 0,
             changed: false,
+            quiet_over: false,
+            was_several: false,
             ended_at: None,
             members: BTreeSet::new(),
             firing: 0,
@@ -177,6 +189,7 @@ impl Digest {
         if self.ended_at.take().is_some() {
             self.since = now;
             self.told_at = None;
+            self.was_several = false;
         }
         if is_empty || !(self.storm || form.is_escalation()) {
             (self.wait, self.interval, self.repeat) = (form.wait, form.interval, form.repeat);
@@ -231,42 +244,31 @@ impl Digest {
         }
     }
 
+    /// Its message was made.
+    pub const fn was_told(&mut self, named: usize) {
+        self.quiet_over = false;
+        self.was_several |= named > 1;
+    }
+
     /// Waits for the next repeat without one.
     pub fn skip_repeat(&mut self, now: Timestamp) {
         self.repeat_at = self.repeat.map(|repeat| now + repeat);
     }
 
-    /// The message as it stands: `firing` and `ended` since the last one, in the order in which they are named.
-    pub fn notification(
-        &self,
-        firing: &[&Notification],
-        ended: &[&Notification],
-        external: &BTreeMap<String, String>,
-    ) -> Option<Notification> {
-        let all = || firing.iter().chain(ended).copied();
+    /// The message as it stands.
+    pub fn notification(&self, listed: &Listed<'_>, external: &BTreeMap<String, String>) -> Option<Notification> {
+        let all = || listed.all().map(|named| named.about.as_ref());
         let base = all().next()?;
-        let episode = self.episode.unwrap_or(base.fired_at);
-        let alone = firing.len() + ended.len() == 1;
-        let is_over = firing.is_empty();
+        let first = all().map(|other| other.fired_at).min()?;
+        let episode = self.episode.unwrap_or(first);
+        let is_over = listed.firing.is_empty();
+        // The end of the last one is the end of all that were told with it.
+        let alone = listed.all().count() == 1 && !self.storm && !(is_over && self.was_several);
         let mut id = notification_id(&self.key, episode, self.transition);
         if self.repeats > 0 {
             id = format!("{id}/r{}", self.repeats);
         }
-        let mut told = base.clone();
-        if !alone {
-            let service = all().all(|other| other.service == base.service).then(|| base.service.clone());
-            told.slo.clone_from(&self.key);
-            told.service = service.unwrap_or_else(|| "slo".to_owned());
-            if self.storm { "storm" } else { "group" }.clone_into(&mut told.name);
-            told.group = self.labels.clone();
-            NATIVE.clone_into(&mut told.origin);
-            told.time_weighted = false;
-            if all().any(|other| other.owner != base.owner) {
-                (told.owner, told.contact) = (None, None);
-            }
-            told.annotations.retain(|name, text| all().all(|other| other.annotations.get(name) == Some(text)));
-            told.links.retain(|name, address| all().all(|other| other.links.get(name) == Some(address)));
-        }
+        let told = if alone { base.clone() } else { self.shared(base, listed) };
         Some(Notification {
             id,
             alert_id: alert_id(&self.key, episode, 1),
@@ -282,11 +284,64 @@ impl Digest {
             resolved_at: if is_over { all().filter_map(|other| other.resolved_at).max() } else { None },
             as_of: all().map(|other| other.as_of).max()?,
             ended_by: is_over.then_some(base.ended_by.unwrap_or(EndedBy::KnownFalse)),
-            reason: self.sentence(firing, ended),
-            notes: self.notes(!firing.is_empty()),
-            members: all().take(NAMED).map(member).collect(),
+            reason: self.sentence(listed, alone),
+            notes: self.notes(listed, alone),
+            occasion: self.occasion(),
+            acked: listed.acked().cloned(),
+            members: listed.all().take(NAMED).map(|named| named.member.clone()).collect(),
+            several: (!alone).then(|| self.several(listed)),
             ..told
         })
+    }
+
+    /// What is true of all of them: nothing in it is of one alone.
+    fn shared(&self, base: &Notification, listed: &Listed<'_>) -> Notification {
+        let all = || listed.all().map(|named| named.about.as_ref());
+        let service = all().all(|other| other.service == base.service).then(|| base.service.clone());
+        let mut told = Notification {
+            slo: self.key.clone(),
+            service: service.unwrap_or_else(|| "slo".to_owned()),
+            name: if self.storm { "storm" } else { "group" }.to_owned(),
+            // What a storm shares is where it goes, which who reads it knows.
+            group: if self.storm { Labels::new() } else { self.labels.clone() },
+            origin: NATIVE.to_owned(),
+            time_weighted: false,
+            tiers: Vec::new(),
+            budget: None,
+            forecast: None,
+            context: Vec::new(),
+            coverage: all().map(|other| other.coverage).fold(1.0, f64::min),
+            ..base.clone()
+        };
+        if all().any(|other| other.owner != base.owner) {
+            (told.owner, told.contact) = (None, None);
+        }
+        told.annotations.retain(|name, text| all().all(|other| other.annotations.get(name) == Some(text)));
+        told.links.retain(|name, address| all().all(|other| other.links.get(name) == Some(address)));
+        let deploy = |of: &Notification| of.evidence.as_ref().and_then(|evidence| evidence.deploy.clone());
+        let same = deploy(base).filter(|same| all().all(|other| deploy(other).as_ref() == Some(same)));
+        told.evidence = same.map(|deploy| Evidence { deploy: Some(deploy), ..Evidence::default() });
+        told
+    }
+
+    fn several(&self, listed: &Listed<'_>) -> Several {
+        Several {
+            storm: self.storm,
+            firing: listed.firing.len(),
+            ended: listed.ended.len(),
+            new: listed.all().filter(|named| named.member.news == Some(News::New)).count(),
+            apart: listed.apart,
+            interval: self.interval,
+        }
+    }
+
+    const fn occasion(&self) -> Occasion {
+        match self.repeats {
+            0 if self.quiet_over => Occasion::QuietEnded,
+            0 if self.note.is_some() && self.transition == 1 => Occasion::Escalation,
+            0 => Occasion::Change,
+            _ => Occasion::Repeat,
+        }
     }
 
     fn told_labels(&self, external: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -298,19 +353,48 @@ impl Digest {
         labels
     }
 
-    /// Why it is told, while something fires.
-    fn notes(&self, fires: bool) -> Vec<String> {
-        let flood = self.storm.then(|| FLOOD.to_owned());
-        flood.into_iter().chain(self.note.clone()).filter(|_| fires).collect()
+    /// Why it is told, and in this way: nothing while nothing fires but for what fires beside a storm.
+    fn notes(&self, listed: &Listed<'_>, alone: bool) -> Vec<String> {
+        let apart = listed.apart;
+        let others = match apart {
+            1 => "1 other page fires and was told by itself".to_owned(),
+            _ => format!("{apart} other pages fire and were told one by one"),
+        };
+        let others = (self.storm && apart > 0).then_some(others);
+        if listed.firing.is_empty() {
+            return others.into_iter().collect();
+        }
+        let flood = self.storm.then(|| "too many pages within a minute, so these come as one".to_owned());
+        let interval = self.interval;
+        let more = (!alone).then(|| format!("what changes is told together, {interval} from now at the earliest"));
+        // One alone says of when its own figures are.
+        let own = listed.all().next().filter(|_| alone).map(|only| only.about.notes.clone());
+        let mut notes: Vec<String> = own.into_iter().flatten().chain(flood).chain(others).collect();
+        notes.extend(self.why_now());
+        notes.extend(more);
+        notes
+    }
+
+    /// Why it is told now, where no alert changed.
+    fn why_now(&self) -> Vec<String> {
+        let quiet = self.quiet_over.then(|| "what kept it quiet has ended".to_owned());
+        let repeat = self.repeat.filter(|_| self.repeats > 0);
+        let repeat = repeat.map(|repeat| format!("still firing, told again after {repeat}"));
+        quiet.into_iter().chain(self.note.clone()).chain(repeat).collect()
     }
 
     /// `3 alerts fire, 1 has ended: checkout/availability, ..`
-    fn sentence(&self, firing: &[&Notification], ended: &[&Notification]) -> String {
-        if let ([only], []) | ([], [only]) = (firing, ended) {
-            return with_note(&only.reason, self.note.as_deref().filter(|_| ended.is_empty()));
+    fn sentence(&self, listed: &Listed<'_>, alone: bool) -> String {
+        let Listed { firing, ended, .. } = listed;
+        let why = |text: String| {
+            let why = if firing.is_empty() { Vec::new() } else { self.why_now() };
+            why.iter().fold(text, |text, note| with_note(&text, Some(note)))
+        };
+        if let Some(only) = listed.all().next().filter(|_| alone) {
+            return why(only.about.reason.clone());
         }
-        let names = |of: &[&Notification]| {
-            let mut names: Vec<&str> = of.iter().take(IN_WORDS).map(|other| other.slo.as_str()).collect();
+        let names = |of: &[Named<'_>]| {
+            let mut names: Vec<&str> = of.iter().take(IN_WORDS).map(|other| other.about.slo.as_str()).collect();
             if of.len() > IN_WORDS {
                 names.push("..");
             }
@@ -319,14 +403,12 @@ impl Digest {
         let fire = |count: usize| if count == 1 { "1 alert fires".to_owned() } else { format!("{count} alerts fire") };
         let end = |count: usize| if count == 1 { "1 has ended".to_owned() } else { format!("{count} have ended") };
         let text = match (firing.len(), ended.len()) {
-            (0, _) => {
-                format!("all alerts have ended, {} of them since the last message: {}", ended.len(), names(ended))
-            }
+            (0, over) => format!("all alerts have ended, {over} of them since the last message: {}", names(ended)),
             (count, 0) => format!("{}: {}", fire(count), names(firing)),
             (count, over) => format!("{}: {}; {}: {}", fire(count), names(firing), end(over), names(ended)),
         };
         let flood = (self.storm && !firing.is_empty()).then_some(FLOOD);
-        with_note(&with_note(&text, flood), self.note.as_deref().filter(|_| !firing.is_empty()))
+        why(with_note(&text, flood))
     }
 }
 
@@ -338,15 +420,49 @@ pub(super) fn with_note(reason: &str, note: Option<&str>) -> String {
     note.map_or_else(|| reason.to_owned(), |note| format!("{reason}; {note}"))
 }
 
-fn member(of: &Notification) -> Member {
-    Member {
-        alert_id: of.alert_id.clone(),
-        slo: of.slo.clone(),
-        severity: of.severity,
-        kind: of.kind,
-        state: of.state,
-        fired_at: of.fired_at,
-        resolved_at: of.resolved_at,
-        reason: of.reason.clone(),
+/// An alert as a message names it.
+pub(super) struct Named<'a> {
+    /// What is told of it.
+    pub about: Cow<'a, Notification>,
+    /// Its line.
+    pub member: Member,
+    /// Who took it on.
+    pub acked: Option<&'a Ack>,
+}
+
+impl<'a> Named<'a> {
+    /// `listed`: an earlier message has named it.
+    pub fn of(about: Cow<'a, Notification>, acked: Option<&'a Ack>, listed: bool) -> Self {
+        let mut member = Member::of(&about);
+        member.acked_by = acked.map(|ack| ack.by.clone());
+        member.news = Some(match (about.resolved_at, listed) {
+            (Some(_), _) => News::Ended,
+            (None, true) => News::Still,
+            (None, false) => News::New,
+        });
+        Self { about, member, acked }
+    }
+}
+
+/// What a message names.
+pub(super) struct Listed<'a> {
+    /// Worst first.
+    pub firing: Vec<Named<'a>>,
+    /// Since the last message, oldest first.
+    pub ended: Vec<Named<'a>>,
+    /// Of a storm: other pages that fire and that its sink was told of one by one.
+    pub apart: usize,
+}
+
+impl<'a> Listed<'a> {
+    /// In the order in which they are named.
+    pub fn all(&self) -> impl Iterator<Item = &Named<'a>> {
+        self.firing.iter().chain(&self.ended)
+    }
+
+    /// Who took it on first, where nothing of it is left to take on.
+    fn acked(&self) -> Option<&'a Ack> {
+        let all = self.firing.iter().all(|named| named.acked.is_some());
+        self.firing.iter().filter_map(|named| named.acked).min_by_key(|ack| ack.at).filter(|_| all)
     }
 }

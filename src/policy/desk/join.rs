@@ -1,10 +1,12 @@
 //! How cases join digests, and how those are told.
 
+use std::borrow::Cow;
+
 use crate::policy::desk::case::{Case, Place};
-use crate::policy::desk::digest::{Digest, Form};
+use crate::policy::desk::digest::{Digest, Form, Listed, Named};
 use crate::policy::desk::look::Moment;
 use crate::policy::desk::{Desk, Errand, REMEMBERED, Rules};
-use crate::policy::notification::Notification;
+use crate::policy::notification::Mark;
 use crate::policy::quiet::About;
 use crate::spec::policy::AlertSeverity;
 use crate::units::Timestamp;
@@ -23,10 +25,11 @@ impl Desk {
         self.send(Errand::Digest(id), due);
     }
 
-    /// A digest is told again at its time, although its members are the same.
+    /// A quiet of a member is over: its digest is told again at its time, although its members are the same.
     pub(super) fn mention(&mut self, id: &str) {
         let Some(digest) = self.digests.get_mut(id) else { return };
         digest.changed = true;
+        digest.quiet_over = true;
         let due = digest.due();
         self.touched_digests.insert(id.to_owned());
         self.send(Errand::Digest(id.to_owned()), due);
@@ -131,20 +134,14 @@ impl Desk {
     }
 
     fn tell_members(&mut self, id: &str, digest: &mut Digest, rules: &Rules<'_>, now: Timestamp) {
-        let members: Vec<&Case> = digest.members.iter().filter_map(|alert| self.cases.get(alert)).collect();
-        let mut firing: Vec<&Notification> = Vec::new();
-        let mut ended: Vec<&Notification> = Vec::new();
-        for case in &members {
-            let Some(about) = case.notification.as_deref() else { continue };
-            if case.ended_at.is_none() { firing.push(about) } else { ended.push(about) }
-        }
-        for list in [&mut firing, &mut ended] {
-            list.sort_by(|a, b| a.fired_at.cmp(&b.fired_at).then_with(|| a.alert_id.cmp(&b.alert_id)));
-        }
-        let first = firing.first().or(ended.first()).map_or(now, |about| about.fired_at);
-        let (fires, over): (Vec<String>, Vec<String>) = (ids(&firing), ids(&ended));
+        let listed = self.listed(digest, rules, now);
+        let oldest = if listed.firing.is_empty() { &listed.ended } else { &listed.firing };
+        let first = oldest.iter().map(|named| named.about.fired_at).min().unwrap_or(now);
+        let (fires, over): (Vec<String>, Vec<String>) = (ids(&listed.firing), ids(&listed.ended));
         digest.count_up(first, now);
-        let told = digest.notification(&firing, &ended, &rules.config.server.external_labels);
+        let told = digest.notification(&listed, &rules.config.server.external_labels);
+        digest.was_told(fires.len() + over.len());
+        let name = told.as_ref().map(|told| told.alert_id.clone());
         if let Some(told) = told {
             self.tell(told, vec![digest.sink.clone()]);
         }
@@ -155,6 +152,7 @@ impl Desk {
                 continue;
             };
             place.listed = true;
+            case.digests.extend(name.clone().filter(|name| !case.digests.contains(name)));
             case.note(&digest.sink, now, false);
             self.touched.insert(alert.clone());
             // From here on its escalation runs.
@@ -173,12 +171,144 @@ impl Desk {
         }
     }
 
+    /// What its next message names: what fires and did not join just now as it stands now.
+    fn listed(&self, digest: &Digest, rules: &Rules<'_>, now: Timestamp) -> Listed<'_> {
+        let (mut firing, mut ended) = (Vec::new(), Vec::new());
+        for case in digest.members.iter().filter_map(|alert| self.cases.get(alert)) {
+            let Some(about) = case.notification.as_deref() else { continue };
+            let place = case.places.get(&digest.sink);
+            let is_old = case.ended_at.is_none() && place.is_none_or(|place| place.joined_at != Some(now));
+            let told = if is_old { Cow::Owned(rules.as_of_now(about, now)) } else { Cow::Borrowed(about) };
+            let named = Named::of(told, case.acked.as_ref(), place.is_some_and(|place| place.listed));
+            if case.ended_at.is_none() { firing.push(named) } else { ended.push(named) }
+        }
+        firing.sort_by(|a, b| a.member.worse_first(&b.member));
+        ended.sort_by(|a, b| (a.about.fired_at, &a.about.alert_id).cmp(&(b.about.fired_at, &b.about.alert_id)));
+        let mark = firing.iter().chain(&ended).next().and_then(|named: &Named<'_>| named.about.mark);
+        let apart = self.apart(digest, mark);
+        Listed { firing, ended, apart }
+    }
+
+    /// Of a storm: other pages that fire and that its sink was told of one by one.
+    pub(super) fn apart(&self, digest: &Digest, mark: Option<Mark>) -> usize {
+        let alone = |case: &&Case| {
+            let about = case.notification.as_deref().filter(|_| case.fires());
+            let page = about.is_some_and(|about| about.severity == digest.severity && about.mark == mark);
+            page && case.heard(&digest.sink).is_some_and(|told| told.alone)
+        };
+        if digest.storm { self.cases.values().filter(alone).count() } else { 0 }
+    }
+
     /// Digests that ended long ago go.
     pub(super) fn forget_digests(&mut self, now: Timestamp) {
         self.digests.retain(|_, digest| digest.ended_at.is_none_or(|ended| now < ended + REMEMBERED));
     }
 }
 
-fn ids(of: &[&Notification]) -> Vec<String> {
-    of.iter().map(|about| about.alert_id.clone()).collect()
+fn ids(of: &[Named<'_>]) -> Vec<String> {
+    of.iter().map(|named| named.about.alert_id.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::meant::Route;
+    use crate::policy::card;
+    use crate::policy::current::Figures;
+    use crate::policy::desk::kit::{Life, after, at, by, firing, seconds, to};
+    use crate::policy::notification::{Notification, Occasion};
+    use crate::policy::quiet::QuietKind;
+    use crate::policy::several::News;
+
+    /// Budget left and burn as a sample has them, so that what is told has figures.
+    fn burning(name: &str, second: i64, rate: f64) -> Notification {
+        let sample = crate::policy::sample::page(at(second));
+        let mut tiers = sample.tiers.clone();
+        tiers[0].confirm.as_mut().unwrap().rate = rate;
+        Notification { tiers, budget: sample.budget, forecast: sample.forecast, ..firing(name, second) }
+    }
+
+    /// Of the newest message: each member with what is new about it.
+    fn marks(life: &Life) -> Vec<String> {
+        let told = &life.told.last().unwrap().notification;
+        let mark = |news: Option<News>| news.map_or("", News::name);
+        told.members.iter().map(|member| format!("{} {}", member.alert_id, mark(member.news))).collect()
+    }
+
+    #[test]
+    fn a_message_of_several_has_the_worst_first_and_says_what_is_new() {
+        let route = Route { grouping: by(&["service"], 0, 300), repeat: Some(seconds(900)), ..to(&["a"]) };
+        let mut life = Life::new(vec![route]);
+        life.take_all(vec![burning("x", 0, 20.0), burning("y", 0, 90.0), burning("z", 0, 50.0)], 0);
+        assert_eq!(marks(&life), ["y new", "z new", "x new"]);
+        let told = life.told.last().unwrap().notification.clone();
+        assert!(
+            (told.tiers.is_empty(), told.budget.is_none(), told.forecast.is_none()) == (true, true, true),
+            "of nobody"
+        );
+        assert_eq!(card::subject(&told), "[PAGE] 3 alerts of service shop: shop/y, shop/z (+1)");
+        assert_eq!(told.notes, ["what changes is told together, 5m from now at the earliest"]);
+        assert_eq!((told.members[0].remaining_ratio, told.members[0].burn.as_ref().unwrap().rate), (Some(0.41), 90.0));
+        life.take(burning("w", 100, 10.0), 100);
+        life.end("z", 110);
+        life.ack("x", 120);
+        life.until(301);
+        assert_eq!(marks(&life), ["y still", "x still", "w new", "z ended"]);
+        let told = life.told.last().unwrap().notification.clone();
+        let several = told.several.clone().unwrap();
+        assert_eq!((several.firing, several.ended, several.new, several.apart), (3, 1, 1, 0));
+        assert_eq!(told.members[1].acked_by.as_deref(), Some("mara"));
+        assert_eq!(card::subject(&told), "[PAGE] 3 alerts of service shop: shop/y, shop/x (+1); 1 has ended");
+        // Told again: the figures of now, and why.
+        let mut now = Figures::of(&burning("y", 0, 200.0));
+        now.reason = Some("it fails more".to_owned());
+        life.figures.insert("y".to_owned(), Some(now));
+        life.until(1_202);
+        let told = life.told.last().unwrap().notification.clone();
+        assert_eq!((told.occasion, told.members[0].reason.as_str()), (Occasion::Repeat, "it fails more"));
+        assert!(told.notes.contains(&"still firing, told again after 15m".to_owned()), "{:?}", told.notes);
+        assert_eq!(marks(&life), ["y still", "x still", "w still"]);
+        for name in ["w", "x", "y"] {
+            life.end(name, 1_300);
+        }
+        life.until(1_502);
+        let told = life.told.last().unwrap().notification.clone();
+        assert_eq!(card::subject(&told), "[RESOLVED] all alerts of service shop have ended: shop/x, shop/y (+1)");
+        assert_eq!((told.notes.len(), life.case("x")["digests"][0].as_str()), (0, Some(told.alert_id.as_str())));
+    }
+
+    #[test]
+    fn a_storm_says_that_it_is_one_and_what_fires_beside_it() {
+        let mut life = Life::new(vec![to(&["a"])]);
+        life.config.limits.storm = 2;
+        life.take_all(["u", "v", "w"].map(|name| firing(name, 0)).into(), 0);
+        let told = life.told.last().unwrap().notification.clone();
+        assert_eq!(card::subject(&told), "[PAGE] storm: 3 alerts fire, 1 in this message: shop/w");
+        assert_eq!(
+            told.notes,
+            [
+                "too many pages within a minute, so these come as one",
+                "2 other pages fire and were told one by one",
+                "what changes is told together, 1m from now at the earliest",
+            ]
+        );
+        life.end("w", 70);
+        let told = life.told.last().unwrap().notification.clone();
+        assert_eq!(card::subject(&told), "[RESOLVED] storm is over, all its alerts have ended: shop/w");
+        assert_eq!(told.notes, ["2 other pages fire and were told one by one"]);
+    }
+
+    #[test]
+    fn why_a_group_is_told_now_is_said() {
+        let route = Route { grouping: by(&[], 0, 60), escalate: vec![after(600, &["b"])], ..to(&["a"]) };
+        let mut life = Life::new(vec![route]);
+        life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+        life.quiet("x", QuietKind::Silence, 100, 200);
+        life.with(100, crate::policy::desk::Desk::reconsider);
+        life.until(201);
+        let told = life.told.last().unwrap().notification.clone();
+        assert_eq!((told.occasion, told.notes[0].as_str()), (Occasion::QuietEnded, "what kept it quiet has ended"));
+        life.until(602);
+        let told = life.told.last().unwrap().notification.clone();
+        assert_eq!((told.occasion, told.notes[0].as_str()), (Occasion::Escalation, "nobody acknowledged within 10m"));
+    }
 }

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use crate::runtime::blueprint::Blueprint;
 use crate::runtime::core::Core;
 use crate::runtime::entry::SharedEntry;
+use crate::runtime::live::sinks;
 use crate::runtime::outbox::Receivers;
 use crate::runtime::poller::Pace;
-use crate::runtime::live::sinks;
 use crate::runtime::{reports, watchdog};
 use crate::units::SloId;
 

@@ -1,25 +1,29 @@
-//! The HTML of a letter: the lines of the text, and the budget and the burn drawn as bars. Pure.
+//! The HTML of a letter: the lines of the text, and the budget and the burn drawn as bars. Several alerts, and the SLOs of
+//! a review, are a table of their own ([`tables`]). Pure.
 //!
 //! Readers of mail take out scripts, style sheets and SVG, and load nothing from outside: all styles stand on the
 //! elements, and a bar is a table with coloured cells. Everything from outside is escaped; only http and https become
 //! links. Readable from 320 px on, in dark mode too, and as plain text where colours are missing.
 
-use crate::policy::alert::{AlertState, WindowView};
+use crate::policy::alert::AlertState;
+use crate::policy::card;
 use crate::policy::figure::{rough_percent, significant};
-use crate::policy::notification::{BudgetView, Notification};
+use crate::policy::notification::Notification;
+use crate::policy::several;
+use crate::sink::email::tables;
 use crate::spec::policy::AlertSeverity;
 
 /// Words that begin a line and say what it is about.
-const LEADS: &[&str] = &["since", "from", "where", "change", "do"];
+const LEADS: &[&str] = &["since", "from", "where", "change", "note", "do"];
 
-const INK: &str = "#1f2328";
-const QUIET: &str = "#59636e";
-const RULE: &str = "#d1d9e0";
+pub(super) const INK: &str = "#1f2328";
+pub(super) const QUIET: &str = "#59636e";
+pub(super) const RULE: &str = "#d1d9e0";
 const TRACK: &str = "#e6eaef";
-const GOOD: &str = "#1a7f37";
-const BAD: &str = "#cf222e";
+pub(super) const GOOD: &str = "#1a7f37";
+pub(super) const BAD: &str = "#cf222e";
 const WARNING: &str = "#9a6700";
-const CALM: &str = "#0969da";
+pub(super) const CALM: &str = "#0969da";
 const FONT: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 
 /// The page; `text` is what the plain part says.
@@ -28,14 +32,23 @@ pub fn render(notification: &Notification, text: &str) -> String {
     let colour = colour(notification);
     let mut lines = text.lines();
     let title = escaped(lines.next().unwrap_or_default());
-    let rows: String = lines.map(row).collect();
-    let plot = plot(notification);
+    let built_in = text == card::render(notification);
+    let (rows, plot, width) = match &notification.report {
+        Some(report) if built_in => {
+            (tables::outline(report).iter().map(|line| row(line)).collect(), tables::slos(report), 760)
+        }
+        _ if built_in && several::is_several(notification) => {
+            let rows = lines.filter(|line| !several::is_item(line)).map(row).collect();
+            (rows, tables::members(notification), 600)
+        }
+        _ => (lines.map(row).collect::<String>(), plot(notification), 600),
+    };
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"light\"><title>{subject}</title></head>\n\
          <body style=\"margin:0;padding:0;background:#ffffff\">\n\
-         <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"max-width:600px;\
+         <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"max-width:{width}px;\
          border-collapse:collapse;{FONT};font-size:14px;line-height:20px;color:{INK};background:#ffffff\">\n\
          <tr><td style=\"height:6px;line-height:6px;font-size:0;background:{colour}\">&nbsp;</td></tr>\n\
          <tr><td style=\"padding:16px 16px 8px;font-size:17px;line-height:24px;font-weight:600;\
@@ -91,18 +104,21 @@ fn linked(part: &str, named: bool) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn is_link(word: &str) -> bool {
+pub(super) fn is_link(word: &str) -> bool {
     let rest = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty())
 }
 
 /// The budget as a bar, and the burn of each window against its threshold.
 fn plot(notification: &Notification) -> String {
-    let mut bars: Vec<String> = notification.budget.iter().filter(|budget| is_drawn(budget)).map(budget_bar).collect();
+    let left =
+        notification.budget.iter().filter(|budget| budget.spent_ratio.is_finite()).map(|budget| budget.remaining_ratio);
+    let mut bars: Vec<String> = left.filter(|left| left.is_finite()).map(budget_bar).collect();
     for tier in notification.tiers.iter().filter(|tier| tier.kind == "burn") {
         let factor = tier.factor.filter(|factor| factor.is_finite() && *factor > 0.0);
         let Some(factor) = factor else { continue };
-        bars.extend([&tier.over, &tier.confirm].into_iter().flatten().map(|window| burn_bar(window, factor)));
+        let windows = [&tier.over, &tier.confirm].into_iter().flatten();
+        bars.extend(windows.map(|window| burn_bar(&window.length, window.rate, factor)));
     }
     if bars.is_empty() {
         return String::new();
@@ -110,13 +126,8 @@ fn plot(notification: &Notification) -> String {
     format!("<tr><td style=\"padding:12px 16px;border-top:1px solid {RULE}\">{}</td></tr>\n", bars.concat())
 }
 
-fn is_drawn(budget: &BudgetView) -> bool {
-    budget.remaining_ratio.is_finite() && budget.spent_ratio.is_finite()
-}
-
 /// Green is left, red is spent; all red where nothing is left.
-fn budget_bar(budget: &BudgetView) -> String {
-    let left = budget.remaining_ratio;
+pub(super) fn budget_bar(left: f64) -> String {
     let words = if left < 0.0 {
         format!("overspent by {}", rough_percent(-left))
     } else {
@@ -127,11 +138,11 @@ fn budget_bar(budget: &BudgetView) -> String {
 }
 
 /// Filled up to twice the threshold, which is the middle; red from the threshold on.
-fn burn_bar(window: &WindowView, factor: f64) -> String {
-    let over = window.rate >= factor;
-    let share = whole_percent(window.rate / (2.0 * factor));
-    let name = format!("burn over {}", window.length);
-    let words = format!("{}x, mark at {}x", significant(window.rate, 2), significant(factor, 3));
+pub(super) fn burn_bar(length: &str, rate: f64, factor: f64) -> String {
+    let over = rate >= factor;
+    let share = whole_percent(rate / (2.0 * factor));
+    let name = format!("burn over {length}");
+    let words = format!("{}x, mark at {}x", significant(rate, 2), significant(factor, 3));
     let colour = if over { BAD } else { GOOD };
     let mut cells = Vec::new();
     // The tick of the threshold, one percent wide.
@@ -166,7 +177,7 @@ fn bar(name: &str, words: &str, cells: &[(u32, &str)]) -> String {
 }
 
 /// Text for HTML, also within attributes; control characters become blanks.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -220,20 +231,11 @@ mod tests {
         let widths = |html: &str| -> Vec<u32> {
             html.split("<td width=\"").skip(1).map(|rest| rest.split('%').next().unwrap().parse().unwrap()).collect()
         };
-        let budget = |left: f64| BudgetView {
-            allowed: 1.0,
-            spent_ratio: 1.0 - left,
-            remaining_ratio: left,
-            remaining_events: 0.0,
-            measured: crate::policy::notification::MeasuredBudget { allowed: 1.0, spent_ratio: 0.0 },
-        };
-        assert_eq!(widths(&budget_bar(&budget(0.41))), [41, 59]);
-        assert_eq!(widths(&budget_bar(&budget(-3.0))), [100]);
-        assert!(budget_bar(&budget(-0.29)).contains("overspent by 29%"));
-        let (_, page) = samples().remove(0);
-        let window = page.tiers[0].over.clone().unwrap();
+        assert_eq!(widths(&budget_bar(0.41)), [41, 59]);
+        assert_eq!(widths(&budget_bar(-3.0)), [100]);
+        assert!(budget_bar(-0.29).contains("overspent by 29%"));
         for rate in [0.0, 0.001, 7.2, 14.3, 14.4, 20.0, 28.8, 1e9] {
-            let html = burn_bar(&WindowView { rate, ..window.clone() }, 14.4);
+            let html = burn_bar("1h", rate, 14.4);
             assert_eq!(widths(&html).iter().sum::<u32>(), 100, "{rate}");
             assert_eq!(html.contains(BAD), rate >= 14.4, "{rate}");
         }

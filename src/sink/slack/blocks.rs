@@ -61,7 +61,7 @@ fn main_text(notification: &Notification, message: &Message) -> String {
     let taken = unit.measure(&what_to_do) + unit.measure(symbol) + 4;
     let room = limits::SLACK_SECTION.at_most(limits::SLACK_SECTION.max - taken);
     let body = [&message.headline].into_iter().chain(&message.lines).map(String::as_str).collect::<Vec<_>>().join("\n");
-    let body = room.cut_escaped(&body, escape::slack);
+    let body = room.cut_card(&body, escape::slack);
     let (first, rest) = body.split_once('\n').map_or((body.as_str(), ""), |(first, rest)| (first, rest));
     // A star of its own would end the bold text early.
     let first = if first.is_empty() || first.contains('*') { first.to_owned() } else { format!("*{first}*") };

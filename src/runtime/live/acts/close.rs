@@ -1,10 +1,10 @@
 //! An alert whose data will not come back is ended. What was held back under it goes out at the next slice end at which
-//! it matches; it starts again itself only after a slice end without a match (SEMANTICS 6).
+//! it matches; when it may start again itself is said to whoever closes it (SEMANTICS 6).
 
 use crate::policy::act::{Acted, Actor};
 use crate::policy::alert::AlertKind;
 use crate::policy::book::Closer;
-use crate::runtime::closing;
+use crate::runtime::closing::{self, Ending};
 use crate::runtime::entry::SharedEntry;
 use crate::runtime::live::Live;
 use crate::runtime::live::acts::{Prepared, Way, ack, drill};
@@ -36,7 +36,8 @@ pub(super) async fn prepare(
     // Looked for again: a reload may have come between.
     let entry = holder(live, alert).ok_or_else(gone)?;
     let closer = Closer { by: &by.name, note: note.unwrap_or_default() };
-    let (book, evaluated) = closing::closed(&entry, alert, now, closer).ok_or_else(gone)?;
+    let Ending { book, evaluated, still } = closing::closed(&entry, alert, now, closer).ok_or_else(gone)?;
+    let message = still.map_or(message.clone(), |still| format!("{message}; {still}"));
     let after = move || {
         closing::take(&entry, book);
         drop(deciding);
