@@ -71,7 +71,9 @@ impl FakePeople {
         let alert = alerts.iter().find(|alert| alert.id == id);
         match alert.ok_or_else(|| ActError::NotFound(format!("there is no alert `{id}`")))?.state {
             AlertState::Firing => Ok(Acted { id, message: "done".into(), ..Acted::default() }),
-            AlertState::Resolved if matches!(act, Act::Judge { .. }) => Ok(Acted { id, message: "judged".into(), ..Acted::default() }),
+            AlertState::Resolved if matches!(act, Act::Judge { .. }) => {
+                Ok(Acted { id, message: "judged".into(), ..Acted::default() })
+            }
             _ => Err(ActError::Conflict("the alert has ended, or waits".into())),
         }
     }

@@ -51,16 +51,8 @@ fn in_a_digest(member: &str, state: AlertState) -> Delivery {
     let told = &mut row.notification;
     (told.kind, told.alert_id) = (AlertKind::Digest, DIGEST.to_owned());
     told.slo = r#"group{service="checkout"}"#.to_owned();
-    told.members = vec![Member {
-        alert_id: member.to_owned(),
-        slo: "checkout/<b>".to_owned(),
-        severity: told.severity,
-        kind: AlertKind::Burn,
-        state,
-        fired_at: told.fired_at,
-        resolved_at: None,
-        reason: "it fails".to_owned(),
-    }];
+    let (alert_id, slo, reason) = (member.to_owned(), "checkout/<b>".to_owned(), "it fails".to_owned());
+    told.members = vec![Member { alert_id, slo, kind: AlertKind::Burn, state, reason, ..Member::of(told) }];
     row.id = format!("{DIGEST}@slack");
     row
 }
