@@ -457,6 +457,7 @@ fn wrong_documents_are_found_at_their_line_and_column() {
             "version: config/v1\nsources: {a b: {type: scrape}, c: {type: tempo}, d: {type: promtheus}, e: {}}\n",
             vec![
                 (codes::BAD_NAME, 2, 11),
+                (codes::MISSING_KEY, 2, 16),
                 (codes::NOT_BUILT, 2, 42),
                 (codes::BAD_CHOICE, 2, 60),
                 (codes::MISSING_KEY, 2, 75),

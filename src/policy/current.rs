@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(
             life.figures().unwrap().reason.unwrap(),
             "1% of requests failed over 5m and 5.25% over 1h: burn 10 and 52.5, not both above 14.4 any more \
-             (objective 99.9%); it ends when that is sure to last"
+             (objective 99.9%); it ends when that is sure to last; frozen: the data neither confirms nor denies it"
         );
     }
 

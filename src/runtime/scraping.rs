@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::runtime::core::Core;
 use crate::source::{ScrapeReport, Source};
-use crate::telemetry::event;
+use crate::telemetry::pages;
 use crate::units::Length;
 
 /// Scrapes one source, beside its ticks.
@@ -34,7 +34,7 @@ impl Scraping {
         let report = self.source.scrape(now).await;
         self.core.health(&self.name, |health| health.scraped(now, report.targets, &report.failed));
         let failed = report.failed.len();
-        self.core.telemetry.tell(&event::Scraped { source: &self.name, targets: report.targets, failed });
+        self.core.telemetry.tell(&pages::Scraped { source: &self.name, targets: report.targets, failed });
         self.log(&report);
     }
 

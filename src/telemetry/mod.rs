@@ -9,6 +9,7 @@
 pub mod event;
 pub mod log;
 pub mod metrics;
+pub mod pages;
 pub mod sinks;
 
 use std::sync::Arc;

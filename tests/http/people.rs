@@ -207,7 +207,7 @@ async fn several_alerts_that_are_told_as_one_are_taken_on_as_one() {
     let answer = server.post(&format!("{path}/ack"), &[], body(&json!({"by": "anna"}))).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let json = answer.json();
-    assert_eq!(keys(&json), ["acked", "id", "members", "message"]);
+    assert_eq!(keys(&json), ["acked", "changed", "id", "members", "message"]);
     assert_eq!((&json["id"], &json["message"]), (&json!(DIGEST), &json!("done")));
     let slo = "checkout/<b>";
     assert_eq!(json["members"][0], json!({"alert_id": PAGE, "slo": slo, "state": "firing", "acked": null}));

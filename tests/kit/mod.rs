@@ -17,13 +17,14 @@
 pub mod alertmanager;
 pub mod fault;
 pub mod node_exporter;
+mod port;
 pub mod prometheus;
 pub mod remote_write;
 pub mod smtp;
 
 use std::ffi::OsStr;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
@@ -94,7 +95,7 @@ pub fn find_in(path: &OsStr, binary: &str, required: bool) -> Option<PathBuf> {
 
 /// A port that nobody listens on.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    port::free(0)
 }
 
 /// Tries `condition` until it gives something.

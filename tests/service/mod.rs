@@ -5,10 +5,13 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+#[path = "../kit/port.rs"]
+mod port;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -24,7 +27,7 @@ use tokio::time::Instant;
 
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    port::free(1)
 }
 
 /// An HTTP client for the tests' own questions.
@@ -140,9 +143,10 @@ impl Slo {
     /// Waits until it is ready.
     pub async fn ready(&self) {
         eventually("ready", 60, || async {
-            match self.get("/-/ready").await? {
-                (200, _) => Ok(()),
-                (status, body) => Err(format!("{status} {body}; log: {}", tail(&self.log()))),
+            match self.get("/-/ready").await {
+                Ok((200, _)) => Ok(()),
+                Ok((status, body)) => Err(format!("{status} {body}; log: {}", tail(&self.log()))),
+                Err(error) => Err(format!("{error}; log: {}", tail(&self.log()))),
             }
         })
         .await;
