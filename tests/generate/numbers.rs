@@ -85,7 +85,7 @@ async fn compare(store: &Store, files: &str, ruler: &str, overlap: Length) -> Co
                     let answer = recorder.record(rule, at, at, Length::from_seconds(30)).await;
                     compared.figures += equal(rule, name, &answer, &mut figures, at);
                 }
-                None => fires(rule, &store.at(&rule.expr, at).await, &mut figures, &mut compared),
+                None => fires(rule, at, &store.at(&rule.expr, at).await, &mut figures, &mut compared),
             }
         }
         // What the rules should have said, too. An increase that nobody looks at need not be recorded.
@@ -189,7 +189,7 @@ fn window_begins_alike(name: &str, labels: &Labels, at: Timestamp) -> bool {
     begins_alike(window.parse().unwrap(), at)
 }
 
-fn fires(rule: &Rule, answer: &Answer, figures: &mut Figures, compared: &mut Compared) {
+fn fires(rule: &Rule, at: Timestamp, answer: &Answer, figures: &mut Figures, compared: &mut Compared) {
     let name = rule.alert.as_deref().unwrap();
     let firing: BTreeSet<Labels> = answer.iter().map(|(labels, _)| labels.clone()).collect();
     let mut mine: BTreeMap<Labels, bool> = BTreeMap::new();
@@ -204,7 +204,7 @@ fn fires(rule: &Rule, answer: &Answer, figures: &mut Figures, compared: &mut Com
         !ours
     });
     for (group, matches) in mine {
-        assert_eq!(firing.contains(&group), matches, "{name} of {group}: {firing:?}\n{}", rule.expr);
+        assert_eq!(firing.contains(&group), matches, "{name} of {group} at {at}: {firing:?}\n{}", rule.expr);
         *(if matches { &mut compared.firing } else { &mut compared.silent }) += 1;
     }
 }
