@@ -5,7 +5,7 @@
 //! anything is decided by: late corrections are not taken back, and nothing is read from history, so after a start it
 //! begins with the first answer. Beyond [`MOST_SERIES`] further series are left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::engine::observation::{Observation, Roles};
@@ -23,6 +23,8 @@ const STEPS: usize = 32;
 pub(crate) const REACH: Length = Length::from_hours(1);
 /// Series of one SLO that are kept; 170 bytes each.
 const MOST_SERIES: usize = 10_000;
+/// No instance's place.
+const NOWHERE: u32 = u32::MAX;
 /// Labels that say nothing about a request.
 const STRUCTURE: [&str; 3] = ["__name__", "le", "quantile"];
 
@@ -30,12 +32,64 @@ const STRUCTURE: [&str; 3] = ["__name__", "le", "quantile"];
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Breakdown {
     series: BTreeMap<u64, Recent>,
+    /// Fingerprints by the place of the instance that they count for: a group's answer visits its own series only.
+    by_instance: BTreeMap<u32, BTreeSet<u64>>,
+}
+
+impl Breakdown {
+    /// An instance is forgotten, its series with it; those behind it move up.
+    pub(crate) fn forget_instance(&mut self, place: u32) {
+        for fingerprint in self.by_instance.remove(&place).unwrap_or_default() {
+            self.series.remove(&fingerprint);
+        }
+        let moved = |(at, mine): (u32, BTreeSet<u64>)| (if at > place { at - 1 } else { at }, mine);
+        self.by_instance = std::mem::take(&mut self.by_instance).into_iter().map(moved).collect();
+        for recent in self.series.values_mut().filter(|recent| recent.instance > place) {
+            recent.instance -= 1;
+        }
+    }
+
+    /// A series counts for the instance at `place` from now on.
+    fn assign(&mut self, fingerprint: u64, place: u32) {
+        let Some(recent) = self.series.get_mut(&fingerprint).filter(|recent| recent.instance != place) else { return };
+        let before = std::mem::replace(&mut recent.instance, place);
+        if let Some(left) = self.by_instance.get_mut(&before) {
+            left.remove(&fingerprint);
+        }
+        self.by_instance.entry(place).or_default().insert(fingerprint);
+    }
+
+    /// The series of an instance.
+    fn of_instance(&self, place: u32) -> impl Iterator<Item = (u64, &Recent)> {
+        let mine = self.by_instance.get(&place).into_iter().flatten();
+        mine.filter_map(|fingerprint| {
+            visit();
+            Some((*fingerprint, self.series.get(fingerprint)?))
+        })
+    }
+}
+
+/// A series is visited: counted by tests of costs.
+#[cfg(not(test))]
+const fn visit() {}
+
+#[cfg(test)]
+thread_local! {
+    /// Series that this thread has visited.
+    pub(crate) static VISITED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+fn visit() {
+    VISITED.set(VISITED.get() + 1);
 }
 
 /// Recent increases of one series.
 #[derive(Clone, Debug)]
 struct Recent {
     labels: Arc<Labels>,
+    /// Place of the instance that it counts for; [`NOWHERE`] at first.
+    instance: u32,
     /// Pairs whose newer sample is newer than this are not in yet.
     until: Timestamp,
     /// Number of the newest step.
@@ -54,7 +108,7 @@ fn slot(step: i64) -> usize {
 
 impl Recent {
     const fn new(labels: Arc<Labels>) -> Self {
-        Self { labels, until: Timestamp::from_millis(i64::MIN), newest: i64::MIN, steps: [0.0; STEPS] }
+        Self { labels, instance: NOWHERE, until: Timestamp::from_millis(i64::MIN), newest: i64::MIN, steps: [0.0; STEPS] }
     }
 
     fn add(&mut self, at: Timestamp, amount: f64) {
@@ -144,23 +198,29 @@ impl SloState {
             if recent.until < tracker.newest() {
                 recent.take(tracker);
             }
+            if recent.instance != tracker.instance {
+                self.breakdown.assign(series.fingerprint, tracker.instance);
+            }
         }
     }
 
     /// Forgets series that had no sample for an hour.
     pub(crate) fn forget_increases(&mut self, as_of: Timestamp) {
-        self.breakdown.series.retain(|_, recent| recent.until > as_of - REACH);
+        let Breakdown { series, by_instance } = &mut self.breakdown;
+        series.retain(|_, recent| recent.until > as_of - REACH);
+        by_instance.values_mut().for_each(|mine| mine.retain(|fingerprint| series.contains_key(fingerprint)));
+        by_instance.retain(|_, mine| !mine.is_empty());
     }
 
     /// Label values by the difference of their shares among bad and good events of a group in `(from, to]`, largest
     /// first; only those that are more frequent among the bad. `None`: there were no bad or no good events, or the store
-    /// worked the figures out and series are not known.
+    /// worked the figures out and series are not known. Visits the series of the group and no others.
     #[must_use]
     pub fn differences(&self, group: &Labels, from: Timestamp, to: Timestamp) -> Option<Differences> {
-        let mine = self.breakdown.series.iter().filter_map(|(fingerprint, recent)| {
-            let tracker = self.registry.find(*fingerprint)?;
-            let instance = self.instances.get(usize::try_from(tracker.instance).ok()?)?;
-            (instance.labels() == group).then_some((tracker.roles, recent))
+        let place = u32::try_from(self.place_of(group)?).ok()?;
+        let mine = self.breakdown.of_instance(place).filter_map(|(fingerprint, recent)| {
+            let tracker = self.registry.find(fingerprint).filter(|tracker| tracker.instance == place)?;
+            Some((tracker.roles, recent))
         });
         let (mut all, mut values) = (Counts::default(), BTreeMap::<(&str, &str), Counts>::new());
         for (roles, recent) in mine {
@@ -265,7 +325,42 @@ mod tests {
         assert_eq!(recent.within(at(0), at(3_000)), 0.0, "older than an hour");
         assert_eq!(recent.within(at(7_200 - 600), at(7_200)), 21.0 * 5.0, "6,600 to 7,200 s by 30 s");
         state.forget_increases(at(7_200 + 3_601));
-        assert!(state.breakdown.series.is_empty());
+        assert!(state.breakdown.series.is_empty() && state.breakdown.by_instance.is_empty());
+    }
+
+    /// Two series for each of so many instances, half of their events bad.
+    fn grouped(count: usize) -> SloState {
+        let mut state = state(Definition { by: vec!["instance".to_owned()], ..definition() });
+        let names: Vec<String> = (0..count).map(|number| format!("i{number:04}")).collect();
+        let of = |name: &str, code, roles| counter(&[("instance", name), ("code", code)], roles, 0, 1.0);
+        let all = names.iter().flat_map(|name| [of(name, "200", TOTAL), of(name, "500", BOTH)]).collect::<Vec<_>>();
+        live(&mut state, &all, 0, 600);
+        state
+    }
+
+    #[test]
+    fn a_group_costs_its_own_series_however_many_there_are() {
+        let visited = |count: usize| {
+            let state = grouped(count);
+            let groups: Vec<Labels> = state.instances().map(|(group, _)| group.clone()).collect();
+            let before = VISITED.get();
+            for group in &groups {
+                assert_eq!(told(&state.differences(group, at(0), at(600)).unwrap())[0].1, "500");
+            }
+            VISITED.get() - before
+        };
+        assert_eq!((visited(10), visited(100)), (20, 200));
+    }
+
+    #[test]
+    fn the_series_of_a_group_that_is_forgotten_go_and_the_others_keep_theirs() {
+        let mut state = grouped(3);
+        let group = |name| Labels::from([("instance", name)]);
+        let third = state.differences(&group("i0002"), at(0), at(600)).unwrap();
+        state.forget(&group("i0001"));
+        assert!(state.differences(&group("i0001"), at(0), at(600)).is_none());
+        assert_eq!(state.differences(&group("i0002"), at(0), at(600)).unwrap(), third);
+        assert_eq!(state.breakdown.series.len(), 4);
     }
 
     use crate::engine::definition::Definition;

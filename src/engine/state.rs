@@ -241,6 +241,7 @@ impl SloState {
         for tracker in self.registry.all_mut().filter(|tracker| tracker.instance > place) {
             tracker.instance -= 1;
         }
+        self.breakdown.forget_instance(place);
     }
 
     /// Groups known for a whole period and without measured time (or a value) in it: they may leave the lists once nothing of theirs
@@ -259,7 +260,7 @@ impl SloState {
         self.instances.iter().filter(move |instance| grouped && gone(instance)).map(Instance::labels)
     }
 
-    fn place_of(&self, group: &Labels) -> Option<usize> {
+    pub(crate) fn place_of(&self, group: &Labels) -> Option<usize> {
         if self.definition.by.is_empty() {
             return group.is_empty().then_some(0);
         }

@@ -132,12 +132,13 @@ impl InstanceState {
         let facts = Facts::Own { definition, verdict, idle_since: self.idle_since };
         let tiers: Vec<TierView> = outcomes.iter().filter_map(|outcome| facts.view(outcome)).collect();
         let lead = outcomes.iter().find(|outcome| outcome.matched).or(outcomes.first());
-        let reason = lead.and_then(|lead| {
-            let objective = subject.objective_of(group);
-            if lead.matched { Some(facts.matched(lead, objective)) } else { facts.lingers(lead, objective) }
-        });
+        let objective = subject.objective_of(group);
+        let lingers = lead.filter(|lead| !lead.matched).and_then(|lead| facts.lingers(lead, objective));
+        // Its own words say already why it stays, and that its data is known.
+        let unsure = self.blind || (alert.frozen && lingers.is_none());
+        let reason = lead.filter(|lead| lead.matched).map(|lead| facts.matched(lead, objective)).or(lingers);
         let last = || alert.transitions.last().map(|last| last.reason.clone());
-        let frozen = (self.blind || alert.frozen).then(|| reason::frozen(self.blind));
+        let frozen = unsure.then(|| reason::frozen(self.blind));
         let reason = reason.or_else(last).map(|reason| match frozen {
             Some(frozen) => format!("{reason}; {frozen}"),
             None => reason,
@@ -260,7 +261,7 @@ mod tests {
         assert_eq!(
             life.figures().unwrap().reason.unwrap(),
             "1% of requests failed over 5m and 5.25% over 1h: burn 10 and 52.5, not both above 14.4 any more \
-             (objective 99.9%); it ends when that is sure to last; frozen: the data neither confirms nor denies it"
+             (objective 99.9%); it ends when that is sure to last"
         );
     }
 
