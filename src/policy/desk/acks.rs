@@ -1,7 +1,8 @@
 //! Who hears that an alert was taken on: those who were told of its firing, by itself or in a digest, and who call people
 //! until then or keep a thread ([`SinkConfig::hears_acks`]).
 //!
-//! A digest is taken on once all of its alerts that fire are: before that a receiver that calls people has to go on.
+//! A digest is taken on once all of its alerts that fire are: before that a receiver that calls people has to go on. From
+//! then on it calls nobody under that key, so the digest is sealed.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -27,13 +28,18 @@ impl Desk {
             let sinks: Vec<String> = alone.map(|(sink, _)| sink.clone()).collect();
             told.push((taken_on(about.clone(), case.acks, ack), sinks));
         }
-        for digest in self.digests.values().filter(|digest| hears(&digest.sink)) {
-            told.extend(
-                self.taken_on_together(digest, &taken, ack, config).map(|told| (told, vec![digest.sink.clone()])),
-            );
+        let calls = |sink: &str| config.sinks.get(sink).is_some_and(SinkConfig::calls_people);
+        let mut sealed = Vec::new();
+        for (id, digest) in self.digests.iter().filter(|(_, digest)| hears(&digest.sink)) {
+            let Some(together) = self.taken_on_together(digest, &taken, ack, config) else { continue };
+            told.push((together, vec![digest.sink.clone()]));
+            sealed.extend(calls(&digest.sink).then(|| id.clone()));
         }
         for (notification, sinks) in told {
             self.tell(notification, sinks);
+        }
+        for id in sealed {
+            self.seal(&id);
         }
     }
 
@@ -106,7 +112,7 @@ mod tests {
     use crate::config::sinks::teams::Teams;
     use crate::policy::act::Ack;
     use crate::policy::desk::NotDone;
-    use crate::policy::desk::kit::{Life, after, at, by, firing, seconds, to};
+    use crate::policy::desk::kit::{Life, after, at, by, firing, pagerduty, seconds, to};
 
     /// `a` and `b` hear it, `c` and `d` do not.
     fn life(routes: Vec<Route>) -> Life {
@@ -167,6 +173,69 @@ mod tests {
         assert_eq!(life.news_until(101), "a:2[w x y z] c:2[w x y z]".replace("w x y z", "x y z w"));
         take_on(&mut life, "w", 110);
         assert_eq!(life.news(), "a:2/a4[x y z w]");
+    }
+
+    #[test]
+    fn who_comes_after_a_group_was_taken_on_calls_people_under_another_key() {
+        let route = Route { grouping: by(&[], 30, 300), repeat: Some(seconds(900)), ..to(&["a", "c"]) };
+        let mut life = life(vec![route]);
+        life.config.sinks.insert("a".to_owned(), pagerduty());
+        life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+        assert_eq!(life.news_until(31), "a:1[x y] c:1[x y]");
+        // One that waits for the next message when the first ones are taken on is not told among them.
+        life.fire("z", 40);
+        take_on(&mut life, "x", 50);
+        assert_eq!(life.news(), "", "y is left");
+        take_on(&mut life, "y", 60);
+        assert_eq!(life.news(), "a:1/a2[x y]");
+        life.restart();
+        assert_eq!(life.news_until(91), "a:#2:1[z]", "as soon as a new group is");
+        life.fire("w", 100);
+        assert_eq!(life.news_until(331), "c:2[x y z w]");
+        life.until(392);
+        let told = life.told[0].notification.clone();
+        assert_eq!(told.dedup_key, "group{}/page/digest/2");
+        assert_eq!(told.notes[0], "what fired before was taken on, so this is told anew");
+        assert_eq!(life.news(), "a:#2:2[w z]", "those that nobody took on come together");
+        // Nobody is called for what is taken on; the second group is, until somebody does.
+        assert_eq!(life.news_until(1_292), "c:2/r1[w x y z] a:#2:2/r1[w z]");
+        take_on(&mut life, &format!("group{{}}/page/digest/2/{}/alert-1", at(40)), 1_300);
+        assert_eq!(life.news(), "a:#2:2/a2[w z]");
+        life.restart();
+        life.fire("v", 1_400);
+        life.end("x", 1_500);
+        life.end("y", 1_500);
+        life.end("w", 1_500);
+        assert_eq!(life.news_until(1_501), "c:3[v z w- x- y-] a:1! a:#3:1[v]");
+    }
+
+    #[test]
+    fn a_flood_after_a_storm_was_taken_on_calls_people_once() {
+        let mut life = life(vec![to(&["a"])]);
+        life.config.sinks.insert("a".to_owned(), pagerduty());
+        life.config.limits.storm = 2;
+        life.take_all(["s", "t", "u", "v"].map(|name| firing(name, 0)).into(), 0);
+        assert_eq!(life.news(), "a:s/1 a:t/1 a:1[u v]");
+        let storm = format!("storm{{sink=\"a\"}}/page/digest/{}/alert-1", at(0));
+        take_on(&mut life, &storm, 20);
+        life.news();
+        // Within the minute, and above the limit.
+        life.fire("w", 30);
+        assert_eq!(life.news(), "a:#2:1[w]", "nobody has that one");
+        life.take_all((0..30).map(|number| firing(&format!("n{number:02}"), 40)).collect(), 40);
+        let told = life.news_until(91);
+        assert!(told.starts_with("a:n00/1 a:n01/1 a:#2:2[") || told.starts_with("a:#2:2["), "{told}");
+        assert_eq!(told.matches("a:#").count(), 1, "as one: {told}");
+        // The next one comes by itself, as ever.
+        life.fire("x", 400);
+        assert_eq!(life.news(), "a:x/1");
+        let mut open: Vec<String> = ["w", "u", "v"].map(str::to_owned).into();
+        open.extend((0..30).map(|number| format!("n{number:02}")));
+        for alert in open {
+            life.end(&alert, 500);
+        }
+        let told = life.news_until(600);
+        assert_eq!((told.matches("a:2!").count(), told.matches("a:#2:3!").count()), (1, 1), "both end: {told}");
     }
 
     #[test]
