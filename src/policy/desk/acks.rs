@@ -61,7 +61,21 @@ impl Desk {
                 self.send(Errand::Case(alert), Some(self.now));
             }
         }
+        self.repeat_digests_of(&before);
         if before.is_empty() { Err(NotDone::Ended) } else { Ok(before) }
+    }
+
+    /// The digests of what nobody works on any more.
+    fn repeat_digests_of(&mut self, changed: &Before) {
+        let cases = changed.iter().filter_map(|(alert, _)| self.cases.get(alert));
+        let places = cases.flat_map(|case| case.places.values()).map(|place| place.group.clone());
+        for id in places.collect::<BTreeSet<String>>() {
+            let Some(digest) = self.digests.get_mut(&id) else { continue };
+            digest.repeat_again();
+            let due = digest.due();
+            self.touched_digests.insert(id.clone());
+            self.send(Errand::Digest(id), due);
+        }
     }
 
     /// What is told of a digest whose last alerts were taken on just now.
@@ -196,17 +210,17 @@ mod tests {
         let told = life.told[0].notification.clone();
         assert_eq!(told.dedup_key, "group{}/page/digest/2");
         assert_eq!(told.notes[0], "what fired before was taken on, so this is told anew");
-        assert_eq!(life.news(), "a:#2:2[w z]", "those that nobody took on come together");
+        assert_eq!(life.news(), "a:#2:2[z w]", "those that nobody took on come together");
         // Nobody is called for what is taken on; the second group is, until somebody does.
-        assert_eq!(life.news_until(1_292), "c:2/r1[w x y z] a:#2:2/r1[w z]");
+        assert_eq!(life.news_until(1_292), "c:2/r1[x y z w] a:#2:2/r1[z w]");
         take_on(&mut life, &format!("group{{}}/page/digest/2/{}/alert-1", at(40)), 1_300);
-        assert_eq!(life.news(), "a:#2:2/a2[w z]");
+        assert_eq!(life.news(), "a:#2:2/r1/a2[z w]");
         life.restart();
         life.fire("v", 1_400);
         life.end("x", 1_500);
         life.end("y", 1_500);
         life.end("w", 1_500);
-        assert_eq!(life.news_until(1_501), "c:3[v z w- x- y-] a:1! a:#3:1[v]");
+        assert_eq!(life.news_until(1_501), "a:#3:1[v] a:2[y x-] a:3![y-]");
     }
 
     #[test]
@@ -235,7 +249,7 @@ mod tests {
             life.end(&alert, 500);
         }
         let told = life.news_until(600);
-        assert_eq!((told.matches("a:2!").count(), told.matches("a:#2:3!").count()), (1, 1), "both end: {told}");
+        assert_eq!((told.matches("a:3!").count(), told.matches("a:#2:4!").count()), (1, 1), "both end: {told}");
     }
 
     #[test]
@@ -258,6 +272,18 @@ mod tests {
         assert_eq!(life.case("x")["acked"], serde_json::Value::Null);
         take_on(&mut life, "x", 1_100);
         assert_eq!(life.news(), "a:x/1/a2 b:x/1/a2", "under an id of its own");
+    }
+
+    #[test]
+    fn a_digest_that_nobody_works_on_any_more_is_told_again_at_once_where_that_is_overdue() {
+        let mut life = life(vec![Route { grouping: by(&[], 0, 60), repeat: Some(seconds(900)), ..to(&["a"]) }]);
+        life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+        take_on(&mut life, "x", 10);
+        take_on(&mut life, "y", 20);
+        assert_eq!(life.news_until(1_000), "a:1[x y] a:1/a2[x y]", "its time came at 900, and nothing was missed");
+        life.with(1_000, |desk, _, _| drop(desk.unack("x").unwrap()));
+        assert_eq!(life.news(), "a:1/r1[x y]");
+        assert_eq!(life.news_until(1_901), "a:1/r2[x y]");
     }
 
     #[test]

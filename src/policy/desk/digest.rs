@@ -272,6 +272,11 @@ impl Digest {
         self.was_several |= named > 1;
     }
 
+    /// It is told again at once where that is overdue: nobody works on it any more.
+    pub fn repeat_again(&mut self) {
+        self.repeat_at = self.told_at.zip(self.repeat).map(|(told, repeat)| told + repeat);
+    }
+
     /// Waits for the next repeat without one.
     pub fn skip_repeat(&mut self, now: Timestamp) {
         self.repeat_at = self.repeat.map(|repeat| now + repeat);
