@@ -219,6 +219,12 @@ pub enum SinkConfig {
 }
 
 impl SinkConfig {
+    /// Whether it calls people until somebody takes an alert on, and calls nobody again under that key.
+    #[must_use]
+    pub const fn calls_people(&self) -> bool {
+        matches!(self, Self::Pagerduty(_) | Self::Opsgenie(_))
+    }
+
     /// Whether it is told that somebody took an alert on: it calls people until then, or keeps a thread that they read.
     #[must_use]
     pub const fn hears_acks(&self) -> bool {

@@ -184,7 +184,11 @@ impl Core {
         match desk.ack(alert_id, &ack, fires) {
             Ok(before) => {
                 desk.tell_ack(&before, &ack, &self.config());
-                self.write_act(&mut desk, before, commit).await
+                let written = self.write_act(&mut desk, before, commit).await;
+                drop(desk);
+                // Who was still to be told in a digest that is taken on now is told apart.
+                self.counter.wake.notify_one();
+                written
             }
             Err(NotDone::Ended) => Err(ended(alert_id)),
             // A drill that is over has a record and no alert.

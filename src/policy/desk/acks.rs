@@ -1,7 +1,8 @@
 //! Who hears that an alert was taken on: those who were told of its firing, by itself or in a digest, and who call people
 //! until then or keep a thread ([`SinkConfig::hears_acks`]).
 //!
-//! A digest is taken on once all of its alerts that fire are: before that a receiver that calls people has to go on.
+//! A digest is taken on once all of its alerts that fire are: before that a receiver that calls people has to go on. From
+//! then on it calls nobody under that key, so the digest is sealed.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -27,13 +28,18 @@ impl Desk {
             let sinks: Vec<String> = alone.map(|(sink, _)| sink.clone()).collect();
             told.push((taken_on(about.clone(), case.acks, ack), sinks));
         }
-        for digest in self.digests.values().filter(|digest| hears(&digest.sink)) {
-            told.extend(
-                self.taken_on_together(digest, &taken, ack, config).map(|told| (told, vec![digest.sink.clone()])),
-            );
+        let calls = |sink: &str| config.sinks.get(sink).is_some_and(SinkConfig::calls_people);
+        let mut sealed = Vec::new();
+        for (id, digest) in self.digests.iter().filter(|(_, digest)| hears(&digest.sink)) {
+            let Some(together) = self.taken_on_together(digest, &taken, ack, config) else { continue };
+            told.push((together, vec![digest.sink.clone()]));
+            sealed.extend(calls(&digest.sink).then(|| id.clone()));
         }
         for (notification, sinks) in told {
             self.tell(notification, sinks);
+        }
+        for id in sealed {
+            self.seal(&id);
         }
     }
 
@@ -55,7 +61,21 @@ impl Desk {
                 self.send(Errand::Case(alert), Some(self.now));
             }
         }
+        self.repeat_digests_of(&before);
         if before.is_empty() { Err(NotDone::Ended) } else { Ok(before) }
+    }
+
+    /// The digests of what nobody works on any more.
+    fn repeat_digests_of(&mut self, changed: &Before) {
+        let cases = changed.iter().filter_map(|(alert, _)| self.cases.get(alert));
+        let places = cases.flat_map(|case| case.places.values()).map(|place| place.group.clone());
+        for id in places.collect::<BTreeSet<String>>() {
+            let Some(digest) = self.digests.get_mut(&id) else { continue };
+            digest.repeat_again();
+            let due = digest.due();
+            self.touched_digests.insert(id.clone());
+            self.send(Errand::Digest(id), due);
+        }
     }
 
     /// What is told of a digest whose last alerts were taken on just now.
@@ -106,7 +126,7 @@ mod tests {
     use crate::config::sinks::teams::Teams;
     use crate::policy::act::Ack;
     use crate::policy::desk::NotDone;
-    use crate::policy::desk::kit::{Life, after, at, by, firing, seconds, to};
+    use crate::policy::desk::kit::{Life, after, at, by, firing, pagerduty, seconds, to};
 
     /// `a` and `b` hear it, `c` and `d` do not.
     fn life(routes: Vec<Route>) -> Life {
@@ -170,6 +190,69 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_after_a_group_was_taken_on_calls_people_under_another_key() {
+        let route = Route { grouping: by(&[], 30, 300), repeat: Some(seconds(900)), ..to(&["a", "c"]) };
+        let mut life = life(vec![route]);
+        life.config.sinks.insert("a".to_owned(), pagerduty());
+        life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+        assert_eq!(life.news_until(31), "a:1[x y] c:1[x y]");
+        // One that waits for the next message when the first ones are taken on is not told among them.
+        life.fire("z", 40);
+        take_on(&mut life, "x", 50);
+        assert_eq!(life.news(), "", "y is left");
+        take_on(&mut life, "y", 60);
+        assert_eq!(life.news(), "a:1/a2[x y]");
+        life.restart();
+        assert_eq!(life.news_until(91), "a:#2:1[z]", "as soon as a new group is");
+        life.fire("w", 100);
+        assert_eq!(life.news_until(331), "c:2[x y z w]");
+        life.until(392);
+        let told = life.told[0].notification.clone();
+        assert_eq!(told.dedup_key, "group{}/page/digest/2");
+        assert_eq!(told.notes[0], "what fired before was taken on, so this is told anew");
+        assert_eq!(life.news(), "a:#2:2[z w]", "those that nobody took on come together");
+        // Nobody is called for what is taken on; the second group is, until somebody does.
+        assert_eq!(life.news_until(1_292), "c:2/r1[x y z w] a:#2:2/r1[z w]");
+        take_on(&mut life, &format!("group{{}}/page/digest/2/{}/alert-1", at(40)), 1_300);
+        assert_eq!(life.news(), "a:#2:2/r1/a2[z w]");
+        life.restart();
+        life.fire("v", 1_400);
+        life.end("x", 1_500);
+        life.end("y", 1_500);
+        life.end("w", 1_500);
+        assert_eq!(life.news_until(1_501), "a:#3:1[v] a:2[y x-] a:3![y-]");
+    }
+
+    #[test]
+    fn a_flood_after_a_storm_was_taken_on_calls_people_once() {
+        let mut life = life(vec![to(&["a"])]);
+        life.config.sinks.insert("a".to_owned(), pagerduty());
+        life.config.limits.storm = 2;
+        life.take_all(["s", "t", "u", "v"].map(|name| firing(name, 0)).into(), 0);
+        assert_eq!(life.news(), "a:s/1 a:t/1 a:1[u v]");
+        let storm = format!("storm{{sink=\"a\"}}/page/digest/{}/alert-1", at(0));
+        take_on(&mut life, &storm, 20);
+        life.news();
+        // Within the minute, and above the limit.
+        life.fire("w", 30);
+        assert_eq!(life.news(), "a:#2:1[w]", "nobody has that one");
+        life.take_all((0..30).map(|number| firing(&format!("n{number:02}"), 40)).collect(), 40);
+        let told = life.news_until(91);
+        assert!(told.starts_with("a:n00/1 a:n01/1 a:#2:2[") || told.starts_with("a:#2:2["), "{told}");
+        assert_eq!(told.matches("a:#").count(), 1, "as one: {told}");
+        // The next one comes by itself, as ever.
+        life.fire("x", 400);
+        assert_eq!(life.news(), "a:x/1");
+        let mut open: Vec<String> = ["w", "u", "v"].map(str::to_owned).into();
+        open.extend((0..30).map(|number| format!("n{number:02}")));
+        for alert in open {
+            life.end(&alert, 500);
+        }
+        let told = life.news_until(600);
+        assert_eq!((told.matches("a:3!").count(), told.matches("a:#2:4!").count()), (1, 1), "both end: {told}");
+    }
+
+    #[test]
     fn what_nobody_works_on_any_more_is_repeated_and_escalated_again() {
         let route = Route { repeat: Some(seconds(900)), escalate: vec![after(600, &["b"])], ..to(&["a"]) };
         let mut life = life(vec![route]);
@@ -189,6 +272,18 @@ mod tests {
         assert_eq!(life.case("x")["acked"], serde_json::Value::Null);
         take_on(&mut life, "x", 1_100);
         assert_eq!(life.news(), "a:x/1/a2 b:x/1/a2", "under an id of its own");
+    }
+
+    #[test]
+    fn a_digest_that_nobody_works_on_any_more_is_told_again_at_once_where_that_is_overdue() {
+        let mut life = life(vec![Route { grouping: by(&[], 0, 60), repeat: Some(seconds(900)), ..to(&["a"]) }]);
+        life.take_all(vec![firing("x", 0), firing("y", 0)], 0);
+        take_on(&mut life, "x", 10);
+        take_on(&mut life, "y", 20);
+        assert_eq!(life.news_until(1_000), "a:1[x y] a:1/a2[x y]", "its time came at 900, and nothing was missed");
+        life.with(1_000, |desk, _, _| drop(desk.unack("x").unwrap()));
+        assert_eq!(life.news(), "a:1/r1[x y]");
+        assert_eq!(life.news_until(1_901), "a:1/r2[x y]");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Kept as a record of kind `group`; its members are known by their cases, so that ten thousand of them do not write ten
 //! thousand lists. A message is a notification of kind `digest` with a key of its own (external labels, the labels that
 //! the members share, severity), counted up per message in an episode that begins with its first member. Invariant: what
-//! was listed once is told ended by the digest, and by nothing else.
+//! was listed once is told ended by the digest, and by nothing else. One that was taken on where people are called is
+//! sealed: its key wakes nobody any more, so who comes then is told by the next digest, under a key with a number.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,6 +130,9 @@ pub(super) struct Digest {
     /// A quiet of its members ended since its newest message.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub quiet_over: bool,
+    /// All that it had named was taken on at a sink that calls people: nobody is called again under its key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
     /// A message of this episode has named more than one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_several: bool,
@@ -165,6 +169,7 @@ impl Digest {
             repeats: 0,
             changed: false,
             quiet_over: false,
+            sealed: false,
             was_several: false,
             ended_at: None,
             members: BTreeSet::new(),
@@ -189,7 +194,7 @@ impl Digest {
         if self.ended_at.take().is_some() {
             self.since = now;
             self.told_at = None;
-            self.was_several = false;
+            (self.sealed, self.was_several) = (false, false);
         }
         if is_empty || !(self.storm || form.is_escalation()) {
             (self.wait, self.interval, self.repeat) = (form.wait, form.interval, form.repeat);
@@ -201,6 +206,23 @@ impl Digest {
         if self.members.insert(alert.to_owned()) {
             self.firing += 1;
         }
+    }
+
+    /// What those are told in who come after it was sealed.
+    pub fn form(&self, key: String) -> Form {
+        let Self { labels, storm, wait, interval, repeat, note, .. } = self.clone();
+        Form { key, labels, storm, wait, interval, repeat, note }
+    }
+
+    /// Key of the digest with this number, counted from 1, of all that came to be because those before were sealed.
+    pub fn numbered(key: &str, number: usize) -> String {
+        if number == 1 { key.to_owned() } else { format!("{key}/{number}") }
+    }
+
+    /// Without the number.
+    pub fn first_key(&self) -> &str {
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        self.key.rsplit_once('/').filter(|(_, number)| is_number(number)).map_or(&self.key, |(first, _)| first)
     }
 
     /// When it has to be looked at (wall clock).
@@ -248,6 +270,11 @@ impl Digest {
     pub const fn was_told(&mut self, named: usize) {
         self.quiet_over = false;
         self.was_several |= named > 1;
+    }
+
+    /// It is told again at once where that is overdue: nobody works on it any more.
+    pub fn repeat_again(&mut self) {
+        self.repeat_at = self.told_at.zip(self.repeat).map(|(told, repeat)| told + repeat);
     }
 
     /// Waits for the next repeat without one.
@@ -365,11 +392,12 @@ impl Digest {
             return others.into_iter().collect();
         }
         let flood = self.storm.then(|| "too many pages within a minute, so these come as one".to_owned());
+        let next = (self.first_key() != self.key).then(|| "what fired before was taken on, so this is told anew".to_owned());
         let interval = self.interval;
         let more = (!alone).then(|| format!("what changes is told together, {interval} from now at the earliest"));
         // One alone says of when its own figures are.
         let own = listed.all().next().filter(|_| alone).map(|only| only.about.notes.clone());
-        let mut notes: Vec<String> = own.into_iter().flatten().chain(flood).chain(others).collect();
+        let mut notes: Vec<String> = own.into_iter().flatten().chain(flood).chain(next).chain(others).collect();
         notes.extend(self.why_now());
         notes.extend(more);
         notes
@@ -461,7 +489,7 @@ impl<'a> Listed<'a> {
     }
 
     /// Who took it on first, where nothing of it is left to take on.
-    fn acked(&self) -> Option<&'a Ack> {
+    pub fn acked(&self) -> Option<&'a Ack> {
         let all = self.firing.iter().all(|named| named.acked.is_some());
         self.firing.iter().filter_map(|named| named.acked).min_by_key(|ack| ack.at).filter(|_| all)
     }

@@ -1,10 +1,11 @@
 //! How cases join digests, and how those are told.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+use crate::config::meant::SinkConfig;
 use crate::policy::desk::case::{Case, Place};
 use crate::policy::desk::digest::{Digest, Form, Listed, Named};
-use crate::policy::desk::look::Moment;
 use crate::policy::desk::{Desk, Errand, REMEMBERED, Rules};
 use crate::policy::notification::Mark;
 use crate::policy::quiet::About;
@@ -13,16 +14,74 @@ use crate::units::Timestamp;
 
 impl Desk {
     /// A case becomes a member of a digest at a sink.
-    pub(super) fn join(&mut self, case: &mut Case, sink: &str, form: &Form, moment: Moment<'_>) {
+    pub(super) fn join(
+        &mut self,
+        case: &mut Case,
+        sink: &str,
+        form: &Form,
+        severity: AlertSeverity,
+        now: Timestamp,
+    ) {
+        let form = &Form { key: self.open_key(case, sink, &form.key), ..form.clone() };
         let id = Digest::id(sink, &form.key);
-        let new = || Digest::new(form, sink, moment.about.severity, moment.now);
-        let digest = self.digests.entry(id.clone()).or_insert_with(new);
-        digest.join(&case.alert_id, form, moment.now);
+        let digest = self.digests.entry(id.clone()).or_insert_with(|| Digest::new(form, sink, severity, now));
+        digest.join(&case.alert_id, form, now);
         let due = digest.due();
-        case.places.insert(sink.to_owned(), Place { group: id.clone(), listed: false, joined_at: Some(moment.now) });
+        case.places.insert(sink.to_owned(), Place { group: id.clone(), listed: false, joined_at: Some(now) });
         self.touched.insert(case.alert_id.clone());
         self.touched_digests.insert(id.clone());
         self.send(Errand::Digest(id), due);
+    }
+
+    /// The key under which a case is told: that of the first digest which is not sealed. One that somebody took on needs no
+    /// call.
+    fn open_key(&self, case: &Case, sink: &str, first: &str) -> String {
+        let first_id = Digest::id(sink, first);
+        let of_it = self.digests.range(first_id.clone()..).take_while(|(id, _)| id.starts_with(&first_id));
+        let open: Vec<&Digest> = of_it.map(|(_, digest)| digest).filter(|digest| digest.ended_at.is_none()).collect();
+        if case.acked.is_some() || open.is_empty() {
+            return first.to_owned();
+        }
+        if let Some(joined) = open.iter().find(|digest| !digest.sealed) {
+            return joined.key.clone();
+        }
+        let numbered = (1..).map(|number| Digest::numbered(first, number));
+        let free = numbered.take(open.len() + 1).find(|key| open.iter().all(|digest| digest.key != *key));
+        free.unwrap_or_else(|| first.to_owned())
+    }
+
+    /// A digest was taken on where people are called: who is still to be told in it, and whom nobody took on, is told by
+    /// the next one.
+    pub(super) fn seal(&mut self, id: &str) {
+        let Some(digest) = self.digests.get_mut(id) else { return };
+        let is_left = |case: &Case| {
+            let listed = case.places.get(&digest.sink).is_some_and(|place| place.listed);
+            case.fires() && case.acked.is_none() && !listed
+        };
+        let (left, stay): (Vec<&Case>, Vec<&Case>) =
+            digest.members.iter().filter_map(|alert| self.cases.get(alert)).partition(|case| is_left(case));
+        let left: BTreeSet<String> = left.into_iter().map(|case| case.alert_id.clone()).collect();
+        // What is left in it and was told says nothing new.
+        let is_told = |case: &&Case| {
+            case.ended_at.is_none() && case.places.get(&digest.sink).is_some_and(|place| place.listed)
+        };
+        digest.changed &= digest.quiet_over || !stay.iter().all(is_told);
+        digest.sealed = true;
+        digest.firing = digest.firing.saturating_sub(left.len());
+        digest.members.retain(|alert| !left.contains(alert));
+        let (sink, severity, due) = (digest.sink.clone(), digest.severity, digest.due());
+        let form = digest.form(digest.first_key().to_owned());
+        self.touched_digests.insert(id.to_owned());
+        self.send(Errand::Digest(id.to_owned()), due);
+        for alert in left {
+            let Some(mut case) = self.cases.remove(&alert) else { continue };
+            let joined_at = case.places.get(&sink).and_then(|place| place.joined_at);
+            self.join(&mut case, &sink, &form, severity, self.now);
+            if let Some(place) = case.places.get_mut(&sink) {
+                place.joined_at = joined_at;
+            }
+            self.cases.insert(alert, case);
+        }
     }
 
     /// A quiet of a member is over: its digest is told again at its time, although its members are the same.
@@ -112,7 +171,7 @@ impl Desk {
             if let Some(about) = case.notification.take() {
                 let external = &rules.config.server.external_labels;
                 let form = Form::storm(&about, &digest.sink, digest.repeat, external);
-                self.join(&mut case, &digest.sink, &form, Moment { about: &about, rules, now });
+                self.join(&mut case, &digest.sink, &form, about.severity, now);
                 if let Some(place) = case.places.get_mut(&digest.sink) {
                     place.joined_at = left.and_then(|left| left.joined_at);
                 }
@@ -141,6 +200,9 @@ impl Desk {
         digest.count_up(first, now);
         let told = digest.notification(&listed, &rules.config.server.external_labels);
         digest.was_told(fires.len() + over.len());
+        // Of what was taken on as a whole, whoever is called may have acknowledged the key by now.
+        let calls = rules.config.sinks.get(&digest.sink).is_some_and(SinkConfig::calls_people);
+        digest.sealed |= calls && listed.acked().is_some();
         let name = told.as_ref().map(|told| told.alert_id.clone());
         if let Some(told) = told {
             self.tell(told, vec![digest.sink.clone()]);

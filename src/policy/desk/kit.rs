@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::config::meant::{Config, Escalation, Grouping, Route, SinkConfig};
+use crate::config::meant::{Config, Escalation, Grouping, Route, SecretRef, SinkConfig};
+use crate::config::sinks::pagerduty::Pagerduty;
 use crate::policy::act::Ack;
 use crate::policy::alert::{AlertKind, AlertState, EndedBy};
 use crate::policy::current::Figures;
@@ -40,6 +41,12 @@ pub fn after(length: i64, sinks: &[&str]) -> Escalation {
 #[expect(clippy::unnecessary_wraps, reason = "as a route has it")]
 pub fn by(labels: &[&str], wait: i64, interval: i64) -> Option<Grouping> {
     Some(Grouping { by: names(labels), wait: seconds(wait), interval: seconds(interval) })
+}
+
+/// One that calls people until somebody takes it on.
+pub fn pagerduty() -> SinkConfig {
+    let (routing_key, severity) = (SecretRef::Env("X".to_owned()), BTreeMap::new());
+    SinkConfig::Pagerduty(Pagerduty { routing_key, url: String::new(), hook_secret: None, severity })
 }
 
 /// A firing page of `service/name`, by its letter.
@@ -165,7 +172,11 @@ impl Life {
     pub fn ack(&mut self, name: &str, second: i64) {
         self.until(second);
         let ack = Ack { by: "mara".to_owned(), at: at(second), note: None };
-        self.with(second, |desk, _, _| drop(desk.ack(name, &ack, false)));
+        self.with(second, |desk, rules, _| {
+            if let Ok(before) = desk.ack(name, &ack, false) {
+                desk.tell_ack(&before, &ack, rules.config);
+            }
+        });
     }
 
     /// Lets time go by, waking when the desk wants it.
@@ -192,7 +203,8 @@ impl Life {
         self.desk = desk;
     }
 
-    /// `sink:id` of what was told since it was last asked, a digest with its members: `a:1[x y-]`, `-` for ended ones.
+    /// `sink:id` of what was told since it was last asked, a digest with its members: `a:1[x y-]`, `-` for ended ones, `#2:` the
+    /// second of its name.
     pub fn news(&mut self) -> String {
         let told = std::mem::take(&mut self.told);
         let words = told.iter().flat_map(|telling| telling.sinks.iter().map(|sink| word(sink, &telling.notification)));
@@ -222,6 +234,7 @@ fn word(sink: &str, told: &Notification) -> String {
         .map(|member| format!("{}{}", member.alert_id, if member.resolved_at.is_some() { "-" } else { "" }))
         .collect();
     let number = told.id.strip_prefix(&format!("{}/{}/", told.dedup_key, told.episode)).unwrap();
+    let next = told.dedup_key.rsplit_once("digest/").map_or(String::new(), |(_, next)| format!("#{next}:"));
     let over = if told.state == AlertState::Resolved { "!" } else { "" };
-    format!("{sink}:{number}{over}[{}]", members.join(" "))
+    format!("{sink}:{next}{number}{over}[{}]", members.join(" "))
 }

@@ -173,14 +173,14 @@ impl Desk {
             return true;
         }
         if let Some(form) = form {
-            self.join(case, sink, &form, moment);
+            self.join(case, sink, &form, about.severity, now);
             return false;
         }
         if about.severity != AlertSeverity::Page || !self.is_storm(sink, rules.config.limits.storm, now) {
             return true;
         }
         let form = Form::storm(about, sink, repeat, &rules.config.server.external_labels);
-        self.join(case, sink, &form, moment);
+        self.join(case, sink, &form, about.severity, now);
         false
     }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::kit::{Life, START, after, at, by, seconds, to};
+use super::kit::{Life, START, after, at, by, pagerduty, seconds, to};
 use crate::config::meant::Route;
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::desk::Telling;
+use crate::policy::notification::Occasion;
 use crate::policy::quiet::QuietKind;
 
 /// One step takes this many seconds.
@@ -196,8 +197,11 @@ proptest! {
         let group = Route { grouping: by(&["service"], 30, 120), continue_: true, ..to(&["a"]) };
         let mut life = Life::new(vec![group, to(&["b"])]);
         life.config.limits.storm = limit;
+        life.config.sinks.extend(["a", "b"].map(|sink| (sink.to_owned(), pagerduty())));
         let story = live(&mut life, &events);
         prop_assert!(life.desk.cases.is_empty());
+        // By sink and key: nobody is called there, for somebody acknowledged it.
+        let mut hushed: BTreeSet<(String, String)> = BTreeSet::new();
         let mut ids = BTreeSet::new();
         // By sink and alert: named as firing, and not yet as ended.
         let mut named: BTreeSet<(String, String)> = BTreeSet::new();
@@ -210,6 +214,17 @@ proptest! {
                     AlertKind::Digest => about.members.iter().map(|of| (of.alert_id.clone(), of.state)).collect(),
                     _ => vec![(about.alert_id.clone(), about.state)],
                 };
+                let key = (sink.clone(), about.dedup_key.clone());
+                let news = members.iter().any(|(alert, _)| {
+                    let taken_on = story.acked.get(alert).is_some_and(|acked| acked <= second);
+                    !taken_on && !ever.contains(&(sink.clone(), alert.clone()))
+                });
+                prop_assert!(!(news && hushed.contains(&key)), "{} calls nobody at {}", about.id, second);
+                match (about.state, about.occasion) {
+                    (AlertState::Resolved, _) => drop(hushed.remove(&key)),
+                    (_, Occasion::Acknowledged) => drop(hushed.insert(key)),
+                    _ => {}
+                }
                 let is_over = members.iter().all(|(_, state)| *state == AlertState::Resolved);
                 prop_assert_eq!(is_over, about.state == AlertState::Resolved);
                 for (alert, state) in members {

@@ -7,11 +7,12 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
 use crate::policy::alert::AlertState;
+use crate::policy::desk::case::Case;
 use crate::policy::notification::Notification;
 use crate::runtime::outbox::fallback::{self, Backing};
 use crate::runtime::outbox::gate::Gates;
 use crate::runtime::outbox::rule::{Decision, decide};
-use crate::store::{Commit, Delivery, DeliveryFilter, DeliveryState, NewDelivery, Store, StoreError};
+use crate::store::{Commit, Delivery, DeliveryFilter, DeliveryState, NewDelivery, RecordKind, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::{DeliverySuperseded, StoreFailure};
 use crate::units::Timestamp;
@@ -41,6 +42,7 @@ impl Shared {
             let alert = self.store.alert(alert_id).await?;
             alert.is_some_and(|alert| alert.state == AlertState::Resolved)
         };
+        let over = over || self.is_taken_back(&head.notification).await?;
         let mut rows = self.rows_of(alert_id).await?;
         if ends {
             self.commit(fallback::ends(head, &rows, now)).await?;
@@ -54,6 +56,24 @@ impl Shared {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether this says that somebody works on what nobody works on any more, or somebody else does.
+    async fn is_taken_back(&self, told: &Notification) -> Result<bool, StoreError> {
+        if !told.tells_ack() {
+            return Ok(false);
+        }
+        let alone = told.members.is_empty();
+        let members: Vec<&String> = told.members.iter().map(|member| &member.alert_id).collect();
+        for alert in if alone { vec![&told.alert_id] } else { members } {
+            let text = self.store.record(RecordKind::Case, alert).await?.and_then(|record| record.text);
+            let case = text.and_then(|text| Case::decode(&text).ok()).filter(|case| case.ended_at.is_none());
+            // Those of a digest may have been taken on one by one.
+            if case.is_some_and(|case| if alone { case.acked != told.acked } else { case.acked.is_none() }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The rows of an alert, to whichever sink.
