@@ -1,10 +1,15 @@
 //! Who was told, who waits for what, what has to be mended: in the API, on the pages and on the command line.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use slo::config::meant::{Config, Grouping, Route, SinkConfig};
 use slo::http::dashboard::layout::encoded;
 use slo::policy::act::Act;
 use slo::policy::alert::{AlertKind, AlertState};
-use slo::policy::notification::{Member, Occasion};
+use slo::policy::current::Figures;
+use slo::policy::desk::{Desk, Rules};
+use slo::policy::notification::{Member, Notification, Occasion};
 use slo::runtime::service::{GateView, SinkView};
 use slo::store::{Attempt, Delivery, DeliveryState};
 use slo::units::Length;
@@ -14,6 +19,8 @@ use crate::fake::{Fake, PAGE, delivery, paging, time};
 use crate::fake_people::{DIGEST, key};
 use crate::server::Server;
 
+/// The time of the service.
+const NOW: &str = "2026-11-21T03:00:20Z";
 /// An alert of which there is no row.
 const SOURCE: &str = "source/backup/page/burn/2026-11-21T02:30:00Z/alert-1";
 /// The alert that has ended.
@@ -110,15 +117,43 @@ async fn an_alert_of_which_nobody_heard_says_why_and_until_when() {
         json!({"kind": "hours", "name": "", "reason": "", "until": nine})
     );
     everywhere(&server, SOURCE, &["nobody yet, because it waits for working hours until 09:00:00 UTC (in 5 h)"]).await;
-    case(
-        &server,
-        SOURCE,
-        &json!({"waits": true, "waits_until": nine, "places": {"a": {"group": "g", "listed": false}}}),
-    );
-    everywhere(&server, SOURCE, &["it waits for others of its group until 09:00:00 UTC (in 5 h)"]).await;
     let quiet = json!({"kind": "silence", "name": "s1", "reason": "upgrade", "until": "2026-11-22T04:00:00Z"});
     case(&server, SOURCE, &json!({"waits": true, "quiet": quiet}));
     everywhere(&server, SOURCE, &["it is silenced by s1 until 2026-11-22 04:00:00 UTC (in 24 h), upgrade"]).await;
+}
+
+/// The case of an alert that a desk was given just now, as it keeps it.
+fn decided(alert: &str, routes: Vec<Route>) -> Value {
+    let mut config = Config::empty(Path::new(""));
+    config.sinks = ["hook", "slack"].map(|name| (name.to_owned(), SinkConfig::Stdout)).into();
+    config.routes = routes;
+    let about = Notification { alert_id: alert.to_owned(), ..delivery(&paging(), "", DeliveryState::Done, 1).notification };
+    let rules = Rules { config: &config, quiet: &|_, _| None, current: &|about| Some(Figures::of(about)) };
+    let mut desk = Desk::default();
+    assert!(desk.take(about, &rules, time(NOW)));
+    desk.due(&rules, time(NOW));
+    let kept = desk.drain().kept.into_iter().rfind(|kept| !kept.is_digest).unwrap();
+    serde_json::from_str(&kept.text.unwrap()).unwrap()
+}
+
+fn grouped() -> Route {
+    let grouping = Grouping { by: vec![], wait: Length::from_minutes(5), interval: Length::from_minutes(5) };
+    Route { to: vec!["slack".to_owned()], grouping: Some(grouping), continue_: true, ..Route::default() }
+}
+
+#[tokio::test]
+async fn an_alert_that_waits_for_its_group_says_so_whoever_else_was_told() {
+    let server = Server::start().await;
+    case(&server, SOURCE, &decided(SOURCE, vec![grouped()]));
+    let until = "2026-11-21T03:05:20Z";
+    let waits = json!({"kind": "group", "name": "", "reason": "", "until": until});
+    assert_eq!(telling(&server, SOURCE).await["waits"], waits);
+    let words = "it waits for others of its group until 03:05:20 UTC (in 5 min)";
+    everywhere(&server, SOURCE, &[&format!("nobody yet, because {words}")]).await;
+    let hook = Route { to: vec!["hook".to_owned()], ..Route::default() };
+    case(&server, SOURCE, &decided(SOURCE, vec![grouped(), hook]));
+    let told = telling(&server, SOURCE).await;
+    assert_eq!((&told["told"], &told["waits"]), (&json!(true), &waits));
 }
 
 #[tokio::test]
