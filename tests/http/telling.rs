@@ -96,10 +96,7 @@ async fn what_a_digest_told_is_told_of_each_alert_in_it() {
     let alert = server.get(&format!("/api/v1/alerts/{}", encoded(SOURCE))).await.json();
     assert_eq!(alert["deliveries"].as_array().unwrap().len(), 1, "not of a message that does not name it: {alert}");
     let row = &alert["deliveries"][0];
-    assert_eq!(
-        (&row["alert_id"], &row["tells"], &row["members"]),
-        (&json!(DIGEST), &json!("firing"), &json!([SOURCE]))
-    );
+    assert_eq!((&row["alert_id"], &row["tells"], &row["members"]), (&json!(DIGEST), &json!("firing"), &json!([])));
     everywhere(&server, SOURCE, &["slack in a digest; last 02:55:16 UTC (5 min ago)"]).await;
     let page = server.get(&format!("/alerts/{}", encoded(SOURCE))).await.text;
     assert!(page.contains("slack told in a digest") && page.contains(", in a digest</span>"), "{page}");
@@ -122,12 +119,65 @@ async fn an_alert_of_which_nobody_heard_says_why_and_until_when() {
     everywhere(&server, SOURCE, &["it is silenced by s1 until 2026-11-22 04:00:00 UTC (in 24 h), upgrade"]).await;
 }
 
+#[tokio::test]
+async fn a_digest_is_read_once_for_a_list_whatever_the_alerts_in_it() {
+    let server = Server::start().await;
+    for alert in [SOURCE, PAGE, PAST] {
+        case(&server, alert, &json!({"digests": [DIGEST]}));
+    }
+    let mut row = in_a_digest(SOURCE, AlertState::Firing);
+    let more = Member { alert_id: PAST.to_owned(), state: AlertState::Resolved, ..row.notification.members[0].clone() };
+    row.notification.members.push(more);
+    *server.fake.more_deliveries.lock().unwrap() = vec![row];
+    for path in ["/alerts", "/api/v1/alerts"] {
+        server.fake.asked.lock().unwrap().clear();
+        let list = server.get(path).await;
+        assert_eq!(list.status, 200);
+        let asked = server.fake.asked.lock().unwrap().clone();
+        let of_digest = asked.iter().filter(|filter| filter.alert_id.as_deref() == Some(DIGEST)).count();
+        assert_eq!(of_digest, 1, "{path}: {asked:?}");
+    }
+    let list = server.get("/api/v1/alerts").await.json();
+    let tells = |id: &str| {
+        let alert = list["items"].as_array().unwrap().iter().find(|alert| alert["id"] == id).unwrap();
+        let rows = alert["deliveries"].as_array().unwrap().iter().filter(|row| row["alert_id"] == DIGEST);
+        rows.map(|row| (row["tells"].as_str().unwrap(), row["members"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(tells(SOURCE), [("firing", json!([]))]);
+    assert_eq!(tells(PAST), [("resolved", json!([]))]);
+    assert_eq!(tells(PAGE), []);
+}
+
+#[tokio::test]
+async fn an_alert_for_whose_name_a_digest_had_no_room_is_told_when_the_digest_is() {
+    let server = Server::start().await;
+    let mut row = in_a_digest(SOURCE, AlertState::Firing);
+    let other = |index: usize| Member { alert_id: format!("other-{index}"), ..row.notification.members[0].clone() };
+    row.notification.members = (0..1_000).map(other).collect();
+    row.created_at = time("2026-11-21T02:56:00Z");
+    let first = row.created_at;
+    let told = |at: &str| json!({"digests": [DIGEST], "told": {"slack": {"at": at, "first_at": at, "count": 1}}});
+    case(&server, SOURCE, &told(&first.to_string()));
+    for (state, expected) in
+        [(DeliveryState::Pending, "waits"), (DeliveryState::Done, "told"), (DeliveryState::Failed, "failed")]
+    {
+        *server.fake.more_deliveries.lock().unwrap() = vec![Delivery { state, ..row.clone() }];
+        let telling = telling(&server, SOURCE).await;
+        assert_eq!((&telling["told"], &telling["sinks"][0]["state"]), (&json!(expected == "told"), &json!(expected)));
+    }
+    // A message of before it was in the digest tells nothing of it.
+    case(&server, SOURCE, &told("2026-11-21T02:58:00Z"));
+    let alert = server.get(&format!("/api/v1/alerts/{}", encoded(SOURCE))).await.json();
+    assert_eq!(alert["deliveries"], json!([]));
+}
+
 /// The case of an alert that a desk was given just now, as it keeps it.
 fn decided(alert: &str, routes: Vec<Route>) -> Value {
     let mut config = Config::empty(Path::new(""));
     config.sinks = ["hook", "slack"].map(|name| (name.to_owned(), SinkConfig::Stdout)).into();
     config.routes = routes;
-    let about = Notification { alert_id: alert.to_owned(), ..delivery(&paging(), "", DeliveryState::Done, 1).notification };
+    let about =
+        Notification { alert_id: alert.to_owned(), ..delivery(&paging(), "", DeliveryState::Done, 1).notification };
     let rules = Rules { config: &config, quiet: &|_, _| None, current: &|about| Some(Figures::of(about)) };
     let mut desk = Desk::default();
     assert!(desk.take(about, &rules, time(NOW)));

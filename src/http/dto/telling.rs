@@ -89,7 +89,9 @@ impl Telling {
         let fires = alert.state == AlertState::Firing;
         let open = fires && case.acked.is_none();
         Self {
-            waits: (fires && (case.waits || case.waits_for_group || !told)).then(|| Waits::of(alert, case, &sinks)).flatten(),
+            waits: (fires && (case.waits || case.waits_for_group || !told))
+                .then(|| Waits::of(alert, case, &sinks))
+                .flatten(),
             repeats_at: case.repeats_at.filter(|_| open),
             escalates: case.escalates.clone().filter(|_| open),
             told,
