@@ -16,6 +16,9 @@ use crate::policy::subject::{SEVERITY_LABEL, Subject, notification_id};
 use crate::spec::policy::AlertSeverity;
 use crate::units::{Labels, Timestamp};
 
+/// Members that a message of several alerts names; its sentence counts them all.
+pub const MEMBERS_NAMED: usize = 1_000;
+
 /// The body of the webhook, and what every other sink is made from. Frozen when it is decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notification {

@@ -35,13 +35,16 @@ pub(super) fn look(loaded: &mut Loaded) {
     }
 }
 
-/// Notes every secret of sources and sinks that cannot be had here: `slo run` would not start.
+/// Notes every secret of sources, sinks and signed links that cannot be had here: `slo run` would not start, or, without
+/// `link_secret`, its messages would have no links.
 pub fn look_for_secrets(loaded: &mut Loaded, secrets: &Secrets) {
     let Some((document, root)) = loaded.config_origin.as_ref().and_then(|origin| loaded.node(origin, "")) else {
         return;
     };
     let folder = Path::new(document.file().as_ref()).parent().unwrap_or(Path::new(""));
-    let sections = ["sources", "sinks"].into_iter().filter_map(|key| document.child(root, key));
+    // The file of tokens is no secret; `look` says whether it is there.
+    let links = document.child(root, "server").and_then(|server| document.child(server, "link_secret"));
+    let sections = ["sources", "sinks"].into_iter().filter_map(|key| document.child(root, key)).chain(links);
     let mut absent = Vec::new();
     let mut open: Vec<NodeId> = sections.collect();
     while let Some(node) = open.pop() {
@@ -130,6 +133,7 @@ mod tests {
         let config = folder.path().join("slo.yaml").display().to_string();
         let text = "version: config/v1\n\
             sources: {main: {type: prometheus, auth: {bearer: {file: there}}}}\n\
+            server: {link_secret: {file: none}, auth: {tokens: {file: tokens}}}\n\
             sinks:\n  hook: {type: webhook, url: 'https://hooks.example/', secret: {env: GONE}}\n  \
             pd: {type: pagerduty, routing_key: {file: gone}}\n  \
             run: {type: exec, command: [x], env: {KEY: {env: HERE}}}\n";
@@ -137,11 +141,12 @@ mod tests {
         assert!(loaded.findings.is_empty(), "{:?}", loaded.findings);
         look_for_secrets(&mut loaded, &Secrets::new(|name| (name == "HERE").then(|| "canary".to_owned())));
         let lines = shown(&loaded);
-        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!(lines.len(), 3, "the file of tokens is no secret: {lines:?}");
+        assert!(lines[0].contains(":3:") && lines[0].contains("none"), "{lines:?}");
         assert!(
-            lines[0].contains(":4:") && lines[0].contains("error[SLO079]") && lines[0].contains("GONE"),
+            lines[1].contains(":5:") && lines[1].contains("error[SLO079]") && lines[1].contains("GONE"),
             "{lines:?}"
         );
-        assert!(lines[1].contains(":5:") && lines[1].contains("gone"), "{lines:?}");
+        assert!(lines[2].contains(":6:") && lines[2].contains("gone"), "{lines:?}");
     }
 }

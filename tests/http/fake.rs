@@ -52,6 +52,8 @@ pub struct Fake {
     deliveries: Vec<Delivery>,
     /// Rows of the outbox beside those of the day.
     pub more_deliveries: Mutex<Vec<Delivery>>,
+    /// What was asked of the outbox.
+    pub asked: Mutex<Vec<DeliveryFilter>>,
     /// As shown.
     pub sinks: Mutex<Vec<SinkView>>,
     /// Findings of the next reload.
@@ -375,6 +377,7 @@ impl Default for Fake {
             alerts,
             deliveries,
             more_deliveries: Mutex::default(),
+            asked: Mutex::default(),
             sinks: Mutex::default(),
             findings: Mutex::default(),
             missing: Mutex::default(),
@@ -696,6 +699,7 @@ impl Service for Fake {
                 && filter.alert_id.as_ref().is_none_or(|wanted| delivery.notification.alert_id == *wanted)
                 && filter.sink.as_ref().is_none_or(|wanted| delivery.sink == *wanted)
         };
+        self.asked.lock().unwrap().push(filter.clone());
         let more = self.more_deliveries.lock().unwrap();
         Ok(more.iter().chain(&self.deliveries).filter(takes).take(limit).cloned().collect())
     }

@@ -1,10 +1,15 @@
 //! Who was told, who waits for what, what has to be mended: in the API, on the pages and on the command line.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use slo::config::meant::{Config, Grouping, Route, SinkConfig};
 use slo::http::dashboard::layout::encoded;
 use slo::policy::act::Act;
 use slo::policy::alert::{AlertKind, AlertState};
-use slo::policy::notification::{Member, Occasion};
+use slo::policy::current::Figures;
+use slo::policy::desk::{Desk, Rules};
+use slo::policy::notification::{Member, Notification, Occasion};
 use slo::runtime::service::{GateView, SinkView};
 use slo::store::{Attempt, Delivery, DeliveryState};
 use slo::units::Length;
@@ -14,6 +19,8 @@ use crate::fake::{Fake, PAGE, delivery, paging, time};
 use crate::fake_people::{DIGEST, key};
 use crate::server::Server;
 
+/// The time of the service.
+const NOW: &str = "2026-11-21T03:00:20Z";
 /// An alert of which there is no row.
 const SOURCE: &str = "source/backup/page/burn/2026-11-21T02:30:00Z/alert-1";
 /// The alert that has ended.
@@ -89,10 +96,7 @@ async fn what_a_digest_told_is_told_of_each_alert_in_it() {
     let alert = server.get(&format!("/api/v1/alerts/{}", encoded(SOURCE))).await.json();
     assert_eq!(alert["deliveries"].as_array().unwrap().len(), 1, "not of a message that does not name it: {alert}");
     let row = &alert["deliveries"][0];
-    assert_eq!(
-        (&row["alert_id"], &row["tells"], &row["members"]),
-        (&json!(DIGEST), &json!("firing"), &json!([SOURCE]))
-    );
+    assert_eq!((&row["alert_id"], &row["tells"], &row["members"]), (&json!(DIGEST), &json!("firing"), &json!([])));
     everywhere(&server, SOURCE, &["slack in a digest; last 02:55:16 UTC (5 min ago)"]).await;
     let page = server.get(&format!("/alerts/{}", encoded(SOURCE))).await.text;
     assert!(page.contains("slack told in a digest") && page.contains(", in a digest</span>"), "{page}");
@@ -110,15 +114,96 @@ async fn an_alert_of_which_nobody_heard_says_why_and_until_when() {
         json!({"kind": "hours", "name": "", "reason": "", "until": nine})
     );
     everywhere(&server, SOURCE, &["nobody yet, because it waits for working hours until 09:00:00 UTC (in 5 h)"]).await;
-    case(
-        &server,
-        SOURCE,
-        &json!({"waits": true, "waits_until": nine, "places": {"a": {"group": "g", "listed": false}}}),
-    );
-    everywhere(&server, SOURCE, &["it waits for others of its group until 09:00:00 UTC (in 5 h)"]).await;
     let quiet = json!({"kind": "silence", "name": "s1", "reason": "upgrade", "until": "2026-11-22T04:00:00Z"});
     case(&server, SOURCE, &json!({"waits": true, "quiet": quiet}));
     everywhere(&server, SOURCE, &["it is silenced by s1 until 2026-11-22 04:00:00 UTC (in 24 h), upgrade"]).await;
+}
+
+#[tokio::test]
+async fn a_digest_is_read_once_for_a_list_whatever_the_alerts_in_it() {
+    let server = Server::start().await;
+    for alert in [SOURCE, PAGE, PAST] {
+        case(&server, alert, &json!({"digests": [DIGEST]}));
+    }
+    let mut row = in_a_digest(SOURCE, AlertState::Firing);
+    let more = Member { alert_id: PAST.to_owned(), state: AlertState::Resolved, ..row.notification.members[0].clone() };
+    row.notification.members.push(more);
+    *server.fake.more_deliveries.lock().unwrap() = vec![row];
+    for path in ["/alerts", "/api/v1/alerts"] {
+        server.fake.asked.lock().unwrap().clear();
+        let list = server.get(path).await;
+        assert_eq!(list.status, 200);
+        let asked = server.fake.asked.lock().unwrap().clone();
+        let of_digest = asked.iter().filter(|filter| filter.alert_id.as_deref() == Some(DIGEST)).count();
+        assert_eq!(of_digest, 1, "{path}: {asked:?}");
+    }
+    let list = server.get("/api/v1/alerts").await.json();
+    let tells = |id: &str| {
+        let alert = list["items"].as_array().unwrap().iter().find(|alert| alert["id"] == id).unwrap();
+        let rows = alert["deliveries"].as_array().unwrap().iter().filter(|row| row["alert_id"] == DIGEST);
+        rows.map(|row| (row["tells"].as_str().unwrap(), row["members"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(tells(SOURCE), [("firing", json!([]))]);
+    assert_eq!(tells(PAST), [("resolved", json!([]))]);
+    assert_eq!(tells(PAGE), []);
+}
+
+#[tokio::test]
+async fn an_alert_for_whose_name_a_digest_had_no_room_is_told_when_the_digest_is() {
+    let server = Server::start().await;
+    let mut row = in_a_digest(SOURCE, AlertState::Firing);
+    let other = |index: usize| Member { alert_id: format!("other-{index}"), ..row.notification.members[0].clone() };
+    row.notification.members = (0..1_000).map(other).collect();
+    row.created_at = time("2026-11-21T02:56:00Z");
+    let first = row.created_at;
+    let told = |at: &str| json!({"digests": [DIGEST], "told": {"slack": {"at": at, "first_at": at, "count": 1}}});
+    case(&server, SOURCE, &told(&first.to_string()));
+    for (state, expected) in
+        [(DeliveryState::Pending, "waits"), (DeliveryState::Done, "told"), (DeliveryState::Failed, "failed")]
+    {
+        *server.fake.more_deliveries.lock().unwrap() = vec![Delivery { state, ..row.clone() }];
+        let telling = telling(&server, SOURCE).await;
+        assert_eq!((&telling["told"], &telling["sinks"][0]["state"]), (&json!(expected == "told"), &json!(expected)));
+    }
+    // A message of before it was in the digest tells nothing of it.
+    case(&server, SOURCE, &told("2026-11-21T02:58:00Z"));
+    let alert = server.get(&format!("/api/v1/alerts/{}", encoded(SOURCE))).await.json();
+    assert_eq!(alert["deliveries"], json!([]));
+}
+
+/// The case of an alert that a desk was given just now, as it keeps it.
+fn decided(alert: &str, routes: Vec<Route>) -> Value {
+    let mut config = Config::empty(Path::new(""));
+    config.sinks = ["hook", "slack"].map(|name| (name.to_owned(), SinkConfig::Stdout)).into();
+    config.routes = routes;
+    let about =
+        Notification { alert_id: alert.to_owned(), ..delivery(&paging(), "", DeliveryState::Done, 1).notification };
+    let rules = Rules { config: &config, quiet: &|_, _| None, current: &|about| Some(Figures::of(about)) };
+    let mut desk = Desk::default();
+    assert!(desk.take(about, &rules, time(NOW)));
+    desk.due(&rules, time(NOW));
+    let kept = desk.drain().kept.into_iter().rfind(|kept| !kept.is_digest).unwrap();
+    serde_json::from_str(&kept.text.unwrap()).unwrap()
+}
+
+fn grouped() -> Route {
+    let grouping = Grouping { by: vec![], wait: Length::from_minutes(5), interval: Length::from_minutes(5) };
+    Route { to: vec!["slack".to_owned()], grouping: Some(grouping), continue_: true, ..Route::default() }
+}
+
+#[tokio::test]
+async fn an_alert_that_waits_for_its_group_says_so_whoever_else_was_told() {
+    let server = Server::start().await;
+    case(&server, SOURCE, &decided(SOURCE, vec![grouped()]));
+    let until = "2026-11-21T03:05:20Z";
+    let waits = json!({"kind": "group", "name": "", "reason": "", "until": until});
+    assert_eq!(telling(&server, SOURCE).await["waits"], waits);
+    let words = "it waits for others of its group until 03:05:20 UTC (in 5 min)";
+    everywhere(&server, SOURCE, &[&format!("nobody yet, because {words}")]).await;
+    let hook = Route { to: vec!["hook".to_owned()], ..Route::default() };
+    case(&server, SOURCE, &decided(SOURCE, vec![grouped(), hook]));
+    let told = telling(&server, SOURCE).await;
+    assert_eq!((&told["told"], &told["waits"]), (&json!(true), &waits));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
+use crate::http::api::outbox::Outbox;
 use crate::http::api::{page, people};
 use crate::http::app::App;
 use crate::http::dto::alert::Alert;
@@ -16,14 +17,11 @@ use crate::http::listing;
 use crate::http::query::Parameters;
 use crate::policy::alert::Alert as PolicyAlert;
 use crate::policy::desk::found::DigestFound;
-use crate::store::{AlertFilter, Delivery, DeliveryFilter, RecordKind};
+use crate::store::{AlertFilter, RecordKind};
 
 /// Rows read from the store for one answer. Older ones are reached by narrower filters: paging through years of rows
 /// is not what an API for people and dashboards is for.
 const ROWS_MOST: usize = 10_000;
-
-/// Deliveries shown with one alert.
-const DELIVERIES_OF_AN_ALERT: usize = 200;
 
 /// States of an alert that can be asked for.
 pub const ALERT_STATES: [&str; 3] = ["pending", "firing", "resolved"];
@@ -53,26 +51,13 @@ pub async fn find(app: &App, states: &[&str], filter: &AlertFilter) -> Result<Ve
 /// Alerts with the deliveries that came of them, and what people said.
 pub async fn with_deliveries(app: &App, alerts: &[PolicyAlert]) -> Result<Vec<Alert>, ApiError> {
     let sinks = if alerts.is_empty() { Vec::new() } else { app.service.sinks().await? };
+    let mut outbox = Outbox::new(app);
     let mut shown = Vec::with_capacity(alerts.len());
     for alert in alerts {
         let case = case_of(app, &alert.id).await?;
-        shown.push(Alert::new(alert, &deliveries_of(app, &alert.id, &case).await?, &case, &sinks));
+        shown.push(Alert::new(alert, &outbox.of(&alert.id, &case).await?, &case, &sinks));
     }
     Ok(shown)
-}
-
-/// What was sent of an alert, or waits, newest first: by itself, and in messages of several alerts that name it.
-pub async fn deliveries_of(app: &App, alert: &str, case: &Case) -> Result<Vec<Delivery>, ApiError> {
-    let of = |id: &str| DeliveryFilter { alert_id: Some(id.to_owned()), ..DeliveryFilter::default() };
-    let mut rows = app.service.deliveries(&of(alert), DELIVERIES_OF_AN_ALERT).await?;
-    for digest in &case.digests {
-        let told = app.service.deliveries(&of(digest), DELIVERIES_OF_AN_ALERT).await?;
-        let names = |row: &Delivery| row.notification.members.iter().any(|member| member.alert_id == alert);
-        rows.extend(told.into_iter().filter(names));
-    }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.sequence));
-    rows.truncate(DELIVERIES_OF_AN_ALERT);
-    Ok(rows)
 }
 
 /// What became of an alert among people and receivers; nothing where nobody did anything yet.

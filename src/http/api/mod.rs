@@ -7,6 +7,7 @@ pub mod deliveries;
 pub mod hooks;
 pub mod metrics;
 pub mod operations;
+pub mod outbox;
 pub mod parts;
 pub mod people;
 pub mod silences;

@@ -83,7 +83,8 @@ async fn ack(app: App, caller: Caller, alert: &str, body: Body) -> Result<Json<A
     done(&app, Act::Ack { alert: alert.to_owned(), note }, alert, &caller.actor(word.by.as_deref())).await
 }
 
-/// Ends an alert whose data will not come back. It starts again only after a slice end without a match.
+/// Ends an alert whose data will not come back. It starts again after a slice end without a match; one
+/// that burns on also once its long window lies behind the close.
 #[utoipa::path(
     post, path = "/api/v1/alerts/{id}/close", tag = "alerts",
     params(("id" = String, Path, description = "the alert's id, URL-encoded or with its slashes as they are")),

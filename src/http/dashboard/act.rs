@@ -40,7 +40,7 @@ pub fn buttons(frame: &Frame, alert: &Alert, acked: bool, caller: &Caller) -> Ma
                 @if caller.may(Role::Admin) && (alert.is_drill() || !alert.slo.starts_with("source/")) {
                     details {
                         summary { "Close" }
-                        p.quiet.small { "Ends it although the data does not: for data that will not come back. It fires again only after a slice end without a match." }
+                        p.quiet.small { "Ends it although the data does not: for data that will not come back. It fires again after a slice end without a match; one that burns on also once its long window lies behind the close." }
                         button.plain type="submit" formaction=(to("close")) { "Close it" }
                     }
                 }

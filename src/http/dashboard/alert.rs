@@ -5,7 +5,8 @@ use axum::http::Uri;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use crate::http::api::alerts::{case_of, deliveries_of};
+use crate::http::api::alerts::case_of;
+use crate::http::api::outbox::Outbox;
 use crate::http::api::people::audited;
 use crate::http::app::App;
 use crate::http::caller::Caller;
@@ -36,7 +37,7 @@ async fn render(app: &App, caller: &Caller, id: &str, uri: &Uri) -> Result<Respo
     let unknown = || ApiError::not_found("unknown_alert", format!("there is no alert `{id}`"));
     let alert = app.service.alert(id).await?.ok_or_else(unknown)?;
     let case = case_of(app, id).await?;
-    let rows = deliveries_of(app, id, &case).await?;
+    let rows = Outbox::new(app).of(id, &case).await?;
     let shown = Shown::new(&alert, &rows, &case, &app.service.sinks().await?);
     let happened = timeline::of(&shown, &case, &audited(app, id).await?);
     let instance = alert.slo.parse::<InstanceId>().ok().and_then(|id| app.service.instance(&id));

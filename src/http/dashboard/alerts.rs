@@ -5,7 +5,8 @@ use axum::http::Uri;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use crate::http::api::alerts::{ALERT_STATES, case_of, deliveries_of, find};
+use crate::http::api::alerts::{ALERT_STATES, case_of, find};
+use crate::http::api::outbox::Outbox;
 use crate::http::app::App;
 use crate::http::dashboard::deliveries::{self, Of};
 use crate::http::dashboard::format;
@@ -71,10 +72,11 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
 /// Alerts as a list; each opens to its tiers, transitions and deliveries.
 pub async fn list(app: &App, frame: &Frame, alerts: &[Alert]) -> Result<Markup, ApiError> {
     let sinks = if alerts.is_empty() { Vec::new() } else { app.service.sinks().await? };
+    let mut outbox = Outbox::new(app);
     let mut items = Vec::with_capacity(alerts.len());
     for alert in alerts {
         let case = case_of(app, &alert.id).await?;
-        let deliveries = deliveries_of(app, &alert.id, &case).await?;
+        let deliveries = outbox.of(&alert.id, &case).await?;
         let telling = Telling::of(alert, &case, &deliveries, &sinks);
         items.push(item(frame, alert, &deliveries, (&case, &telling)));
     }

@@ -118,6 +118,10 @@ pub struct Told {
     /// How often.
     #[serde(default)]
     pub count: u32,
+    /// When it was told first.
+    #[serde(default)]
+    #[schema(value_type = String, format = DateTime)]
+    pub first_at: Timestamp,
 }
 
 impl Case {

@@ -40,7 +40,7 @@ pub struct Delivery {
     /// `drill` or `test`; `null`: life.
     #[serde(default)]
     pub mark: Option<String>,
-    /// Ids of the alerts that are told as one; empty where it tells of one.
+    /// Ids of the alerts that are told as one; empty where it tells of one, and below an alert.
     #[serde(default)]
     pub members: Vec<String>,
     /// When it was decided, wall clock.
@@ -99,7 +99,8 @@ impl Delivery {
     /// As shown below an alert, which may be one of several in it.
     #[must_use]
     pub fn about(row: &StoreDelivery, alert_id: &str) -> Self {
-        Self { tells: state_name(told_of(&row.notification, alert_id)).to_owned(), ..Self::from(row) }
+        let tells = state_name(told_of(&row.notification, alert_id)).to_owned();
+        Self { tells, members: Vec::new(), ..Self::from(row) }
     }
 }
 

@@ -89,7 +89,9 @@ impl Telling {
         let fires = alert.state == AlertState::Firing;
         let open = fires && case.acked.is_none();
         Self {
-            waits: (fires && (case.waits || !told)).then(|| Waits::of(alert, case, &sinks)).flatten(),
+            waits: (fires && (case.waits || case.waits_for_group || !told))
+                .then(|| Waits::of(alert, case, &sinks))
+                .flatten(),
             repeats_at: case.repeats_at.filter(|_| open),
             escalates: case.escalates.clone().filter(|_| open),
             told,
@@ -205,12 +207,12 @@ impl Waits {
             let (name, reason) = (quiet.name.clone(), quiet.reason.clone());
             return waits(&quiet.kind, quiet.until).map(|waits| Self { name, reason, ..waits });
         }
-        match case.waits_until.filter(|_| case.waits) {
-            Some(until) if case.waits_for_group => waits("group", Some(until)),
-            Some(until) => waits("hours", Some(until)),
-            None if case.waits && case.waits_for_group => waits("group", None),
-            None if sinks.is_empty() => waits("nobody", None),
-            None => None,
+        // One that has joined its group waits for no hours: `case.waits` speaks of those alone.
+        match case.waits_until {
+            until if case.waits_for_group => waits("group", until),
+            Some(until) if case.waits => waits("hours", Some(until)),
+            _ if sinks.is_empty() => waits("nobody", None),
+            _ => None,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::policy::act::Ack;
 use crate::policy::alert::{AlertKind, AlertState, EndedBy};
 use crate::policy::evidence::Evidence;
 use crate::policy::naming::NATIVE;
-use crate::policy::notification::{Mark, Member, Notification, Occasion};
+use crate::policy::notification::{MEMBERS_NAMED, Mark, Member, Notification, Occasion};
 use crate::policy::several::{News, Several};
 use crate::policy::subject::{SEVERITY_LABEL, alert_id, notification_id};
 use crate::spec::policy::AlertSeverity;
@@ -26,8 +26,6 @@ use crate::units::{Labels, Length, Timestamp};
 const VERSION: u32 = 1;
 /// A storm's digest is told at most this often (FORMATS 3, `limits.storm`).
 const STORM_INTERVAL: Length = Length::from_minutes(1);
-/// Members that a message names; its sentence counts them all.
-const NAMED: usize = 1_000;
 /// Members that the sentence names.
 const IN_WORDS: usize = 5;
 
@@ -315,7 +313,7 @@ impl Digest {
             notes: self.notes(listed, alone),
             occasion: self.occasion(),
             acked: listed.acked().cloned(),
-            members: listed.all().take(NAMED).map(|named| named.member.clone()).collect(),
+            members: listed.all().take(MEMBERS_NAMED).map(|named| named.member.clone()).collect(),
             several: (!alone).then(|| self.several(listed)),
             ..told
         })
