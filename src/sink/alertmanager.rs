@@ -138,6 +138,10 @@ pub(super) fn page(base: &str, notification: &Notification) -> Option<String> {
     if matches!(notification.kind, AlertKind::Source | AlertKind::Watchdog) {
         return reqwest::Url::parse(base).ok().map(String::from);
     }
+    if notification.kind == AlertKind::Digest {
+        // It is of several SLOs: their list.
+        return reqwest::Url::parse(&format!("{base}/alerts?state=firing")).ok().map(String::from);
+    }
     let mut url = reqwest::Url::parse(&format!("{base}/slo/{}/{}", notification.service, notification.name)).ok()?;
     if !notification.group.is_empty() {
         url.query_pairs_mut().append_pair("group", &notification.group.to_string());
