@@ -320,7 +320,12 @@ fn letters_are_as_they_were_looked_at() {
     let sink = sink(&config(25, SmtpTls::Plain, None), BOUNDS, None).unwrap();
     let firing = samples::page(NIGHT);
     let ended = samples::resolved(&firing, NIGHT + Length::from_minutes(39));
-    let samples = [("email_firing.eml", firing), ("email_resolved.eml", ended)];
+    let samples = [
+        ("email_firing.eml", firing),
+        ("email_resolved.eml", ended),
+        ("email_storm.eml", samples::storm()),
+        ("email_review.eml", samples::review()),
+    ];
     for (name, notification) in samples {
         let letter = sink.letter(&Task { notification, handle: None, perhaps_told: false }, NIGHT).unwrap();
         assert!(letter.bytes.is_ascii(), "no server needs 8BITMIME for it");

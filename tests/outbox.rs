@@ -25,6 +25,7 @@ use slo::policy::notification::Notification;
 use slo::policy::silence::Silence;
 use slo::runtime::outbox::{Outbox, deliveries_for, sinks_of_end};
 use slo::secret::Secrets;
+use slo::sink::alertmanager::mirror::Looked;
 use slo::sink::client::{Bounds, Client};
 use slo::sink::webhook::Webhook;
 use slo::sink::{DeliveryVerdict, EventSink, Outcome, RefreshSink, Sink, Task};
@@ -211,11 +212,11 @@ impl RefreshSink for Receiver {
         self.attempt(beat).await
     }
 
-    async fn silence(&self, _silence: &Silence, _known: Option<&str>, _now: Timestamp) -> Outcome {
+    async fn silence(&self, _silence: &Silence, _known: Option<&str>, _: &mut Looked, _now: Timestamp) -> Outcome {
         Outcome::done("")
     }
 
-    async fn unsilence(&self, _handle: &str, _now: Timestamp) -> Outcome {
+    async fn unsilence(&self, _handle: &str, _: &mut Looked, _now: Timestamp) -> Outcome {
         Outcome::done("")
     }
 }

@@ -23,6 +23,7 @@ use slo::policy::facts::Facts;
 use slo::policy::notification::{Notification, Telling};
 use slo::policy::silence::{LabelMatcher, Silence};
 use slo::policy::subject::Subject;
+use slo::sink::alertmanager::mirror::Looked;
 use slo::sink::alertmanager::{Alertmanager, Shape};
 use slo::sink::client::{Bounds, Client};
 use slo::sink::{DeliveryVerdict, RefreshSink as _};
@@ -313,7 +314,7 @@ async fn a_silence_is_made_once_for_both_peers_and_goes_on_while_one_is_down() {
 
     // The label is posted under another name, and so it is matched.
     let first = silence("aaaaaaaaaaaa", now, &[("team-name", "core.pay"), ("slo_severity", "page")]);
-    let outcome = sink.silence(&first, None, clock.now()).await;
+    let outcome = sink.silence(&first, None, &mut Looked::default(), clock.now()).await;
     assert_eq!(outcome.verdict, DeliveryVerdict::Done, "{}", outcome.message);
     let handle = outcome.handle.unwrap();
     let expected = vec![(handle.clone(), first.ends_at, "database upgrade [slo aaaaaaaaaaaa]".to_owned())];
@@ -328,13 +329,13 @@ async fn a_silence_is_made_once_for_both_peers_and_goes_on_while_one_is_down() {
     .await;
 
     // An answer that was lost: it is found by its mark, whatever peer is asked.
-    let again = sink.silence(&first, None, clock.now()).await;
+    let again = sink.silence(&first, None, &mut Looked::default(), clock.now()).await;
     assert_eq!(again.handle.as_ref(), Some(&handle), "{}", again.message);
 
     // With one peer down it is changed at the other, and another one is made there.
     one.stop();
     let longer = Silence { ends_at: first.ends_at + Length::from_hours(1), ..first.clone() };
-    let changed = sink.silence(&longer, Some(&handle), clock.now()).await;
+    let changed = sink.silence(&longer, Some(&handle), &mut Looked::default(), clock.now()).await;
     assert_eq!(
         (changed.verdict, changed.handle.as_ref()),
         (DeliveryVerdict::Done, Some(&handle)),
@@ -342,7 +343,7 @@ async fn a_silence_is_made_once_for_both_peers_and_goes_on_while_one_is_down() {
         changed.message
     );
     let second = silence("bbbbbbbbbbbb", now, &[("slo_service", "search")]);
-    let made = sink.silence(&second, None, clock.now()).await;
+    let made = sink.silence(&second, None, &mut Looked::default(), clock.now()).await;
     let second_handle = made.handle.unwrap();
     one.resume().await;
     let expected = vec![
@@ -354,12 +355,12 @@ async fn a_silence_is_made_once_for_both_peers_and_goes_on_while_one_is_down() {
 
     // Ended once it is ended at both; ending it again does no harm.
     for _ in 0..2 {
-        let ended = sink.unsilence(&handle, clock.now()).await;
+        let ended = sink.unsilence(&handle, &mut Looked::default(), clock.now()).await;
         assert_eq!(ended.verdict, DeliveryVerdict::Done, "{}", ended.message);
     }
     let rest = &expected[1..];
     until("ended at both", async || silenced(&one).await == rest && silenced(&other).await == rest).await;
-    let unknown = sink.unsilence("00000000-0000-4000-8000-000000000000", clock.now()).await;
+    let unknown = sink.unsilence("00000000-0000-4000-8000-000000000000", &mut Looked::default(), clock.now()).await;
     assert_eq!((unknown.verdict, hook.seen().len()), (DeliveryVerdict::Done, 0), "{}", unknown.message);
 }
 
@@ -368,15 +369,39 @@ async fn a_silence_waits_for_a_peer_that_answers_and_one_that_means_nothing_ther
     let clock = Clock::system();
     let sink = sink(&[format!("http://{}", local(free_port()))]);
     let one = silence("aaaaaaaaaaaa", clock.now(), &[("slo_service", "search")]);
-    assert_eq!(sink.silence(&one, None, clock.now()).await.verdict, DeliveryVerdict::Retry(None));
-    assert_eq!(sink.unsilence("x", clock.now()).await.verdict, DeliveryVerdict::Retry(None));
+    assert_eq!(
+        sink.silence(&one, None, &mut Looked::default(), clock.now()).await.verdict,
+        DeliveryVerdict::Retry(None)
+    );
+    assert_eq!(sink.unsilence("x", &mut Looked::default(), clock.now()).await.verdict, DeliveryVerdict::Retry(None));
 
     let Some(real) = Real::start(&Real::to_webhook("http://127.0.0.1:9")).await else { return };
     let sink = self::sink(&[real.url()]);
     let mut meaningless = silence("bbbbbbbbbbbb", clock.now(), &[("slo_service", "search"), ("severity", "page")]);
     meaningless.matchers[1].is_equal = false;
-    let refused = sink.silence(&meaningless, None, clock.now()).await;
+    let refused = sink.silence(&meaningless, None, &mut Looked::default(), clock.now()).await;
     assert_eq!(refused.verdict, DeliveryVerdict::Refused);
     assert!(refused.message.contains("match `slo_severity` instead"), "{}", refused.message);
     assert!(real.silences().await.is_empty());
+}
+
+#[tokio::test]
+async fn the_list_of_silences_is_read_once_for_all_of_a_round() {
+    let raw = |body: &str| {
+        let length = body.len();
+        Reply::Raw(format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"))
+    };
+    let server = Server::start(vec![raw("[]"), raw("{\"silenceID\":\"x\"}")]).await;
+    let clock = Clock::system();
+    let sink = sink(std::slice::from_ref(&server.url));
+    let mut looked = Looked::default();
+    for id in ["aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"] {
+        let one = silence(id, clock.now(), &[("slo_service", "search")]);
+        let made = sink.silence(&one, None, &mut looked, clock.now()).await;
+        assert_eq!((made.verdict, made.handle.as_deref()), (DeliveryVerdict::Done, Some("x")), "{}", made.message);
+    }
+    let ended = sink.unsilence("gone", &mut looked, clock.now()).await;
+    assert_eq!(ended.verdict, DeliveryVerdict::Done, "{}", ended.message);
+    let asked = server.seen().into_iter().map(|seen| seen.head.split(' ').next().unwrap_or_default().to_owned());
+    assert_eq!(asked.collect::<Vec<_>>(), ["GET", "POST", "POST", "POST"]);
 }

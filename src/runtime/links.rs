@@ -270,7 +270,7 @@ impl Links {
     pub fn consider(&self, config: &Config) {
         let Some((_, base)) = self.made.get() else { return };
         // What somebody named is good; another name holds from the next start on.
-        let is_named = config.server.external_url.as_deref() == Some(base);
+        let is_named = config.server.external_url.as_deref().map(|url| url.trim_end_matches('/')) == Some(base);
         let address = host_of(base).and_then(|host| host.parse().ok()).filter(|_| !is_named);
         let no_way = address.and_then(|address: IpAddr| config.no_way_to(address));
         self.lead_nowhere.store(no_way.is_some(), Ordering::Relaxed);
@@ -435,7 +435,14 @@ mod tests {
             let slack = Slack { to: SlackReceiver::Webhook { url }, signing_secret: None };
             config.sinks.insert("chat".to_owned(), SinkConfig::Slack(slack));
         };
-        let named = |config: &mut Config| config.server.external_url = Some("http://127.0.0.1:9777".to_owned());
+        let named = |config: &mut Config| {
+            chat(config);
+            config.server.external_url = Some("http://127.0.0.1:9777".to_owned());
+        };
+        let slashed = |config: &mut Config| {
+            chat(config);
+            config.server.external_url = Some("http://127.0.0.1:9777/".to_owned());
+        };
         for base in ["http://0.0.0.0:9777", "http://[::]:9777"] {
             assert_eq!(told(base, &|_| {}), "", "{base}");
             assert_eq!(told(base, &chat), "", "{base}");
@@ -443,6 +450,10 @@ mod tests {
         assert!(told("http://127.0.0.1:9777", &|_| {}).starts_with("http://127.0.0.1:9777/a/"));
         assert_eq!(told("http://127.0.0.1:9777", &chat), "", "who reads Slack is elsewhere");
         assert!(told("http://127.0.0.1:9777", &named).starts_with("http://127.0.0.1:9777/a/"), "as somebody said");
+        assert!(
+            told("http://127.0.0.1:9777/", &slashed).starts_with("http://127.0.0.1:9777/a/"),
+            "and with a last slash"
+        );
         assert!(told("http://10.1.2.3:9777", &chat).starts_with("http://10.1.2.3:9777/a/"));
     }
 

@@ -8,6 +8,7 @@
 //! calls it is kept as a record, so that a restart goes on. A sink that does not answer is asked again, 5 s to 1 min
 //! later, until it is done or the silence is over; one that refuses is told in the log, and not asked again for the same.
 //! Every few minutes it is looked whether it is still there: one that lost its data is told again.
+//! What people silence goes first, and waits for no more than a turn of the alerts that files keep quiet.
 //! Nothing is mirrored while no SLO is told of (shadow).
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::policy::silence::{LabelMatcher, Silence, SilenceState};
 use crate::runtime::blueprint::Blueprint;
 use crate::runtime::core::{Core, held};
 use crate::runtime::quiet::Stillness;
+use crate::sink::alertmanager::mirror::Looked;
 use crate::sink::{DeliveryVerdict, Outcome, RefreshSink, Sink};
 use crate::spec::meant::Mode;
 use crate::store::{Commit, Record, RecordKind, StoreError};
@@ -47,6 +49,15 @@ const LONGEST_WAIT: Length = Length::from_minutes(1);
 
 /// How often it is looked whether a silence is still there: a sink may have lost what it knew.
 const LOOK: Length = Length::from_minutes(5);
+
+/// How many of what files keep quiet are mirrored at least before it is looked what people asked for meanwhile, ..
+const TURN: usize = 100;
+
+/// .. and how long it goes on beyond that.
+const TURN_LASTS: Length = Length::from_seconds(5);
+
+/// Before the digest in the ids of what files keep quiet.
+const OF_FILES: &str = "quiet-";
 
 /// The sinks to mirror to, by name.
 type Sinks = BTreeMap<String, Arc<dyn RefreshSink>>;
@@ -83,6 +94,8 @@ struct Side {
     refused: BTreeMap<String, Silence>,
     failures: u32,
     not_before: Option<Timestamp>,
+    /// The last turn ended before all was mirrored.
+    has_more: bool,
 }
 
 /// The sinks that mirroring goes to, to be replaced by a reload.
@@ -169,6 +182,9 @@ impl Mirror {
         let changes = changes.chain(quiets.next_change(now));
         let again = self.sides.values().filter_map(|side| side.not_before);
         let next = changes.chain(again).filter(|time| *time > now).min();
+        if self.sides.values().any(|side| side.has_more) {
+            return now;
+        }
         // A clock that is set is noticed.
         next.unwrap_or(now + LONGEST_WAIT).min(now + LONGEST_WAIT)
     }
@@ -205,7 +221,7 @@ fn of_files(quiets: &Quiets, standing: &[Notification], now: Timestamp) -> Vec<S
 /// The same for an alert whatever keeps it quiet, so that of an exclusion and a hold one takes the other's place.
 fn id_of(dedup_key: &str) -> String {
     let digest = Sha256::digest(dedup_key.as_bytes());
-    digest.iter().take(6).fold("quiet-".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+    digest.iter().take(6).fold(OF_FILES.to_owned(), |id, byte| format!("{id}{byte:02x}"))
 }
 
 impl Side {
@@ -217,6 +233,7 @@ impl Side {
         silences: &[Silence],
         now: Timestamp,
     ) {
+        self.has_more = false;
         let active: BTreeMap<&str, &Silence> = silences
             .iter()
             .filter(|silence| silence.state(now) == SilenceState::Active)
@@ -239,26 +256,64 @@ impl Side {
         if self.not_before.is_some_and(|until| now < until) {
             return;
         }
+        let (files, people): (Vec<&Silence>, Vec<&Silence>) =
+            active.values().copied().partition(|silence| silence.id.starts_with(OF_FILES));
+        let mut looked = Looked::default();
+        let is_done = self.make(core, (name, sink), &people, &mut looked, now).await
+            && self.end_gone(core, (name, sink), &active, &mut looked, now).await;
+        if !is_done {
+            return;
+        }
+        let began = core.clock.now();
+        for turn in files.chunks(TURN) {
+            self.has_more = core.clock.now() >= began + TURN_LASTS;
+            if self.has_more || !self.make(core, (name, sink), turn, &mut looked, now).await {
+                return;
+            }
+        }
+    }
+
+    /// Ends there what holds no more. `false`: this sink is to be asked again later.
+    async fn end_gone(
+        &mut self,
+        core: &Core,
+        (name, sink): (&str, &Arc<dyn RefreshSink>),
+        active: &BTreeMap<&str, &Silence>,
+        looked: &mut Looked,
+        now: Timestamp,
+    ) -> bool {
         let gone: Vec<Mirrored> =
             self.mirrored.values().filter(|known| !active.contains_key(&*known.silence.id)).cloned().collect();
         for known in gone {
-            let outcome = sink.unsilence(&known.handle, now).await;
+            let outcome = sink.unsilence(&known.handle, looked, now).await;
             if !self.judged(name, &known.silence, &outcome, now) {
-                return;
+                return false;
             }
             tracing::info!(sink = name, silence = known.silence.id, "a silence was ended there");
             self.forget(core, name, &known.silence.id, now).await;
         }
-        for silence in active.into_values() {
+        true
+    }
+
+    /// Has these there. `false`: this sink is to be asked again later.
+    async fn make(
+        &mut self,
+        core: &Core,
+        (name, sink): (&str, &Arc<dyn RefreshSink>),
+        silences: &[&Silence],
+        looked: &mut Looked,
+        now: Timestamp,
+    ) -> bool {
+        for silence in silences.iter().copied() {
             let known = self.mirrored.get(&silence.id);
             let is_there = known.is_some_and(|known| known.silence == *silence);
             let was_seen = self.seen.get(&silence.id).is_some_and(|seen| (*seen..*seen + LOOK).contains(&now));
             if (is_there && was_seen) || self.refused.get(&silence.id).is_some_and(|refused| refused == silence) {
                 continue;
             }
-            let outcome = sink.silence(silence, known.map(|known| known.handle.as_str()), now).await;
+            let outcome = sink.silence(silence, known.map(|known| known.handle.as_str()), looked, now).await;
             if !self.judged(name, silence, &outcome, now) {
-                return;
+                return false;
             }
             match (outcome.verdict, outcome.handle) {
                 (DeliveryVerdict::Done, Some(handle)) => {
@@ -275,6 +330,7 @@ impl Side {
                 _ => drop(self.refused.insert(silence.id.clone(), silence.clone())),
             }
         }
+        true
     }
 
     /// Tells what came of it; `false`: this sink is to be asked again later.
@@ -373,10 +429,10 @@ mod tests {
         async fn heartbeat(&self, _: &Notification, _: Length, _: Timestamp) -> Outcome {
             unreachable!()
         }
-        async fn silence(&self, silence: &Silence, known: Option<&str>, _: Timestamp) -> Outcome {
+        async fn silence(&self, silence: &Silence, known: Option<&str>, _: &mut Looked, _: Timestamp) -> Outcome {
             self.answer(format!("{} {} {}", silence.id, known.unwrap_or("-"), silence.comment))
         }
-        async fn unsilence(&self, handle: &str, _: Timestamp) -> Outcome {
+        async fn unsilence(&self, handle: &str, _: &mut Looked, _: Timestamp) -> Outcome {
             self.answer(format!("end {handle}"))
         }
     }
@@ -436,6 +492,24 @@ mod tests {
             let there = (115..505).contains(&at) || at == 600;
             assert_eq!(ids, if there { vec!["silence-at/am/s"] } else { vec![] }, "at {at}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_people_silence_goes_first() {
+        let kept: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let core = Core::new(Clock::system(), Telemetry::new("test"), kept, Arc::new(Config::empty(Path::new(""))));
+        let recorder = Arc::new(Recorder::default());
+        let sink: Arc<dyn RefreshSink> = Arc::clone(&recorder) as _;
+        let mut side = Side::default();
+        let of = |id: &str| Silence { id: id.to_owned(), ..silence("", 100, 2_000) };
+        let (file, other, person) = (of(&id_of("a")), of(&id_of("b")), of("z"));
+        let at = Timestamp::from_seconds(100);
+        side.round(&core, ("am", Some(&sink)), std::slice::from_ref(&file), at).await;
+        assert_eq!(recorder.asked(), [format!("{} - ", file.id)]);
+        // Before what is over and what files add.
+        side.round(&core, ("am", Some(&sink)), &[other.clone(), person], at).await;
+        assert_eq!(recorder.asked(), ["z - ".to_owned(), "end h".to_owned(), format!("{} - ", other.id)]);
+        assert!(!side.has_more);
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 //! silences and not alerts: every one of them gets everything, and one that accepts is enough for success. A 400 names no
 //! alert (and may have stored the good ones), a 422 stores none: the batch is halved until the bad one is found.
 
-mod mirror;
+pub mod mirror;
 pub mod silence;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::policy::alert::{AlertKind, AlertState};
 use crate::policy::notification::Notification;
 use crate::policy::silence::Silence;
+use crate::sink::alertmanager::mirror::Looked;
 use crate::sink::client::Client;
 use crate::sink::{DeliveryVerdict, Outcome, RefreshSink, preview, verdict};
 use crate::spec::policy::AlertSeverity;
@@ -136,6 +137,10 @@ fn valid_names(pairs: BTreeMap<String, String>) -> BTreeMap<String, String> {
 pub(super) fn page(base: &str, notification: &Notification) -> Option<String> {
     if matches!(notification.kind, AlertKind::Source | AlertKind::Watchdog) {
         return reqwest::Url::parse(base).ok().map(String::from);
+    }
+    if notification.kind == AlertKind::Digest {
+        // It is of several SLOs: their list.
+        return reqwest::Url::parse(&format!("{base}/alerts?state=firing")).ok().map(String::from);
     }
     let mut url = reqwest::Url::parse(&format!("{base}/slo/{}/{}", notification.service, notification.name)).ok()?;
     if !notification.group.is_empty() {
@@ -272,12 +277,12 @@ impl RefreshSink for Alertmanager {
         self.post(&[beat], &shape, now).await
     }
 
-    async fn silence(&self, silence: &Silence, known: Option<&str>, now: Timestamp) -> Outcome {
-        self.silence_at_each(silence, known, now).await
+    async fn silence(&self, silence: &Silence, known: Option<&str>, looked: &mut Looked, now: Timestamp) -> Outcome {
+        self.silence_at_each(silence, known, looked, now).await
     }
 
-    async fn unsilence(&self, handle: &str, now: Timestamp) -> Outcome {
-        self.unsilence_at_each(handle, now).await
+    async fn unsilence(&self, handle: &str, looked: &mut Looked, now: Timestamp) -> Outcome {
+        self.unsilence_at_each(handle, looked, now).await
     }
 }
 

@@ -42,6 +42,7 @@ use crate::policy::notification::Notification;
 use crate::policy::silence::Silence;
 use crate::policy::template::Template;
 use crate::secret::Secrets;
+use crate::sink::alertmanager::mirror::Looked;
 use crate::sink::alertmanager::{Alertmanager, Shape};
 use crate::sink::client::{Bounds, Client};
 use crate::sink::stdout::Stdout;
@@ -193,11 +194,11 @@ pub trait RefreshSink: Send + Sync {
     async fn heartbeat(&self, beat: &Notification, expires: Length, now: Timestamp) -> Outcome;
 
     /// Has it keep quiet as we do; the handle is what it calls its silences, given back as `known` when the silence
-    /// changes or is expired.
-    async fn silence(&self, silence: &Silence, known: Option<&str>, now: Timestamp) -> Outcome;
+    /// changes or is expired. What it has is read once a round, whose `looked` is empty at first.
+    async fn silence(&self, silence: &Silence, known: Option<&str>, looked: &mut Looked, now: Timestamp) -> Outcome;
 
-    /// Ends a silence there.
-    async fn unsilence(&self, handle: &str, now: Timestamp) -> Outcome;
+    /// Ends a silence there, in such a round.
+    async fn unsilence(&self, handle: &str, looked: &mut Looked, now: Timestamp) -> Outcome;
 }
 
 /// A receiver, of one kind or the other.

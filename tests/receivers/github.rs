@@ -151,6 +151,7 @@ fn it_says() {
         ("create", github::created(&draft, &config("https://api.github.com"))),
         ("second alert", github::commented(&again)),
         ("end", github::commented(&over)),
+        ("storm", github::created(&tickets::storm(), &config("https://api.github.com"))),
     ];
     golden("github.json", &tickets::bodies(&bodies));
 }

@@ -185,6 +185,7 @@ fn what_is_sent() {
     golden("opsgenie_create.txt", &rendered(&page(AlertState::Firing)));
     golden("opsgenie_acknowledge.txt", &rendered(&taken_on()));
     golden("opsgenie_close.txt", &rendered(&page(AlertState::Resolved)));
+    golden("opsgenie_storm.txt", &rendered(&slo::policy::sample::storm()));
 }
 
 #[test]

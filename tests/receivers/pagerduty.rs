@@ -168,6 +168,7 @@ fn what_is_sent() {
     golden("pagerduty_trigger.txt", &rendered(&page(AlertState::Firing)));
     golden("pagerduty_acknowledge.txt", &rendered(&taken_on()));
     golden("pagerduty_resolve.txt", &rendered(&page(AlertState::Resolved)));
+    golden("pagerduty_storm.txt", &rendered(&slo::policy::sample::storm()));
     let mut report = page(AlertState::Firing);
     report.kind = AlertKind::Report;
     golden("pagerduty_report.txt", &rendered(&report));

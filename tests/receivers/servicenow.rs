@@ -165,6 +165,7 @@ fn it_says() {
         ("create", servicenow::created(&draft, &config)),
         ("second alert", servicenow::commented(&again)),
         ("end", servicenow::closed(&over, &config)),
+        ("storm", servicenow::created(&tickets::storm(), &config)),
     ];
     golden("servicenow.json", &tickets::bodies(&bodies));
 }

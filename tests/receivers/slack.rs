@@ -12,6 +12,7 @@ use slo::config::meant::SinkConfig;
 use slo::config::sinks::slack::{Slack as Config, SlackReceiver};
 use slo::policy::alert::{AlertKind, AlertState};
 use slo::policy::notification::{Member, Notification};
+use slo::policy::sample as samples;
 use slo::sink::DeliveryVerdict::{Ambiguous, Done, Misconfigured, Refused, Retry};
 use slo::sink::client::Answer as Said;
 use slo::sink::message::Message;
@@ -201,6 +202,7 @@ fn what_is_sent() {
     let line = json!({ "text": line.text, "blocks": line.blocks });
     golden("slack_acknowledged.json", &serde_json::to_string_pretty(&line).unwrap());
     golden("slack_resolved.json", &rendered(&page(AlertState::Resolved), true));
+    golden("slack_storm.json", &rendered(&samples::storm(), true));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use slo::config::meant::SinkConfig;
 use slo::config::sinks::teams::Teams as Config;
 use slo::policy::alert::{AlertKind, AlertState};
 use slo::policy::notification::{Member, Notification};
+use slo::policy::sample as samples;
 use slo::sink::DeliveryVerdict::{Ambiguous, Done, Misconfigured, Refused, Retry};
 use slo::sink::client::Answer as Said;
 use slo::sink::message::Message;
@@ -89,6 +90,7 @@ fn what_is_sent() {
     golden("teams_firing.json", &rendered(&page(AlertState::Firing)));
     golden("teams_acknowledged.json", &rendered(&taken_on()));
     golden("teams_resolved.json", &rendered(&page(AlertState::Resolved)));
+    golden("teams_storm.json", &rendered(&samples::storm()));
 }
 
 #[test]

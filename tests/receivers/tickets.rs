@@ -86,6 +86,11 @@ pub fn samples() -> (Draft, Words, Words) {
     (draft, again, ended)
 }
 
+/// The ticket of a storm.
+pub fn storm() -> Draft {
+    words::draft(&slo::policy::sample::storm(), &label_of_page(), Some("https://slo.example"))
+}
+
 /// What stands in for the outbox.
 pub struct Outbox {
     pub sink: Sink,

@@ -5,8 +5,11 @@
 //! (`/api/v2/status`); one that does not say is taken for a peer of the others. One that is down is told at the next look.
 //! An attempt that may have got through is looked for by our mark before the next one, at whatever peer answers then. What
 //! it is called is the ids at all clusters, with a space between them.
+//!
+//! Many are mirrored in one round, and the list of a peer has all of them: it is read once a round ([`Looked`]).
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
@@ -51,16 +54,56 @@ impl Cluster {
     }
 }
 
+/// What was found at the peers in one round. Each is asked once, also where it did not answer. What the round itself
+/// changes is not in it: each silence has one turn.
+#[derive(Default)]
+pub struct Looked {
+    /// By the address of the API.
+    clusters: HashMap<String, Option<BTreeSet<String>>>,
+    /// By the address of the API; or what came instead.
+    lists: HashMap<String, Result<Listed, Outcome>>,
+}
+
+/// The silences of a peer, whatever their state.
+struct Listed {
+    by_id: HashMap<String, FoundSilence>,
+    /// The ids of those of ours that are not over, by their mark.
+    by_mark: HashMap<String, Vec<String>>,
+}
+
+impl Listed {
+    fn of(all: Vec<FoundSilence>) -> Self {
+        let mut by_mark: HashMap<String, Vec<String>> = HashMap::new();
+        for one in &all {
+            if let Some(mark) = one.mark().filter(|mark| one.is(mark)) {
+                by_mark.entry(mark).or_default().push(one.id.clone());
+            }
+        }
+        Self { by_id: all.into_iter().map(|one| (one.id.clone(), one)).collect(), by_mark }
+    }
+
+    /// Ours of this mark that are not over.
+    fn marked(&self, mark: &str) -> impl Iterator<Item = &FoundSilence> {
+        self.by_mark.get(mark).into_iter().flatten().filter_map(|id| self.by_id.get(id))
+    }
+}
+
 impl Alertmanager {
     /// Makes or changes it at the first peer of each cluster that answers.
-    pub(super) async fn silence_at_each(&self, silence: &Silence, known: Option<&str>, now: Timestamp) -> Outcome {
+    pub(super) async fn silence_at_each(
+        &self,
+        silence: &Silence,
+        known: Option<&str>,
+        looked: &mut Looked,
+        now: Timestamp,
+    ) -> Outcome {
         let (mut handles, mut told, mut said) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for (url, peer) in &self.peers {
-            let names = if self.peers.len() > 1 { self.cluster(api(url)).await } else { None };
+            let names = if self.peers.len() > 1 { self.cluster(api(url), looked).await } else { None };
             if !handles.is_empty() && names.as_ref().is_none_or(|names| !names.is_disjoint(&told)) {
                 continue;
             }
-            match self.silence_at(api(url), silence, known, now).await {
+            match self.silence_at(api(url), (silence, known), looked, now).await {
                 Ok(outcome) => {
                     handles.extend(outcome.handle);
                     told.extend(names.into_iter().flatten());
@@ -80,11 +123,11 @@ impl Alertmanager {
     }
 
     /// Ends it wherever it is.
-    pub(super) async fn unsilence_at_each(&self, handle: &str, now: Timestamp) -> Outcome {
+    pub(super) async fn unsilence_at_each(&self, handle: &str, looked: &mut Looked, now: Timestamp) -> Outcome {
         let mut left: BTreeSet<&str> = handle.split(' ').collect();
         let mut failed = None;
         for (url, _) in &self.peers {
-            match self.unsilence_at(api(url), &left.clone(), now).await {
+            match self.unsilence_at(api(url), &left.clone(), looked, now).await {
                 Ok(found) => left.retain(|id| !found.contains(*id)),
                 Err(Stop::Here(outcome) | Stop::Next(outcome)) => failed = Some(outcome),
             }
@@ -97,24 +140,28 @@ impl Alertmanager {
     }
 
     /// The names of a peer and those that share silences with it; none where it has no cluster, `None` where it does not say.
-    async fn cluster(&self, api: &str) -> Option<BTreeSet<String>> {
-        let answer = self.client.send(Method::Get, &format!("{api}/status"), &[], None).await.ok()?;
-        let status: Status = serde_json::from_str(&answer.body).ok()?;
-        Some(status.cluster.names())
+    async fn cluster(&self, api: &str, looked: &mut Looked) -> Option<BTreeSet<String>> {
+        if let Some(names) = looked.clusters.get(api) {
+            return names.clone();
+        }
+        let answer = self.client.send(Method::Get, &format!("{api}/status"), &[], None).await.ok();
+        let status: Option<Status> = answer.and_then(|answer| serde_json::from_str(&answer.body).ok());
+        let names = status.map(|status| status.cluster.names());
+        looked.clusters.insert(api.to_owned(), names.clone());
+        names
     }
 
     async fn silence_at(
         &self,
         api: &str,
-        silence: &Silence,
-        known: Option<&str>,
+        (silence, known): (&Silence, Option<&str>),
+        looked: &mut Looked,
         now: Timestamp,
     ) -> Result<Outcome, Stop> {
         let mark = mark_of(silence);
         let is_known = |id: &str| known.is_some_and(|known| known.split(' ').any(|one| one == id));
-        let all = self.list(api, now).await?;
-        let there = all.iter().find(|one| is_known(&one.id) && one.is(&mark));
-        let there = there.or_else(|| all.iter().find(|one| one.is(&mark)));
+        let all = self.listed(api, looked, now).await?;
+        let there = all.marked(&mark).find(|one| is_known(&one.id)).or_else(|| all.marked(&mark).next());
         let refused = |problem: String| Stop::Here(Outcome::new(DeliveryVerdict::Refused, problem));
         let posted = render(silence, there).map_err(refused)?;
         if let Some(same) = there.filter(|there| there.says(&posted)) {
@@ -133,17 +180,22 @@ impl Alertmanager {
     }
 
     /// Ends what is there of these, and gives their ids.
-    async fn unsilence_at(&self, api: &str, ids: &BTreeSet<&str>, now: Timestamp) -> Result<BTreeSet<String>, Stop> {
-        let all = self.list(api, now).await?;
-        let named: Vec<&FoundSilence> = all.iter().filter(|one| ids.contains(one.id.as_str())).collect();
-        let marks: Vec<String> = named.iter().filter_map(|one| one.mark()).collect();
+    async fn unsilence_at(
+        &self,
+        api: &str,
+        ids: &BTreeSet<&str>,
+        looked: &mut Looked,
+        now: Timestamp,
+    ) -> Result<BTreeSet<String>, Stop> {
+        let all = self.listed(api, looked, now).await?;
+        let named: Vec<&FoundSilence> = ids.iter().filter_map(|id| all.by_id.get(*id)).collect();
+        let marks: BTreeSet<String> = named.iter().filter_map(|one| one.mark()).collect();
         // With those whose answers were lost.
-        let is_ours = |one: &&FoundSilence| {
-            let is_named = ids.contains(one.id.as_str()) && one.status.state != "expired";
-            is_named || marks.iter().any(|mark| one.is(mark))
-        };
-        for one in all.iter().filter(is_ours) {
-            let exchange = self.client.send(Method::Delete, &format!("{api}/silence/{}", one.id), &[], None).await;
+        let ours = named.iter().copied().filter(|one| one.status.state != "expired");
+        let ours: BTreeSet<&str> =
+            ours.chain(marks.iter().flat_map(|mark| all.marked(mark))).map(|one| one.id.as_str()).collect();
+        for id in ours {
+            let exchange = self.client.send(Method::Delete, &format!("{api}/silence/{id}"), &[], None).await;
             let outcome = verdict::judge(&exchange, now);
             if outcome.verdict != DeliveryVerdict::Done {
                 return Err(Stop::Next(outcome));
@@ -152,16 +204,24 @@ impl Alertmanager {
         Ok(named.into_iter().map(|one| one.id.clone()).collect())
     }
 
-    /// All silences of a peer, whatever their state.
-    async fn list(&self, api: &str, now: Timestamp) -> Result<Vec<FoundSilence>, Stop> {
+    /// The silences of a peer, read once a round.
+    async fn listed<'a>(&self, api: &str, looked: &'a mut Looked, now: Timestamp) -> Result<&'a Listed, Stop> {
+        let listed = match looked.lists.entry(api.to_owned()) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(self.list(api, now).await.map(Listed::of)),
+        };
+        listed.as_ref().map_err(|outcome| Stop::Next(outcome.clone()))
+    }
+
+    async fn list(&self, api: &str, now: Timestamp) -> Result<Vec<FoundSilence>, Outcome> {
         let exchange = self.client.send(Method::Get, &format!("{api}/silences"), &[], None).await;
         let outcome = verdict::judge(&exchange, now);
         if outcome.verdict != DeliveryVerdict::Done {
-            return Err(Stop::Next(outcome));
+            return Err(outcome);
         }
         let unreadable = || Outcome::new(DeliveryVerdict::Retry(None), "its list of silences cannot be read");
         let all = exchange.ok().and_then(|answer| serde_json::from_str(&answer.body).ok());
-        all.ok_or_else(|| Stop::Next(unreadable()))
+        all.ok_or_else(unreadable)
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn members(notification: &Notification) -> String {
         notification.several.as_ref().map_or(all.len(), |several| several.firing + several.ended).max(all.len());
     let rest = count.saturating_sub(all.len().min(MEMBERS));
     let rest = if rest > 0 { cell(&more(rest, notification.links.get("why"))) } else { String::new() };
-    framed(&format!("{rows}{rest}"))
+    framed(&format!("{rows}{rest}"), "fixed")
 }
 
 fn member(of: &Member, marked: bool) -> String {
@@ -66,10 +66,10 @@ fn linked(words: &str, address: Option<&String>) -> String {
     }
 }
 
-fn framed(rows: &str) -> String {
+fn framed(rows: &str, layout: &str) -> String {
     format!(
         "<tr><td style=\"padding:0 16px 8px\"><table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" \
-         style=\"border-collapse:collapse;table-layout:fixed\">{rows}</table></td></tr>\n"
+         style=\"border-collapse:collapse;table-layout:{layout}\">{rows}</table></td></tr>\n"
     )
 }
 
@@ -99,7 +99,8 @@ pub(super) fn slos(report: &Report) -> String {
     if rows.is_empty() {
         return rows;
     }
-    framed(&rows)
+    // On a narrow screen the names break, figures and words do not.
+    framed(&rows, "auto")
 }
 
 fn wide(text: &str) -> String {
@@ -113,7 +114,10 @@ fn slo(line: &ReportLine) -> String {
     let spent = line.remaining_ratio.is_some_and(|left| left < 0.0);
     let colour = |bad: bool| if bad { format!("color:{BAD};font-weight:600") } else { format!("color:{INK}") };
     let cells = [
-        (format!("<b>{}</b>", escaped(&name)), colour(false)),
+        (
+            format!("<b style=\"overflow-wrap:anywhere\">{}</b>", escaped(&name).replacen('/', "/<wbr>", 1)),
+            colour(false),
+        ),
         (
             format!(
                 "{}<br><span style=\"color:{QUIET};font-weight:400\">of {}</span>",
@@ -126,7 +130,7 @@ fn slo(line: &ReportLine) -> String {
         (escaped(&alerts), colour(false)),
         (escaped(&verdicts), colour(false)),
     ];
-    let style = format!("padding:8px 8px 8px 0;border-top:1px solid {RULE};overflow-wrap:anywhere");
+    let style = format!("padding:8px 8px 8px 0;border-top:1px solid {RULE}");
     let cells = cells.iter().map(|(text, colour)| format!("<td valign=\"top\" style=\"{style};{colour}\">{text}</td>"));
     format!("<tr>{}</tr>\n", cells.collect::<String>())
 }
@@ -157,7 +161,7 @@ mod tests {
     fn a_review_is_a_table_of_those_with_something_to_say() {
         let told = review();
         let page = html::render(&told, &card::render(&told));
-        assert_eq!((page.matches("<th ").count(), page.matches("<b>").count()), (5, 2), "{page}");
+        assert_eq!((page.matches("<th ").count(), page.matches("<b ").count()), (5, 2), "{page}");
         assert!(page.contains("23 others kept their objective, worst budget 88% left: shop/s00"), "{page}");
         assert!(page.contains("1 SLO had no data: shop/new"), "{page}");
         let own = html::render(&told, "An operator's text\nsays it in its own way");
