@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::config::meant::SinkConfig;
+use crate::policy::current::Depth;
 use crate::policy::desk::case::{Case, Place};
 use crate::policy::desk::digest::{Digest, Form, Listed, Named};
 use crate::policy::desk::{Desk, Errand, REMEMBERED, Rules};
@@ -14,14 +15,7 @@ use crate::units::Timestamp;
 
 impl Desk {
     /// A case becomes a member of a digest at a sink.
-    pub(super) fn join(
-        &mut self,
-        case: &mut Case,
-        sink: &str,
-        form: &Form,
-        severity: AlertSeverity,
-        now: Timestamp,
-    ) {
+    pub(super) fn join(&mut self, case: &mut Case, sink: &str, form: &Form, severity: AlertSeverity, now: Timestamp) {
         let form = &Form { key: self.open_key(case, sink, &form.key), ..form.clone() };
         let id = Digest::id(sink, &form.key);
         let digest = self.digests.entry(id.clone()).or_insert_with(|| Digest::new(form, sink, severity, now));
@@ -62,9 +56,8 @@ impl Desk {
             digest.members.iter().filter_map(|alert| self.cases.get(alert)).partition(|case| is_left(case));
         let left: BTreeSet<String> = left.into_iter().map(|case| case.alert_id.clone()).collect();
         // What is left in it and was told says nothing new.
-        let is_told = |case: &&Case| {
-            case.ended_at.is_none() && case.places.get(&digest.sink).is_some_and(|place| place.listed)
-        };
+        let is_told =
+            |case: &&Case| case.ended_at.is_none() && case.places.get(&digest.sink).is_some_and(|place| place.listed);
         digest.changed &= digest.quiet_over || !stay.iter().all(is_told);
         digest.sealed = true;
         digest.firing = digest.firing.saturating_sub(left.len());
@@ -235,12 +228,14 @@ impl Desk {
 
     /// What its next message names: what fires and did not join just now as it stands now.
     fn listed(&self, digest: &Digest, rules: &Rules<'_>, now: Timestamp) -> Listed<'_> {
+        // Several show nothing of what differs in one of them.
+        let depth = if digest.members.len() == 1 { Depth::Evidence } else { Depth::Figures };
         let (mut firing, mut ended) = (Vec::new(), Vec::new());
         for case in digest.members.iter().filter_map(|alert| self.cases.get(alert)) {
             let Some(about) = case.notification.as_deref() else { continue };
             let place = case.places.get(&digest.sink);
             let is_old = case.ended_at.is_none() && place.is_none_or(|place| place.joined_at != Some(now));
-            let told = if is_old { Cow::Owned(rules.as_of_now(about, now)) } else { Cow::Borrowed(about) };
+            let told = if is_old { Cow::Owned(rules.as_of_now(about, depth, now)) } else { Cow::Borrowed(about) };
             let named = Named::of(told, case.acked.as_ref(), place.is_some_and(|place| place.listed));
             if case.ended_at.is_none() { firing.push(named) } else { ended.push(named) }
         }
@@ -273,6 +268,8 @@ fn ids(of: &[Named<'_>]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use crate::config::meant::Route;
     use crate::policy::card;
     use crate::policy::current::Figures;
@@ -287,6 +284,19 @@ mod tests {
         let mut tiers = sample.tiers.clone();
         tiers[0].confirm.as_mut().unwrap().rate = rate;
         Notification { tiers, budget: sample.budget, forecast: sample.forecast, ..firing(name, second) }
+    }
+
+    #[test]
+    fn many_told_as_one_ask_for_figures_and_one_alone_for_what_differs_too() {
+        let asked = |names: &[&str]| {
+            let mut life =
+                Life::new(vec![Route { grouping: by(&[], 0, 60), repeat: Some(seconds(900)), ..to(&["a"]) }]);
+            life.take_all(names.iter().map(|name| firing(name, 0)).collect(), 0);
+            life.until(902);
+            assert_eq!(life.told.len(), 2);
+            (life.asked.load(Ordering::SeqCst), life.evidence_asked.load(Ordering::SeqCst))
+        };
+        assert_eq!((asked(&["x", "y", "z"]), asked(&["x"])), ((3, 0), (1, 1)));
     }
 
     /// Of the newest message: each member with what is new about it.
