@@ -214,7 +214,9 @@ impl SloState {
     pub(crate) fn forget_increases(&mut self, as_of: Timestamp) {
         let Breakdown { series, by_instance } = &mut self.breakdown;
         series.retain(|_, recent| recent.until > as_of - REACH);
-        by_instance.values_mut().for_each(|mine| mine.retain(|fingerprint| series.contains_key(fingerprint)));
+        for mine in by_instance.values_mut() {
+            mine.retain(|fingerprint| series.contains_key(fingerprint));
+        }
         by_instance.retain(|_, mine| !mine.is_empty());
     }
 

@@ -120,7 +120,7 @@ mod tests {
             ..TierVerdict::default()
         };
         let mut verdict = Verdict { as_of: Timestamp::from_seconds(90), ..Verdict::default() };
-        verdict.tiers = [judged.clone(), judged.clone(), judged].into_iter().collect();
+        verdict.tiers = [judged, judged, judged].into_iter().collect();
         let (burning, silent) = ((AlertSeverity::Page, AlertKind::Burn), (AlertSeverity::Page, AlertKind::Down));
         assert_eq!(
             still(&definition, &verdict, burning).unwrap(),

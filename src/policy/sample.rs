@@ -280,7 +280,7 @@ pub fn storm() -> Notification {
     }
     let interval = Length::from_minutes(1);
     told.several = Some(Several { storm: true, firing: 12, ended: 1, new: 2, apart: 20, interval });
-    told.dedup_key = "storm{sink=\"mail\"}/page/digest".to_owned();
+    "storm{sink=\"mail\"}/page/digest".clone_into(&mut told.dedup_key);
     told.slo.clone_from(&told.dedup_key);
     told.id = notification_id(&told.dedup_key, told.episode, 2);
     told.alert_id = format!("{}/{}/alert-1", told.dedup_key, told.episode);
@@ -294,7 +294,7 @@ pub fn storm() -> Notification {
     .into();
     let links = [("ack", "https://slo.example/a/TOKEN"), ("why", "https://slo.example/alerts?state=firing")];
     told.links.extend(links.map(|(name, address)| (name.to_owned(), address.to_owned())));
-    told.reason = "12 alerts fire: shop/cart, shop/search, ..; 1 has ended: shop/part-12".to_owned();
+    "12 alerts fire: shop/cart, shop/search, ..; 1 has ended: shop/part-12".clone_into(&mut told.reason);
     told
 }
 

@@ -251,15 +251,15 @@ mod tests {
     use crate::policy::card;
     use crate::policy::sample::digest;
 
-    fn of(several: Option<Several>, group: &[(&str, &str)]) -> Notification {
+    fn of(several: Several, group: &[(&str, &str)]) -> Notification {
         let mut told = digest(3);
-        told.several = several;
+        told.several = Some(several);
         told.group = group.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         told
     }
 
-    fn counts(storm: bool, firing: usize, ended: usize, apart: usize) -> Option<Several> {
-        Some(Several { storm, firing, ended, new: firing, apart, interval: Length::from_minutes(1) })
+    fn counts(storm: bool, firing: usize, ended: usize, apart: usize) -> Several {
+        Several { storm, firing, ended, new: firing, apart, interval: Length::from_minutes(1) }
     }
 
     #[test]

@@ -367,13 +367,17 @@ impl Service for Live {
     }
 
     fn show_as_of_now(&self, alerts: &mut [Alert]) {
-        alerts.iter_mut().for_each(|alert| self.core.show_as_of_now(alert));
+        for alert in alerts {
+            self.core.show_as_of_now(alert);
+        }
     }
 
     async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError> {
         let pending = || self.pending(&AlertFilter::default()).into_iter().find(|alert| alert.id == id);
         let mut found = self.core.store.alert(id).await?.or_else(pending);
-        found.iter_mut().for_each(|alert| self.core.show_as_of_now(alert));
+        if let Some(alert) = &mut found {
+            self.core.show_as_of_now(alert);
+        }
         Ok(found)
     }
 

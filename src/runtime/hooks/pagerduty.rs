@@ -100,9 +100,8 @@ mod tests {
     fn an_acknowledgement_names_who_and_what() {
         let ack = read(b"secret", &signed(body("incident.acknowledged", PERSON), b"secret")).unwrap().unwrap();
         let key = "checkout/availability/page/burn".to_owned();
-        let at: Option<Timestamp> = Some("2026-11-21T03:01:22.169Z".parse().unwrap());
-        assert_eq!(ack, HookAck { key, by: "Anna".to_owned(), note: None, taken_back: false, at });
-        let (minutes, at) = (Length::from_minutes(5), at.unwrap());
+        let (minutes, at): (_, Timestamp) = (Length::from_minutes(5), "2026-11-21T03:01:22.169Z".parse().unwrap());
+        assert_eq!(ack, HookAck { key, by: "Anna".to_owned(), note: None, taken_back: false, at: Some(at) });
         assert!(ack.can_be_about(at + minutes), "clocks differ");
         assert!(!ack.can_be_about(at + minutes + Length::from_millis(1)), "what began later is another one");
         let resolved = read(b"secret", &signed(body("incident.resolved", PERSON), b"secret")).unwrap().unwrap();

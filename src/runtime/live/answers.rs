@@ -54,13 +54,12 @@ pub(super) async fn hook(
     let is_meant = |key: &str, id: &str| id == ack.key || limits::key(&limits::PAGERDUTY_KEY, key) == ack.key;
     let may_be = |began: Option<Timestamp>| began.is_none_or(|began| ack.can_be_about(began));
     firing.retain(|alert| is_meant(&alert.dedup_key, &alert.id) && may_be(alert.fired_at));
-    let meant = match firing.pop() {
-        Some(alert) => Some(alert.id),
+    let meant = if let Some(alert) = firing.pop() {
+        Some(alert.id)
+    } else {
         // Told in a group or a storm, whose messages have a key of their own.
-        None => {
-            let found = live.core.digest_of(Some(name), is_meant).await;
-            found.filter(|found| found.fires() && may_be(Some(found.began_at))).map(|found| found.alert_id)
-        }
+        let found = live.core.digest_of(Some(name), is_meant).await;
+        found.filter(|found| found.fires() && may_be(Some(found.began_at))).map(|found| found.alert_id)
     };
     let by = Actor { name: ack.by.clone(), via: kind.name().to_owned() };
     Ok(meant.map(|key| (by, HookAck { key, ..ack })))

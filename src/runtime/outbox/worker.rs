@@ -253,10 +253,10 @@ impl Worker {
     }
 
     fn ask(&self, head: &Delivery, now: Timestamp) -> Ask<'_> {
-        let (page, pace) = (head.notification.severity == AlertSeverity::Page, self.sink.borrow().pace());
+        let (page, every) = (head.notification.severity == AlertSeverity::Page, self.sink.borrow().pace());
         let fresh = head.attempts.is_empty();
         let eager = self.is_too_old(head, now) && !fresh || is_wanted_now(head);
-        Ask { sink: &self.name, page, fresh, eager, pace, now }
+        Ask { sink: &self.name, page, fresh, eager, pace: every, now }
     }
 
     /// Past the horizon; a state has none.

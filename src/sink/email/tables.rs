@@ -89,7 +89,7 @@ pub(super) fn slos(report: &Report) -> String {
             let style = "padding:4px 8px 4px 0;font-weight:400;vertical-align:bottom";
             format!("<th align=\"left\" width=\"{width}\" style=\"{style};color:{QUIET}\">{name}</th>")
         });
-        rows.push_str(&format!("<tr>{}</tr>\n", heads.collect::<String>()));
+        rows.extend(["<tr>".to_owned(), heads.collect(), "</tr>\n".to_owned()]);
         rows.extend(said.iter().take(SLOS).map(|line| slo(line)));
         if said.len() > SLOS {
             rows.push_str(&wide(&format!("and {} more", said.len() - SLOS)));
