@@ -112,6 +112,8 @@ async fn a_broken_file_keeps_the_old_set_and_says_so_until_it_is_mended() {
     let after = shop.slo.json("/api/v1/config").await.unwrap();
     assert_eq!((&after["digest"], &after["loaded_at"]), (&before["digest"], &before["loaded_at"]));
     assert_eq!(after["reload_ok"], false, "{after}");
+    assert!(after["reload_error"].as_str().unwrap().contains("error[SLO"), "{after}");
+    assert_eq!(findings[0]["severity"], "error", "errors come first: {findings:?}");
     shop.has(1, &["availability"]).await;
     // It still pages.
     let page = shop.break_until_paged().await;

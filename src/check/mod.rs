@@ -130,6 +130,28 @@ sinks: {out: {type: stdout}}
     }
 
     #[test]
+    fn a_tier_that_can_never_fire_is_told_once_for_all_slos_that_use_it() {
+        let slo = |name: &str| {
+            format!(
+                "  - name: {name}\n    objective: 99%\n    alerting: {{policy: house}}\n    sli:\n      events: \
+                 {{bad: 'b{{service=\"x\"}}', total: 't{{service=\"x\"}}'}}\n"
+            )
+        };
+        let policy = "---\nversion: policy/v1\npolicies:\n  - name: house\n    tiers:\n      \
+            - {severity: page, burn: {factor: 10, over: 1h, confirm: 5m}}\n      \
+            - {severity: page, down: {after: 3m}}\n";
+        let deaf = |names: &[&str]| {
+            let slos: String = names.iter().map(|name| slo(name)).collect();
+            let text = format!("version: slo/v1\nservice: shop\nowner: web\nslos:\n{slos}{policy}");
+            found(&text).into_iter().filter(|line| line.contains("SLO111")).collect::<Vec<_>>()
+        };
+        let (one, many) = (deaf(&["a"]), deaf(&["a", "b", "c"]));
+        assert!(one.len() == 1 && one[0].ends_with("nothing says what of `shop/a` is alive"), "{one:#?}");
+        assert_eq!(many.len(), 1, "{many:#?}");
+        assert!(many[0].contains("nothing says what of `shop/a` and 2 more SLOs is alive"), "{many:#?}");
+    }
+
+    #[test]
     fn escalations_and_the_fallback_name_sinks_that_are_there() {
         let steps = "[{after: 1h, to: [owner, aut]}]";
         let text = format!("{CONFIG}fallback: [ouf]\nroutes: [{{to: [out], escalate: {steps}}}, {{to: [out]}}]\n");

@@ -13,6 +13,7 @@ use crate::cli::{FINDINGS, Server};
 use crate::http::dashboard::format;
 use crate::http::dto::alert::Alert;
 use crate::http::dto::bundle::{Bundle, Done};
+use crate::http::dto::case::Quiet;
 use crate::http::dto::delivery::Attempt;
 use crate::store::UNDER_WAY;
 use crate::units::Timestamp;
@@ -146,6 +147,13 @@ fn has_ended(attempt: &Attempt) -> bool {
     attempt.message != UNDER_WAY
 }
 
+/// That nothing was sent, and what keeps it from being sent.
+fn nobody_hears(quiet: &Quiet) -> String {
+    let until = quiet.until.map_or_else(String::new, |at| format!(" until {}", format::moment(at)));
+    format!("nobody was told: quiet by {} {}{until}", printable(&quiet.kind), printable(&quiet.name))
+}
+
+/// What it came to.
 fn closing(bundle: &Bundle, wait: bool, printer: &Printer) -> ExitCode {
     let alert = &bundle.alert;
     let took = alert.deliveries.iter().filter(|delivery| delivery.state == "done").count();
@@ -158,7 +166,25 @@ fn closing(bundle: &Bundle, wait: bool, printer: &Printer) -> ExitCode {
         (None, _) if wait => "not acknowledged".to_owned(),
         (None, _) => "`--wait` follows it until somebody acknowledges it".to_owned(),
     };
-    printer.say(&format!("{took} of {of} deliveries taken; {acked}"));
+    let quiet = bundle.case.quiet.as_ref().filter(|_| of == 0);
+    printer
+        .say(&format!("{}; {acked}", quiet.map_or_else(|| format!("{took} of {of} deliveries taken"), nobody_hears)));
     let well = if wait { bundle.case.acked.is_some() } else { took > 0 };
     if well { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drill_of_which_nobody_hears_says_why() {
+        let quiet = Quiet {
+            kind: "silence".into(),
+            name: "ce3f".into(),
+            reason: String::new(),
+            until: Some(Timestamp::from_seconds(1_794_960_000)),
+        };
+        assert!(nobody_hears(&quiet).starts_with("nobody was told: quiet by silence ce3f until 2026-11-18 "));
+    }
 }

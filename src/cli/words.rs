@@ -6,10 +6,11 @@ use serde_json::Value;
 use crate::http::error::Failure;
 
 /// Where the API lists things, and the verb that does here.
-const LISTS: [(&str, &str); 3] = [
+const LISTS: [(&str, &str); 4] = [
     ("`/api/v1/slos`", "`slo status`"),
     ("`/api/v1/alerts`", "`slo alerts list`"),
     ("`/api/v1/silences`", "`slo silence list`"),
+    ("`/api/v1/deliveries`", "`slo deliveries`"),
 ];
 
 /// Options that the API calls parameters.
@@ -71,6 +72,8 @@ mod tests {
         );
         let none = said("group_required", "SLO `shop/a` has groups, and none was seen yet", json!({"groups": []}));
         assert_eq!(none, "SLO `shop/a` has groups, and none was seen yet");
+        let delivery = "there is no delivery `x`; `/api/v1/deliveries` lists them";
+        assert_eq!(said("not_found", delivery, json!({})), "there is no delivery `x`; `slo deliveries` lists them");
         let silence = "there is no silence `x`; `/api/v1/silences` lists those there are";
         assert_eq!(
             said("not_found", silence, json!({})),

@@ -109,6 +109,17 @@ impl Instance {
         self.windows.origin()
     }
 
+    /// The newest slice end that was measured; the watermark while data comes. Time that is taken for measured until a
+    /// series is known to be gone ends with its newest sample: nothing was counted after it.
+    #[must_use]
+    pub fn measured_until(&self) -> Timestamp {
+        let end = self.as_of();
+        let Some(hole) = self.coverage.holes().last().filter(|hole| hole.to >= end) else { return end };
+        let slice = self.windows.slice();
+        let newest = self.newest_total.map(|newest| (newest + slice - Length::from_millis(1)).floor_to(slice));
+        newest.map_or(hole.from, |newest| newest.min(hole.from))
+    }
+
     /// Oldest sample of `total` that the source gave; the store's hours win from the first full hour after it.
     #[must_use]
     pub const fn oldest_total(&self) -> Option<Timestamp> {

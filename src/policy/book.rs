@@ -479,7 +479,8 @@ mod tests {
         };
         assert_eq!(marks, [(121.0, false), (135.0, true), (314.5, false)]);
         let frozen = &effects[1].alert;
-        assert!(frozen.reason.ends_with("; frozen: the data neither confirms nor denies it"), "{}", frozen.reason);
+        let leads = "frozen: the data neither confirms nor denies it; before that: 20% of requests failed over 5m";
+        assert!(frozen.reason.starts_with(leads), "{}", frozen.reason);
         assert!(effects[1].notification.is_none());
     }
 

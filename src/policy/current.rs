@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use crate::engine::definition::Definition;
+use crate::engine::instance::Instance;
 use crate::engine::state::SloState;
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::{Condition, Verdict};
 use crate::policy::alert::{Alert, AlertState, TierView};
 use crate::policy::book::{AlertBook, seen};
 use crate::policy::evidence::Evidence;
@@ -127,7 +128,11 @@ impl AlertBook {
         verdict.forecast = Some(instance.forecast());
         let seen = seen(&verdict).filter(|_| depth == Depth::Evidence);
         verdict.differences = seen.and_then(|seen| engine.differences(group, seen.from, seen.to));
-        let mut figures = state.figures(subject, engine.definition().of_group(group), group, &verdict, alert);
+        let of = Of { subject, definition: engine.definition().of_group(group), group, alert };
+        let mut figures = match unmeasured_since(instance, &verdict) {
+            Some(end) if state.only_lingers(&of, &verdict) => state.silent(&of, instance, &verdict, end.max(since)),
+            _ => state.figures(&of, &verdict),
+        };
         if engine.awaits_history {
             figures.ahead = None;
         }
@@ -135,15 +140,69 @@ impl AlertBook {
     }
 }
 
+/// Whom figures are asked of.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    subject: &'a Subject,
+    definition: &'a Definition,
+    group: &'a Labels,
+    alert: &'a Alert,
+}
+
+/// Where nothing is measured at the watermark: the newest slice end that was.
+fn unmeasured_since(instance: &Instance, verdict: &Verdict) -> Option<Timestamp> {
+    let until = instance.measured_until();
+    (matches!(verdict.condition, Condition::Idle | Condition::Down) && until < verdict.as_of).then_some(until)
+}
+
+/// A verdict with the windows as they were at `end`; what follows from them is not judged again.
+fn wound_back(instance: &Instance, verdict: &Verdict, end: Timestamp) -> Verdict {
+    let mut verdict = verdict.clone();
+    for tier in &mut verdict.tiers {
+        for window in [&mut tier.over, &mut tier.confirm, &mut tier.resolve].into_iter().flatten() {
+            *window = instance.window_at(window.length, end).unwrap_or(*window);
+        }
+    }
+    verdict
+}
+
 impl InstanceState {
-    fn figures(
-        &self,
-        subject: &Subject,
-        definition: &Definition,
-        group: &Labels,
-        verdict: &Verdict,
-        alert: &Alert,
-    ) -> Figures {
+    /// Whether an alert fires and none of its tiers matches.
+    fn only_lingers(&self, of: &Of<'_>, verdict: &Verdict) -> bool {
+        let outcomes = self.standing(of.definition, verdict, of.alert);
+        of.alert.state == AlertState::Firing && !outcomes.is_empty() && !outcomes.iter().any(|outcome| outcome.matched)
+    }
+
+    /// Of one that fires on because nothing is measured since `end`: an empty window says nothing of how it stands, so
+    /// the figures are of then.
+    fn silent(&self, of: &Of<'_>, instance: &Instance, verdict: &Verdict, end: Timestamp) -> Figures {
+        let before = wound_back(instance, verdict, end);
+        let outcomes = self.standing(of.definition, verdict, of.alert);
+        let facts = Facts::Own { definition: of.definition, verdict: &before, idle_since: self.idle_since };
+        let stood = outcomes.first().and_then(|lead| facts.stood(lead, of.subject.objective_of(of.group)));
+        let last = || of.alert.transitions.last().map(|last| last.reason.clone());
+        let tiers: Vec<TierView> = outcomes.iter().filter_map(|outcome| facts.view(outcome)).collect();
+        let told = |before: String| reason::frozen_since(self.blind, (end, verdict.as_of), &before);
+        let now = self.figures(of, verdict);
+        Figures {
+            as_of: end,
+            reason: stood.or_else(last).map(told),
+            annotations: self.annotations(of, &tiers),
+            tiers,
+            still: now.still.or(Some("nothing is measured since")),
+            ..now
+        }
+    }
+
+    /// Of an alert of another tool's file, its placeholders filled.
+    fn annotations(&self, of: &Of<'_>, tiers: &[TierView]) -> Option<BTreeMap<String, String>> {
+        let labels = self.episode.as_ref().map(|episode| episode.labels_of(key(of.alert)));
+        let (foreign, labels) = of.subject.foreign.as_deref().zip(labels.as_ref())?;
+        naming::annotations(foreign, key(of.alert), labels, tiers)
+    }
+
+    fn figures(&self, of: &Of<'_>, verdict: &Verdict) -> Figures {
+        let Of { subject, definition, group, alert } = *of;
         let outcomes = self.standing(definition, verdict, alert);
         let facts = Facts::Own { definition, verdict, idle_since: self.idle_since };
         let tiers: Vec<TierView> = outcomes.iter().filter_map(|outcome| facts.view(outcome)).collect();
@@ -151,21 +210,19 @@ impl InstanceState {
         let objective = subject.objective_of(group);
         let lingers = lead.filter(|lead| !lead.matched).and_then(|lead| facts.lingers(lead, objective));
         // Its own words say already why it stays, and that its data is known.
-        let unsure = self.blind || (alert.frozen && lingers.is_none());
+        let unsure = alert.frozen && lingers.is_none();
         let reason = lead.filter(|lead| lead.matched).map(|lead| facts.matched(lead, objective)).or(lingers);
         let last = || alert.transitions.last().map(|last| last.reason.clone());
-        let frozen = unsure.then(|| reason::frozen(self.blind));
-        let reason = reason.or_else(last).map(|reason| match frozen {
-            Some(frozen) => format!("{reason}; {frozen}"),
-            None => reason,
+        let reason = reason.or_else(last).map(|reason| match (self.blind, unsure) {
+            (true, _) => reason::frozen_since(true, (verdict.as_of, verdict.as_of), &reason),
+            (false, true) => reason::frozen(false, &reason),
+            (false, false) => reason,
         });
-        let labels = self.episode.as_ref().map(|episode| episode.labels_of(key(alert)));
-        let foreign = subject.foreign.as_deref().zip(labels.as_ref());
         Figures {
             as_of: verdict.as_of,
             reason,
             coverage: Some(facts.coverage(&tiers)),
-            annotations: foreign.and_then(|(foreign, labels)| naming::annotations(foreign, key(alert), labels, &tiers)),
+            annotations: self.annotations(of, &tiers),
             tiers,
             ahead: facts.budget().zip(facts.forecast()),
             evidence: facts.evidence(),
@@ -235,6 +292,17 @@ mod tests {
             }
         }
 
+        fn nothing(&mut self, time: &str) {
+            let length: Length = time.parse().unwrap();
+            for _ in 0..length.count_of(SLICE) {
+                let observation = Observation { from: self.at, to: self.at + SLICE, ..Observation::default() };
+                let subject = subject();
+                let setting = setting(&subject);
+                self.at = self.at + SLICE;
+                self.effects.extend(self.book.evaluate(&setting, &mut self.engine, &observation, self.at));
+            }
+        }
+
         fn page(&self) -> Notification {
             self.effects.iter().find_map(|effect| effect.notification.clone()).unwrap()
         }
@@ -282,6 +350,27 @@ mod tests {
     }
 
     #[test]
+    fn one_of_which_nothing_is_measured_any_more_leads_with_that_and_keeps_what_was_known() {
+        let mut life = Life::new();
+        life.go("2h", 0.0);
+        life.go("10m", 0.3);
+        let last = life.figures().unwrap();
+        let measured_until = life.at;
+        life.nothing("20m");
+        let figures = life.figures().unwrap();
+        assert_eq!(
+            figures.reason.unwrap(),
+            "frozen since 02:10 UTC: no data; before that: 30% of requests failed over 5m and 5% over 1h: burn 300 and 50 \
+             (objective 99.9%)"
+        );
+        assert_eq!((figures.as_of, figures.still), (measured_until, Some("nothing is measured since")));
+        assert_eq!(figures.tiers[0].confirm, last.tiers[0].confirm, "no empty window in its place");
+        assert!(figures.coverage.unwrap() < 0.7, "but its data is not called complete");
+        life.go("1m", 0.0);
+        assert!(!life.figures().unwrap().reason.unwrap().contains("frozen since"), "it is measured again");
+    }
+
+    #[test]
     fn without_answers_the_last_figures_stand_and_before_the_engine_is_there_are_none() {
         let mut life = Life::new();
         life.go("2h", 0.0);
@@ -289,7 +378,9 @@ mod tests {
         let _ = life.book.mark_blind();
         let figures = life.figures().unwrap();
         assert_eq!((figures.as_of, figures.still), (life.at, Some("the source does not answer")));
-        assert!(figures.reason.unwrap().ends_with("; frozen: the source does not answer"));
+        assert!(figures.reason.unwrap().starts_with(
+            "frozen since 02:10 UTC: the source does not answer; before that: 30% of requests failed over 5m"
+        ));
         // As after a start.
         let mut empty = SloState::new(Arc::clone(life.engine.definition()));
         assert_eq!(

@@ -102,6 +102,14 @@ impl Facts<'_> {
         reason::lingers(tier, judged, objective, definition.time_weighted)
     }
 
+    /// What the windows of a tier held, whatever follows from it; `None` where it has no words for that.
+    #[must_use]
+    pub fn stood(&self, outcome: &TierOutcome, objective: Option<Objective>) -> Option<String> {
+        let Self::Own { definition, verdict, .. } = self else { return None };
+        let (tier, judged) = definition.tiers.get(outcome.index).zip(verdict.tiers.get(outcome.index))?;
+        reason::stood(tier, judged, objective, definition.time_weighted)
+    }
+
     /// Why a tier that fired is known false.
     #[must_use]
     pub fn known_false(&self, outcome: &TierOutcome, started_at: Timestamp) -> String {

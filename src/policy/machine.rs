@@ -87,10 +87,10 @@ impl<'a> Ledger<'a> {
 }
 
 impl Alert {
-    /// Sets the reason: that of the last change, and why it is frozen.
+    /// Sets the reason: that of the last change, behind why it is frozen.
     pub(super) fn explain(&mut self, blind: bool) {
         let last = self.transitions.last().map(|transition| transition.reason.clone()).unwrap_or_default();
-        self.reason = if self.frozen { format!("{last}; {}", reason::frozen(blind)) } else { last };
+        self.reason = if self.frozen { reason::frozen(blind, &last) } else { last };
     }
 
     /// Writes a change of state down.
@@ -317,7 +317,7 @@ impl InstanceState {
             let Some(outcome) = outcomes.iter().find(|outcome| of_alert(outcome, key(alert))) else { continue };
             let mut reason = facts.matched(outcome, ledger.objective());
             if alert.frozen {
-                reason = format!("{reason}; {}", reason::frozen(false));
+                reason = reason::frozen(false, &reason);
             }
             if reason != alert.reason {
                 alert.reason = reason;
@@ -933,7 +933,7 @@ mod tests {
         let _ = life.step(&[("", "m")]);
         let effects = life.book.mark_blind();
         assert!(effects[0].alert.frozen && effects[0].notification.is_none());
-        assert!(effects[0].alert.reason.ends_with("; frozen: the source does not answer"));
+        assert!(effects[0].alert.reason.starts_with("frozen: the source does not answer; before that: "));
         assert!(life.book.mark_blind().is_empty());
         let effects = life.step(&[("", "m")]);
         assert!(!effects[0].alert.frozen && effects[0].notification.is_none());

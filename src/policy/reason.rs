@@ -6,7 +6,7 @@
 use crate::engine::definition::{Kind, Tier};
 use crate::engine::verdict::{Condition, TierVerdict, WindowFigures};
 use crate::policy::ahead;
-use crate::policy::figure::{above, at_or_below, count, limit, percent, rough_percent, significant};
+use crate::policy::figure::{above, at_or_below, clock, count, limit, percent, rough_percent, significant};
 use crate::units::{Labels, Length, Objective, Timestamp, exceeds};
 
 /// Coverage from which a window counts as known (SEMANTICS 3).
@@ -237,10 +237,30 @@ pub fn closed(by: &str, note: &str) -> String {
     if note.is_empty() { format!("closed by {by}") } else { format!("closed by {by}: {note}") }
 }
 
-/// What is added to the reason of a frozen alert.
+/// Why an alert is frozen, first: `before`, what was known until then, must not read as of now.
 #[must_use]
-pub const fn frozen(blind: bool) -> &'static str {
-    if blind { "frozen: the source does not answer" } else { "frozen: the data neither confirms nor denies it" }
+pub fn frozen(blind: bool, before: &str) -> String {
+    let why = if blind { "the source does not answer" } else { "the data neither confirms nor denies it" };
+    format!("frozen: {why}; before that: {before}")
+}
+
+/// The same where it is known since when there is nothing: `frozen since 01:13 UTC: no data; before that: 30% ..`.
+#[must_use]
+pub fn frozen_since(blind: bool, (since, at): (Timestamp, Timestamp), before: &str) -> String {
+    let why = if blind { "the source does not answer" } else { "no data" };
+    let since = clock(since, at.since(since) >= Length::from_days(1));
+    format!("frozen since {since} UTC: {why}; before that: {before}")
+}
+
+/// What the windows of a burn tier held, without saying how that stands to the threshold: `30% of requests failed over 5m
+/// and 12% over 1h: burn 300 and 120 (objective 99.9%)`.
+#[must_use]
+pub fn stood(tier: &Tier, verdict: &TierVerdict, objective: Option<Objective>, time_weighted: bool) -> Option<String> {
+    let Kind::Burn { .. } = tier.kind else { return None };
+    let windows: Vec<&WindowFigures> = verdict.confirm.iter().chain(&verdict.over).collect();
+    let rates = windows.iter().map(|window| significant(window.rate * window.coverage, 3)).collect::<Vec<_>>();
+    let objective = objective.map_or_else(String::new, |objective| format!(" (objective {objective})"));
+    Some(format!("{}: burn {}{objective}", shares(&windows, time_weighted), rates.join(" and ")))
 }
 
 #[cfg(test)]

@@ -87,7 +87,8 @@ pub struct Live {
     access: Access,
     /// Of the outbox that runs.
     gates: Arc<Gates>,
-    reload_ok: RwLock<bool>,
+    /// The first error of the last reload, where it was refused.
+    reload_error: RwLock<Option<String>>,
     external_url: String,
     /// A drill was begun or taken on.
     drilled: Arc<Notify>,
@@ -168,7 +169,7 @@ impl Live {
             mirrors,
             acting: tokio::sync::Mutex::new(()),
             gates,
-            reload_ok: RwLock::new(true),
+            reload_error: RwLock::new(None),
             external_url,
             drilled: Arc::new(Notify::new()),
             pace,
@@ -408,11 +409,13 @@ impl Service for Live {
 
     fn config(&self) -> ConfigView {
         let loaded = self.loaded();
+        let reload_error = self.reload_error.read().unwrap_or_else(PoisonError::into_inner).clone();
         ConfigView {
             revision: loaded.blueprint.revision.clone(),
             digest: loaded.blueprint.digest.clone(),
             loaded_at: loaded.at,
-            reload_ok: *self.reload_ok.read().unwrap_or_else(PoisonError::into_inner),
+            reload_ok: reload_error.is_none(),
+            reload_error,
             config: loaded.blueprint.shown(),
         }
     }

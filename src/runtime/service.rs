@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Severity, concise};
 use crate::engine::forecast::{Forecast, LikelyEnds};
 use crate::engine::verdict::{Budget, Condition, WindowFigures};
 use crate::policy::act::{Act, Acted, Actor};
@@ -278,6 +278,8 @@ pub struct ConfigView {
     pub loaded_at: Timestamp,
     /// Whether the last reload was taken.
     pub reload_ok: bool,
+    /// The first error of a reload that was refused, with its place.
+    pub reload_error: Option<String>,
     /// The configuration as meant, secrets redacted.
     pub config: Value,
 }
@@ -287,6 +289,22 @@ pub struct ConfigView {
 pub struct Refusal {
     /// Everything wrong.
     pub findings: Vec<Diagnostic>,
+}
+
+impl Refusal {
+    /// With what refuses the files in front of what is only worth knowing.
+    #[must_use]
+    pub fn worst_first(mut self) -> Self {
+        self.findings.sort_by_key(|finding| finding.severity);
+        self
+    }
+
+    /// The first error in one line; without one (nothing could be read at all) that it was refused.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let error = self.findings.iter().find(|finding| finding.severity == Severity::Error);
+        error.map_or_else(|| "the files could not be read".to_owned(), concise::line)
+    }
 }
 
 /// Why an act was not done.

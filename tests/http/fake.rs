@@ -736,11 +736,13 @@ impl Service for Fake {
     }
 
     fn config(&self) -> ConfigView {
+        let findings = self.findings.lock().unwrap().clone();
         ConfigView {
             revision: Some("58cf4cc0a1b2c3d4e5f60718293a4b5c6d7e8f90".into()),
             digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
             loaded_at: time("2026-11-21T01:00:00Z"),
-            reload_ok: self.findings.lock().unwrap().is_empty(),
+            reload_ok: findings.is_empty(),
+            reload_error: (!findings.is_empty()).then(|| Refusal { findings }.headline()),
             config: json!({"slice": "30s", "sources": {"prometheus": {"auth": "redacted"}}}),
         }
     }

@@ -40,6 +40,26 @@ async fn a_reload_is_taken_or_refused_with_the_findings() {
 }
 
 #[tokio::test]
+async fn a_refused_reload_names_its_first_error_before_what_is_only_a_warning() {
+    let server = Server::start().await;
+    let mut warning = finding();
+    (warning.severity, warning.message) = (slo::diag::Severity::Warning, "an owner has no contact".into());
+    assert!(!server.get("/").await.text.contains("reload was refused"));
+    *server.fake.findings.lock().unwrap() = vec![warning, finding()];
+    let refused = server.post("/-/reload", &[], vec![]).await.json();
+    let message = "the files do not pass: slos/a.yaml:7:5: error[SLO001]: `objectiv` is not a key and 1 more finding; \
+                   the old set stays in use";
+    assert_eq!(refused["error"]["message"], message);
+    let severity =
+        |index: usize| refused["error"]["detail"]["findings"][index]["severity"].as_str().unwrap().to_owned();
+    assert_eq!((severity(0), severity(1)), ("error".to_owned(), "warning".to_owned()));
+    for page in ["/", "/health"] {
+        let shown = server.get(page).await.text;
+        assert!(shown.contains("The last reload was refused") && shown.contains("`objectiv` is not a key"), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_are_bounded() {
     let server = Server::start().await;
     let answer = server.post("/-/reload", &[], vec![b'x'; 100_000]).await;

@@ -71,30 +71,47 @@ slos:
 };
 
 fn lint(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    let deaf = set.slos.iter().filter(|slo| slo.alerts() && slo.slo.alive == Alive::None);
-    found.extend(deaf.flat_map(|slo| of_slo(set, slo)));
+    // A policy that many use has one mistake, not one for each of them.
+    let mut by_tier: Vec<((&str, TierPlace), Vec<&SloAt<'_>>)> = Vec::new();
+    for slo in set.slos.iter().filter(|slo| slo.alerts() && slo.slo.alive == Alive::None) {
+        for tier in deaf(set, slo) {
+            match by_tier.iter_mut().find(|(known, _)| *known == tier) {
+                Some((_, slos)) => slos.push(slo),
+                None => by_tier.push((tier, vec![slo])),
+            }
+        }
+    }
+    found.extend(by_tier.iter().filter_map(|((_, place), slos)| finding(set, *place, slos)));
 }
 
-fn of_slo(set: &Set<'_>, slo: &SloAt<'_>) -> Vec<Diagnostic> {
+/// The policy of an SLO, and its tiers `down`.
+fn deaf<'a>(set: &'a Set<'_>, slo: &SloAt<'_>) -> Vec<(&'a str, TierPlace)> {
     let Some(policy) = set.policy_of(slo.slo) else { return Vec::new() };
     let Some((period, tiers)) = policy.policy.tiers_for(slo.slo.window) else { return Vec::new() };
     let down = tiers.iter().enumerate().filter(|(_, tier)| matches!(tier.kind, TierKind::Down { .. }));
-    down.map(|(index, tier)| {
-        let message = format!(
-            "tier {} of `{}` ({}, down) can never fire: nothing says what of `{}` is alive",
-            index + 1,
-            policy.policy.name,
-            tier.severity.name(),
-            slo.slo.id
-        );
-        let mut finding = Diagnostic::warning(codes::DEAF_TIER, message)
-            .with_help(format!("write `alive: up{{job=\"{}\"}}`, or give `total` a matcher on `job`", job(set, slo)))
-            .of(slo.slo.id.clone());
-        let tier = policy.tier(TierPlace { period, index });
-        finding.related.push((tier.place(), "this tier".to_owned()));
-        slo.policy_place().mark(finding)
-    })
-    .collect()
+    down.map(|(index, _)| (policy.policy.name.as_str(), TierPlace { period, index })).collect()
+}
+
+/// At the first of them.
+fn finding(set: &Set<'_>, place: TierPlace, slos: &[&SloAt<'_>]) -> Option<Diagnostic> {
+    let first = slos.first()?;
+    let policy = set.policy_of(first.slo)?;
+    let (_, tiers) = policy.policy.tiers_for(first.slo.window)?;
+    let (name, severity) = (&policy.policy.name, tiers.get(place.index)?.severity.name());
+    let tier = format!("tier {} of `{name}` ({severity}, down) can never fire", place.index + 1);
+    let id = &first.slo.id;
+    let message = match slos.len() - 1 {
+        0 => format!("{tier}: nothing says what of `{id}` is alive"),
+        1 => format!("{tier}: nothing says what of `{id}` and one more SLO is alive"),
+        more => format!("{tier}: nothing says what of `{id}` and {more} more SLOs is alive"),
+    };
+    let mut finding = Diagnostic::warning(codes::DEAF_TIER, message)
+        .with_help(format!("write `alive: up{{job=\"{}\"}}`, or give `total` a matcher on `job`", job(set, first)));
+    if slos.len() == 1 {
+        finding = finding.of(id.clone());
+    }
+    finding.related.push((policy.tier(place).place(), "this tier".to_owned()));
+    Some(first.policy_place().mark(finding))
 }
 
 /// A name for the example: that of the source where it scrapes by itself, which is the `job` of its targets by default.

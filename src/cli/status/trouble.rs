@@ -14,7 +14,8 @@ const RECENT: Length = Length::from_minutes(1);
 pub fn of_files(config: &Config) -> Option<String> {
     (!config.reload_ok).then(|| {
         let loaded = format::moment(config.loaded_at);
-        format!("the last reload was refused: the files of {loaded} are in use; `slo check` says why")
+        let why = config.reload_error.as_deref().map_or_else(String::new, |error| format!(": {}", printable(error)));
+        format!("the last reload was refused{why}; the files of {loaded} are in use; next: slo check")
     })
 }
 
@@ -80,6 +81,24 @@ mod tests {
             targets: None,
             targets_failed: None,
         }
+    }
+
+    #[test]
+    fn a_refused_reload_names_its_first_error() {
+        let config = Config {
+            revision: None,
+            digest: String::new(),
+            loaded_at: Timestamp::from_seconds(0),
+            reload_ok: false,
+            reload_error: Some("a.yaml:5:1: error[SLO001]: `x` is not a key".into()),
+            config: serde_json::Value::Null,
+        };
+        let line = of_files(&config).unwrap();
+        assert!(
+            line.starts_with("the last reload was refused: a.yaml:5:1: error[SLO001]: `x` is not a key; "),
+            "{line}"
+        );
+        assert_eq!(of_files(&Config { reload_ok: true, ..config }), None);
     }
 
     #[test]

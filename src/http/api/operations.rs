@@ -68,11 +68,14 @@ pub async fn reload(
     match app.act(Act::Reload, &caller.actor(None)).await {
         Ok(_) => Ok(Json(Config::from(app.service.config()))),
         Err(ActError::Refused(refusal)) => {
+            let refusal = refusal.worst_first();
             let findings: Vec<Finding<'_>> = refusal.findings.iter().map(Finding::from).collect();
-            let message = match findings.len() {
-                1 => "the files do not pass: 1 finding; the old set stays in use".to_owned(),
-                count => format!("the files do not pass: {count} findings; the old set stays in use"),
+            let more = match findings.len().saturating_sub(1) {
+                0 => String::new(),
+                1 => " and 1 more finding".to_owned(),
+                more => format!(" and {more} more findings"),
             };
+            let message = format!("the files do not pass: {}{more}; the old set stays in use", refusal.headline());
             Err(ApiError::bad_request("invalid_files", message).with_detail(json!({"findings": findings})))
         }
         Err(error) => Err(error.into()),

@@ -183,7 +183,7 @@ pub fn times(frame: &Frame, alert: &Alert) -> String {
     let before = if alert.started_at < fired { format!("{matched}, ") } else { String::new() };
     let begin = format!("{before}fired {}", format::short_moment(fired));
     let Some(end) = alert.resolved_at else {
-        return format!("{begin}, for {} now", format::roughly(frame.as_of.since(fired)));
+        return format!("{begin}, for {} now", format::roughly(frame.now.since(fired)));
     };
     let how = match alert.ended_by {
         Some(EndedBy::Withdrawn) => "withdrawn",

@@ -131,10 +131,21 @@ fn row(frame: &Frame, source: &SourceView) -> Markup {
     }
 }
 
+/// That the files which are there are not those in use, and the first reason.
+pub fn refused_reload(config: &ConfigView) -> Markup {
+    html! {
+        p.notice-bar role="status" {
+            "The last reload was refused: the set before it is in use. "
+            @if let Some(error) = &config.reload_error { code { (error) } " " }
+            code { "slo check" } " says all."
+        }
+    }
+}
+
 fn files(frame: &Frame, config: &ConfigView) -> Markup {
     html! {
         @if !config.reload_ok {
-            p.notice-bar role="status" { "The last reload was refused: the set before it is in use. " code { "slo check" } " says why." }
+            (refused_reload(config))
         }
         dl {
             div { dt { "Revision" } dd { (config.revision.as_deref().unwrap_or("not in Git")) } }

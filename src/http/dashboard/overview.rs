@@ -9,6 +9,7 @@ use crate::http::api::alerts::{as_of_now, case_of, find};
 use crate::http::api::slos::{Part, choice, part};
 use crate::http::app::App;
 use crate::http::dashboard::alerts::{case_marks, quiet_line};
+use crate::http::dashboard::health::refused_reload;
 use crate::http::dashboard::layout::{Frame, budget_bar, counted, encoded, mark, pill, problem, words};
 use crate::http::dashboard::{format, sinks};
 use crate::http::dto::case::Case;
@@ -67,6 +68,8 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
     let content = html! {
         h1.hidden { "SLOs" }
         @if let Err(missing) = app.service.ready() { p.notice-bar role="status" { "Starting: " (missing) } }
+        @let config = app.service.config();
+        @if !config.reload_ok { (refused_reload(&config)) }
         (banner)
         (firing_alerts(&frame, &firing, &cases, banner.0.is_empty()))
         (chips(&part, &filter))
@@ -174,7 +177,7 @@ fn firing_alert(frame: &Frame, alert: &Alert, case: &Case) -> Markup {
                 @if alert.frozen { (mark("frozen", "The data can neither confirm nor deny it")) }
                 @if alert.held_back_by.is_some() { (mark("held back", "Not sent while an alert above it fires")) }
                 (case_marks(case))
-                span.quiet { "for " (format::roughly(frame.as_of.since(since))) " · " a href=(frame.alert(&alert.id)) { "what happened" } }
+                span.quiet { "for " (format::roughly(frame.now.since(since))) " · " a href=(frame.alert(&alert.id)) { "what happened" } }
             }
             p { (alert.reason) }
             @if let Some(quiet) = &case.quiet { (quiet_line(quiet)) }

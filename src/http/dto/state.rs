@@ -164,6 +164,9 @@ pub struct Config {
     pub loaded_at: Timestamp,
     /// Whether the last reload was taken; if not, this is the set before it.
     pub reload_ok: bool,
+    /// The first error of a reload that was refused, with its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload_error: Option<String>,
     /// As meant, every default applied, secrets redacted.
     #[schema(value_type = Object)]
     pub config: Value,
@@ -195,6 +198,7 @@ impl From<ConfigView> for Config {
             digest: view.digest,
             loaded_at: view.loaded_at,
             reload_ok: view.reload_ok,
+            reload_error: view.reload_error,
             config: view.config,
         }
     }

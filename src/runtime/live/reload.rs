@@ -25,7 +25,7 @@ impl Live {
         let built = tokio::task::spawn_blocking(move || launch.blueprint()).await;
         let taken = match built.unwrap_or_else(|_| Err(Refusal { findings: Vec::new() })) {
             Ok(blueprint) => self.replace(blueprint).await,
-            Err(refusal) => Err(refusal),
+            Err(refusal) => Err(refusal.worst_first()),
         };
         self.tell_reload(&taken);
         taken
@@ -121,7 +121,8 @@ impl Live {
     /// Says what became of the files.
     pub(super) fn tell_reload(&self, taken: &Result<(), Refusal>) {
         let loaded = self.loaded();
-        *self.reload_ok.write().unwrap_or_else(PoisonError::into_inner) = taken.is_ok();
+        let error = taken.as_ref().err().map(Refusal::headline);
+        *self.reload_error.write().unwrap_or_else(PoisonError::into_inner) = error;
         let findings = taken.as_ref().err().map(|refusal| refusal.findings.as_slice()).unwrap_or_default();
         let words: Vec<String> = findings.iter().map(concise::line).collect();
         self.core.telemetry.tell(&event::Reload {
@@ -212,7 +213,7 @@ mod tests {
         let refusal = live.read_again().await.unwrap_err();
         assert!(refusal.findings[0].message.contains("no space left"), "{refusal:?}");
         assert_eq!((live.loaded().at, live.entries().len()), (before, 1), "the old set stays");
-        assert!(!*live.reload_ok.read().unwrap());
+        assert!(live.reload_error.read().unwrap().as_ref().unwrap().contains("no space left"));
 
         write(folder.path(), &[slo("other", ", description: edited")]);
         assert_eq!(live.read_again().await, Ok(()), "what goes on from what runs needs no store");
