@@ -390,7 +390,8 @@ impl Digest {
             return others.into_iter().collect();
         }
         let flood = self.storm.then(|| "too many pages within a minute, so these come as one".to_owned());
-        let next = (self.first_key() != self.key).then(|| "what fired before was taken on, so this is told anew".to_owned());
+        let next =
+            (self.first_key() != self.key).then(|| "what fired before was taken on, so this is told anew".to_owned());
         let interval = self.interval;
         let more = (!alone).then(|| format!("what changes is told together, {interval} from now at the earliest"));
         // One alone says of when its own figures are.
