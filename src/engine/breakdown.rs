@@ -108,7 +108,13 @@ fn slot(step: i64) -> usize {
 
 impl Recent {
     const fn new(labels: Arc<Labels>) -> Self {
-        Self { labels, instance: NOWHERE, until: Timestamp::from_millis(i64::MIN), newest: i64::MIN, steps: [0.0; STEPS] }
+        Self {
+            labels,
+            instance: NOWHERE,
+            until: Timestamp::from_millis(i64::MIN),
+            newest: i64::MIN,
+            steps: [0.0; STEPS],
+        }
     }
 
     fn add(&mut self, at: Timestamp, amount: f64) {

@@ -21,6 +21,15 @@ use crate::policy::subject::Subject;
 use crate::policy::tier::{Phase, TierOutcome, key_of};
 use crate::units::{Labels, Timestamp};
 
+/// How much is asked of an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// All but what differs between bad and good: the same work however many series there are. For a line among others.
+    Figures,
+    /// That too: it visits the series of the alert's instance.
+    Evidence,
+}
+
 /// Everything about an open alert that moves while it is open.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
@@ -95,7 +104,13 @@ impl AlertBook {
     /// How an open alert of an instance stands at the engine's newest slice end. `None`: it is not open, or the engine is
     /// not where the alert is yet, as after a start.
     #[must_use]
-    pub fn figures(&self, subject: &Subject, engine: &SloState, group: &Labels, id: &str) -> Option<Figures> {
+    pub fn figures(
+        &self,
+        subject: &Subject,
+        engine: &SloState,
+        group: &Labels,
+        (id, depth): (&str, Depth),
+    ) -> Option<Figures> {
         let state = self.states.get(group)?;
         let alert = state.alerts.iter().find(|alert| alert.id == id)?;
         let since = alert.fired_at.unwrap_or(alert.started_at);
@@ -110,7 +125,8 @@ impl AlertBook {
             return None;
         }
         verdict.forecast = Some(instance.forecast());
-        verdict.differences = seen(&verdict).and_then(|seen| engine.differences(group, seen.from, seen.to));
+        let seen = seen(&verdict).filter(|_| depth == Depth::Evidence);
+        verdict.differences = seen.and_then(|seen| engine.differences(group, seen.from, seen.to));
         let mut figures = state.figures(subject, engine.definition().of_group(group), group, &verdict, alert);
         if engine.awaits_history {
             figures.ahead = None;
@@ -224,7 +240,7 @@ mod tests {
         }
 
         fn figures(&self) -> Option<Figures> {
-            self.book.figures(&subject(), &self.engine, &Labels::new(), &self.page().alert_id)
+            self.book.figures(&subject(), &self.engine, &Labels::new(), (&self.page().alert_id, Depth::Evidence))
         }
     }
 
@@ -276,12 +292,19 @@ mod tests {
         assert!(figures.reason.unwrap().ends_with("; frozen: the source does not answer"));
         // As after a start.
         let mut empty = SloState::new(Arc::clone(life.engine.definition()));
-        assert_eq!(life.book.figures(&subject(), &empty, &Labels::new(), &life.page().alert_id), None);
+        assert_eq!(
+            life.book.figures(&subject(), &empty, &Labels::new(), (&life.page().alert_id, Depth::Evidence)),
+            None
+        );
         let point = Point { at: START, group: Labels::new(), events: Some(0.0), total: Some(1.0) };
         let early = Observation { from: START - SLICE, to: START, points: vec![point], ..Observation::default() };
         empty.advance(&early, START);
-        assert_eq!(life.book.figures(&subject(), &empty, &Labels::new(), &life.page().alert_id), None, "not there yet");
-        assert_eq!(life.book.figures(&subject(), &life.engine, &Labels::new(), "another"), None);
+        assert_eq!(
+            life.book.figures(&subject(), &empty, &Labels::new(), (&life.page().alert_id, Depth::Evidence)),
+            None,
+            "not there yet"
+        );
+        assert_eq!(life.book.figures(&subject(), &life.engine, &Labels::new(), ("another", Depth::Evidence)), None);
         // Not all of the period is read: the budget stays as it was told.
         life.engine.await_history(true);
         assert_eq!(life.figures().unwrap().ahead, None);

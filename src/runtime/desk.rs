@@ -101,7 +101,7 @@ impl Core {
         let mut desk = self.counter.desk.lock().await;
         let (config, quiets, now) = (self.config(), self.quiets(), self.clock.now());
         let quiet = |about: About<'_>, at: Timestamp| quiets.over(about, at);
-        let current = |about: &Notification| self.figures(about);
+        let current = |about: &Notification, depth| self.figures(about, depth);
         let rules = Rules { config: &config, quiet: &quiet, current: &current };
         for notification in told {
             let end = (notification.state == AlertState::Resolved).then(|| notification.clone());
@@ -126,7 +126,7 @@ impl Core {
         let mut desk = self.counter.desk.lock().await;
         let (config, quiets, now) = (self.config(), self.quiets(), self.clock.now());
         let quiet = |about: About<'_>, at: Timestamp| quiets.over(about, at);
-        let current = |about: &Notification| self.figures(about);
+        let current = |about: &Notification, depth| self.figures(about, depth);
         let rules = Rules { config: &config, quiet: &quiet, current: &current };
         if self.counter.changed.swap(false, Ordering::SeqCst) {
             desk.reconsider(&rules, now);
@@ -185,7 +185,7 @@ impl Core {
             Ok(before) => {
                 let (config, quiets, now) = (self.config(), self.quiets(), self.clock.now());
                 let quiet = |about: About<'_>, at: Timestamp| quiets.over(about, at);
-                let current = |about: &Notification| self.figures(about);
+                let current = |about: &Notification, depth| self.figures(about, depth);
                 desk.tell_ack(&before, &ack, &Rules { config: &config, quiet: &quiet, current: &current }, now);
                 let written = self.write_act(&mut desk, before, commit).await;
                 drop(desk);

@@ -5,7 +5,7 @@
 //! run of the service, so the engine passes through them and the alerts do not.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use crate::config::meant::Config;
 use crate::engine::instance::Instance;
@@ -255,6 +255,15 @@ impl Entry {
     /// Looks at it, or changes it, under its lock.
     pub fn with<T>(&self, look: impl FnOnce(&mut Inner) -> T) -> T {
         look(&mut held(&self.inner))
+    }
+
+    /// The same without a wait; `None`: it is evaluated just now.
+    pub fn with_if_free<T>(&self, look: impl FnOnce(&mut Inner) -> T) -> Option<T> {
+        match self.inner.try_lock() {
+            Ok(mut inner) => Some(look(&mut inner)),
+            Err(TryLockError::Poisoned(inner)) => Some(look(&mut inner.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// As meant.

@@ -81,7 +81,7 @@ impl Evaluation {
 
     fn evaluate(&self, entry: &SharedEntry, observation: &Observation) -> Evaluated {
         let quiet = |about: About<'_>, now: Timestamp| self.quiets.over(about, now);
-        let rules = Rules { config: &self.config, quiet: &quiet, current: &|_| None };
+        let rules = Rules { config: &self.config, quiet: &quiet, current: &|_, _| None };
         let is_heard = |page: Addressee<'_>| rules.can_be_told(page, self.now);
         let page_can_be_told = Heard::Asked(&is_heard);
         let source_alert = self.source_alert.as_deref();

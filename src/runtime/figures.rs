@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 use crate::policy::alert::{Alert, AlertKind, AlertState};
-use crate::policy::current::Figures;
+use crate::policy::current::{Depth, Figures};
 use crate::policy::notification::Notification;
 use crate::policy::reason;
 use crate::policy::subject::SOURCE_SERVICE;
@@ -33,9 +33,9 @@ impl Core {
 
     /// How an alert stands that was told earlier and fires; `None`: nobody can say, as before the first tick.
     #[must_use]
-    pub fn figures(&self, about: &Notification) -> Option<Figures> {
+    pub fn figures(&self, about: &Notification, depth: Depth) -> Option<Figures> {
         let Notification { alert_id, slo, kind, started_at, .. } = about;
-        self.figures_of(Open { id: alert_id, slo, kind: *kind, started_at: *started_at })
+        self.figures_of(Open { id: alert_id, slo, kind: *kind, started_at: *started_at }, depth)
     }
 
     /// Puts the figures of now into an alert that is open.
@@ -44,13 +44,13 @@ impl Core {
             return;
         }
         let Alert { id, slo, kind, started_at, .. } = &*alert;
-        let figures = self.figures_of(Open { id, slo, kind: *kind, started_at: *started_at });
+        let figures = self.figures_of(Open { id, slo, kind: *kind, started_at: *started_at }, Depth::Evidence);
         if let Some(figures) = figures.filter(|figures| alert.as_of.is_none_or(|as_of| figures.as_of >= as_of)) {
             figures.show(alert);
         }
     }
 
-    fn figures_of(&self, about: Open<'_>) -> Option<Figures> {
+    fn figures_of(&self, about: Open<'_>, depth: Depth) -> Option<Figures> {
         if about.kind == AlertKind::Source {
             return self.source_figures(about);
         }
@@ -58,7 +58,7 @@ impl Core {
         let entries = Arc::clone(&self.entries.read().unwrap_or_else(PoisonError::into_inner));
         let entry = entries.get(&instance.slo)?;
         // A bug in one SLO's figures must not keep the desk from telling.
-        catch_unwind(AssertUnwindSafe(|| entry.figures(&instance, about.id))).ok().flatten()
+        catch_unwind(AssertUnwindSafe(|| entry.figures(&instance, about.id, depth))).ok().flatten()
     }
 
     /// Of a source that does not answer.
@@ -74,8 +74,10 @@ impl Core {
 }
 
 impl Entry {
-    /// How an open alert of an instance stands.
-    fn figures(&self, instance: &InstanceId, id: &str) -> Option<Figures> {
-        self.with(|inner| inner.book.figures(&inner.subject, &inner.state, &instance.group, id))
+    /// How an open alert of an instance stands; `None` also while it is evaluated, for whom that holds up may hold the
+    /// desk: the last figures stand then.
+    fn figures(&self, instance: &InstanceId, id: &str, depth: Depth) -> Option<Figures> {
+        let asked = (id, depth);
+        self.with_if_free(|inner| inner.book.figures(&inner.subject, &inner.state, &instance.group, asked))?
     }
 }

@@ -363,8 +363,11 @@ impl Service for Live {
         let mut alerts = self.pending(filter);
         alerts.extend(self.core.store.alerts(filter, limit).await?);
         alerts.truncate(limit);
-        alerts.iter_mut().for_each(|alert| self.core.show_as_of_now(alert));
         Ok(alerts)
+    }
+
+    fn show_as_of_now(&self, alerts: &mut [Alert]) {
+        alerts.iter_mut().for_each(|alert| self.core.show_as_of_now(alert));
     }
 
     async fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError> {

@@ -346,7 +346,10 @@ pub trait Service: Send + Sync {
     fn window(&self, id: &InstanceId, over: Length) -> Option<WindowFigures>;
     /// A plot.
     fn series(&self, id: &InstanceId, from: Timestamp, to: Timestamp, points: usize) -> Option<SeriesView>;
-    /// Alerts, newest first.
+    /// Puts the figures of now into alerts that are open: for the few that are shown, and not on a thread that serves
+    /// connections.
+    fn show_as_of_now(&self, _alerts: &mut [Alert]) {}
+    /// Alerts, newest first, as they were recorded.
     async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<Vec<Alert>, StoreError>;
     /// The labels that an alert is told with; `None` where nobody knows them any more.
     async fn labels(&self, _alert: &Alert) -> Option<BTreeMap<String, String>> {

@@ -81,7 +81,12 @@ pub fn instance_view(inner: &Inner, instance: &Instance, around: Around) -> Inst
 fn alerts(inner: &Inner, group: &Labels) -> Vec<Alert> {
     let mut alerts = inner.book.alerts_of(group).to_vec();
     for alert in &mut alerts {
-        if let Some(figures) = inner.book.figures(&inner.subject, &inner.state, group, &alert.id) {
+        if let Some(figures) = inner.book.figures(
+            &inner.subject,
+            &inner.state,
+            group,
+            (&alert.id, crate::policy::current::Depth::Evidence),
+        ) {
             figures.show(alert);
         }
     }

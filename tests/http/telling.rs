@@ -178,7 +178,7 @@ fn decided(alert: &str, routes: Vec<Route>) -> Value {
     config.routes = routes;
     let about =
         Notification { alert_id: alert.to_owned(), ..delivery(&paging(), "", DeliveryState::Done, 1).notification };
-    let rules = Rules { config: &config, quiet: &|_, _| None, current: &|about| Some(Figures::of(about)) };
+    let rules = Rules { config: &config, quiet: &|_, _| None, current: &|about, _| Some(Figures::of(about)) };
     let mut desk = Desk::default();
     assert!(desk.take(about, &rules, time(NOW)));
     desk.due(&rules, time(NOW));

@@ -48,6 +48,15 @@ pub async fn find(app: &App, states: &[&str], filter: &AlertFilter) -> Result<Ve
     Ok(alerts)
 }
 
+/// These alerts as they stand now.
+pub async fn as_of_now(app: &App, mut alerts: Vec<PolicyAlert>) -> Result<Vec<PolicyAlert>, ApiError> {
+    app.compute(move |service| {
+        service.show_as_of_now(&mut alerts);
+        alerts
+    })
+    .await
+}
+
 /// Alerts with the deliveries that came of them, and what people said.
 pub async fn with_deliveries(app: &App, alerts: &[PolicyAlert]) -> Result<Vec<Alert>, ApiError> {
     let sinks = if alerts.is_empty() { Vec::new() } else { app.service.sinks().await? };
@@ -120,6 +129,7 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<List<Alert>>,
     let alerts = find(&app, &states, &filter).await?;
     let total = alerts.len();
     let (alerts, next) = listing::part(alerts, |alert| alert.id.clone(), cursor.as_ref(), limit);
+    let alerts = as_of_now(&app, alerts).await?;
     Ok(Json(List {
         items: with_deliveries(&app, &alerts).await?,
         next_cursor: next.map(|cursor| cursor.write()),

@@ -5,7 +5,7 @@ use axum::http::Uri;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use crate::http::api::alerts::{ALERT_STATES, case_of, find};
+use crate::http::api::alerts::{ALERT_STATES, as_of_now, case_of, find};
 use crate::http::api::outbox::Outbox;
 use crate::http::app::App;
 use crate::http::dashboard::deliveries::{self, Of};
@@ -43,6 +43,7 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
     let found = find(app, &states, &AlertFilter::default()).await?;
     let total = found.len();
     let (shown, next) = listing::part(found, |alert| alert.id.clone(), cursor.as_ref(), ROWS);
+    let shown = as_of_now(app, shown).await?;
     let chosen = states.join(",");
     let content = html! {
         h1 { "Alerts" }

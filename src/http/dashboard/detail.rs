@@ -6,6 +6,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::engine::confidence::wilson;
+use crate::http::api::alerts::as_of_now;
 use crate::http::app::{App, gone};
 use crate::http::dashboard::alerts::list as alert_list;
 use crate::http::dashboard::format;
@@ -51,7 +52,7 @@ async fn render(app: &App, uri: &Uri, service: &str, name: &str) -> Result<Respo
     let (asked, from, to) = (id.clone(), view.as_of - view.window, view.as_of);
     let series = app.compute(move |service| service.series(&asked, from, to, POINTS)).await?;
     let filter = AlertFilter { slo: Some(id.to_string()), ..AlertFilter::default() };
-    let past = app.service.alerts(&filter, ALERTS).await?;
+    let past = as_of_now(app, app.service.alerts(&filter, ALERTS).await?).await?;
     let content = html! {
         (heading(&frame, &view, &groups))
         (tiles(&view))

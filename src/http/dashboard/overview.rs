@@ -5,7 +5,7 @@ use axum::http::Uri;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use crate::http::api::alerts::{case_of, find};
+use crate::http::api::alerts::{as_of_now, case_of, find};
 use crate::http::api::slos::{Part, choice, part};
 use crate::http::app::App;
 use crate::http::dashboard::alerts::{case_marks, quiet_line};
@@ -54,6 +54,9 @@ async fn render(app: &App, uri: &Uri) -> Result<Response, ApiError> {
     let mut firing = find(app, &["firing"], &AlertFilter::default()).await?;
     // What woke somebody first, then drills; what is held back under something else last. Newest first among equals.
     firing.sort_by_key(|alert| (alert.held_back_by.is_some(), alert.is_drill(), alert.severity));
+    let others = firing.split_off(firing.len().min(FIRING_SHOWN));
+    let mut firing = as_of_now(app, firing).await?;
+    firing.extend(others);
     let mut cases = Vec::new();
     for alert in firing.iter().take(FIRING_SHOWN) {
         cases.push(case_of(app, &alert.id).await?);

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::config::meant::SinkConfig;
 use crate::policy::act::Ack;
+use crate::policy::current::Depth;
 use crate::policy::desk::case::Case;
 use crate::policy::desk::digest::{Digest, Listed, Named};
 use crate::policy::desk::{Before, Desk, Errand, NotDone, Rules};
@@ -29,7 +30,7 @@ impl Desk {
             let alone = case.told.iter().filter(|(sink, told)| told.alone && !told.gone && hears(sink));
             let sinks: Vec<String> = alone.map(|(sink, _)| sink.clone()).collect();
             if !sinks.is_empty() {
-                told.push((taken_on(rules.as_of_now(about, now), case.acks, ack), sinks));
+                told.push((taken_on(rules.as_of_now(about, Depth::Evidence, now), case.acks, ack), sinks));
             }
         }
         let calls = |sink: &str| config.sinks.get(sink).is_some_and(SinkConfig::calls_people);
@@ -101,8 +102,9 @@ impl Desk {
         if !has_new || firing.iter().any(|case| case.acked.is_none()) {
             return None;
         }
+        let depth = if firing.len() == 1 { Depth::Evidence } else { Depth::Figures };
         let named = firing.iter().filter_map(|case| {
-            let about = rules.as_of_now(case.notification.as_deref()?, now);
+            let about = rules.as_of_now(case.notification.as_deref()?, depth, now);
             Some(Named::of(Cow::Owned(about), case.acked.as_ref(), true))
         });
         let mut firing: Vec<Named<'_>> = named.collect();

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::config::meant::SinkConfig;
+use crate::policy::current::Depth;
 use crate::policy::desk::acks::taken_on;
 use crate::policy::desk::case::{Case, Place};
 use crate::policy::desk::digest::{Digest, Form, Listed, Named};
@@ -250,12 +251,14 @@ impl Desk {
 
     /// What its next message names: what fires and was not handed over just now as it stands now.
     fn listed(&self, digest: &Digest, rules: &Rules<'_>, now: Timestamp) -> Listed<'_> {
+        // Several show nothing of what differs in one of them.
+        let depth = if digest.members.len() == 1 { Depth::Evidence } else { Depth::Figures };
         let (mut firing, mut ended) = (Vec::new(), Vec::new());
         for case in digest.members.iter().filter_map(|alert| self.cases.get(alert)) {
             let Some(about) = case.notification.as_deref() else { continue };
             let place = case.places.get(&digest.sink);
             let is_old = case.ended_at.is_none() && !self.fresh.contains(&case.alert_id);
-            let told = if is_old { Cow::Owned(rules.as_of_now(about, now)) } else { Cow::Borrowed(about) };
+            let told = if is_old { Cow::Owned(rules.as_of_now(about, depth, now)) } else { Cow::Borrowed(about) };
             let named = Named::of(told, case.acked.as_ref(), place.is_some_and(|place| place.listed));
             if case.ended_at.is_none() { firing.push(named) } else { ended.push(named) }
         }
@@ -288,6 +291,8 @@ fn ids(of: &[Named<'_>]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use crate::config::meant::Route;
     use crate::policy::card;
     use crate::policy::current::Figures;
@@ -302,6 +307,19 @@ mod tests {
         let mut tiers = sample.tiers.clone();
         tiers[0].confirm.as_mut().unwrap().rate = rate;
         Notification { tiers, budget: sample.budget, forecast: sample.forecast, ..firing(name, second) }
+    }
+
+    #[test]
+    fn many_told_as_one_ask_for_figures_and_one_alone_for_what_differs_too() {
+        let asked = |names: &[&str]| {
+            let mut life =
+                Life::new(vec![Route { grouping: by(&[], 0, 60), repeat: Some(seconds(900)), ..to(&["a"]) }]);
+            life.take_all(names.iter().map(|name| firing(name, 0)).collect(), 0);
+            life.until(902);
+            assert_eq!(life.told.len(), 2);
+            (life.asked.load(Ordering::SeqCst), life.evidence_asked.load(Ordering::SeqCst))
+        };
+        assert_eq!((asked(&["x", "y", "z"]), asked(&["x"])), ((3, 0), (1, 1)));
     }
 
     /// Of the newest message: each member with what is new about it.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::config::meant::{Config, Escalation, Grouping, Route, SecretRef, SinkConfig};
 use crate::config::sinks::pagerduty::Pagerduty;
 use crate::policy::act::Ack;
 use crate::policy::alert::{AlertKind, AlertState, EndedBy};
-use crate::policy::current::Figures;
+use crate::policy::current::{Depth, Figures};
 use crate::policy::desk::{Decided, Desk, Rules, Telling};
 use crate::policy::heartbeat::heartbeat;
 use crate::policy::notification::Notification;
@@ -89,6 +90,9 @@ pub struct Life {
     pub second: i64,
     /// How alerts stand now, where that is not as they were handed over; `None`: nobody can say.
     pub figures: BTreeMap<String, Option<Figures>>,
+    /// How often figures were asked for, and what differs with them.
+    pub asked: AtomicUsize,
+    pub evidence_asked: AtomicUsize,
     /// What was told, newest last.
     pub told: Vec<Telling>,
     pub lost: Vec<String>,
@@ -107,7 +111,18 @@ impl Life {
         config.routes = routes;
         let desk = Desk::default();
         let (quiets, told, lost, kept) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-        Self { desk, config, quiets, second: 0, figures: BTreeMap::new(), told, lost, kept }
+        Self {
+            desk,
+            config,
+            quiets,
+            second: 0,
+            figures: BTreeMap::new(),
+            asked: AtomicUsize::new(0),
+            evidence_asked: AtomicUsize::new(0),
+            told,
+            lost,
+            kept,
+        }
     }
 
     pub fn quiet(&mut self, alert: &str, kind: QuietKind, from: i64, until: i64) {
@@ -127,9 +142,10 @@ impl Life {
             let (name, reason) = ("s1".to_owned(), "known".to_owned());
             Some(Quiet { kind: longest.1, name, reason, until: at(longest.3) })
         };
-        let current = |about: &Notification| match self.figures.get(&about.alert_id) {
-            Some(figures) => figures.clone(),
-            None => Some(Figures::of(about)),
+        let current = |about: &Notification, depth: Depth| {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.evidence_asked.fetch_add(usize::from(depth == Depth::Evidence), Ordering::SeqCst);
+            self.figures.get(&about.alert_id).cloned().unwrap_or_else(|| Some(Figures::of(about)))
         };
         let rules = Rules { config: &self.config, quiet: &over, current: &current };
         act(&mut self.desk, &rules, at(second));

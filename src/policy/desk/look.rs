@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::meant::{Grouping, SinkConfig};
+use crate::policy::current::Depth;
 use crate::policy::desk::acks::taken_on;
 use crate::policy::desk::ahead::Ahead;
 use crate::policy::desk::case::{Case, NextEscalation, QuietNow, Told};
@@ -29,7 +30,7 @@ pub(super) struct Moment<'a> {
 impl Moment<'_> {
     /// What is told of it now.
     fn told(&self, case: &Case) -> Notification {
-        Notification { acked: case.acked.clone(), ..self.rules.as_of_now(self.about, self.now) }
+        Notification { acked: case.acked.clone(), ..self.rules.as_of_now(self.about, Depth::Evidence, self.now) }
     }
 }
 

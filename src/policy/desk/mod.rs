@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::config::meant::{Config, SinkConfig};
 use crate::policy::act::{Ack, AlertVerdict};
 use crate::policy::alert::AlertState;
-use crate::policy::current::Figures;
+use crate::policy::current::{Depth, Figures};
 use crate::policy::desk::case::Case;
 use crate::policy::desk::digest::Digest;
 use crate::policy::figure;
@@ -55,7 +55,7 @@ pub struct Rules<'a> {
     /// What keeps an alert quiet at a time (`policy::quiet::Quiets::over`).
     pub quiet: &'a (dyn Fn(About<'_>, Timestamp) -> Option<Quiet> + Sync),
     /// How an alert that fires stands now ([`crate::policy::current`]); `None`: nobody can say.
-    pub current: &'a (dyn Fn(&Notification) -> Option<Figures> + Sync),
+    pub current: &'a (dyn Fn(&Notification, Depth) -> Option<Figures> + Sync),
 }
 
 impl Rules<'_> {
@@ -68,9 +68,9 @@ impl Rules<'_> {
     /// An alert that was handed over earlier as it is told now: with the figures of now. Where there are none, it says of
     /// when its figures are.
     #[must_use]
-    pub fn as_of_now(&self, about: &Notification, now: Timestamp) -> Notification {
+    pub fn as_of_now(&self, about: &Notification, depth: Depth, now: Timestamp) -> Notification {
         let mut told = about.clone();
-        let figures = (self.current)(about).filter(|figures| figures.as_of >= about.as_of);
+        let figures = (self.current)(about, depth).filter(|figures| figures.as_of >= about.as_of);
         let still = figures.as_ref().map_or(Some("nothing newer is known"), |figures| figures.still);
         if let Some(figures) = figures {
             figures.tell(&mut told);
@@ -198,7 +198,7 @@ impl Desk {
         self.fresh.insert(id.clone());
         self.cases.insert(id.clone(), case);
         // Its figures are of now.
-        let at_once = Rules { current: &|about| Some(Figures::of(about)), ..*rules };
+        let at_once = Rules { current: &|about, _| Some(Figures::of(about)), ..*rules };
         self.look(&id, &at_once, now);
         true
     }
