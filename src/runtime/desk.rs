@@ -183,7 +183,10 @@ impl Core {
         let fires = desk.case(alert_id).is_some() || self.fires(alert_id).await?;
         match desk.ack(alert_id, &ack, fires) {
             Ok(before) => {
-                desk.tell_ack(&before, &ack, &self.config());
+                let (config, quiets, now) = (self.config(), self.quiets(), self.clock.now());
+                let quiet = |about: About<'_>, at: Timestamp| quiets.over(about, at);
+                let current = |about: &Notification, depth| self.figures(about, depth);
+                desk.tell_ack(&before, &ack, &Rules { config: &config, quiet: &quiet, current: &current }, now);
                 let written = self.write_act(&mut desk, before, commit).await;
                 drop(desk);
                 // Who was still to be told in a digest that is taken on now is told apart.

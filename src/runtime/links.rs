@@ -303,12 +303,15 @@ impl Links {
     /// has that alert's `mute` and `why`.
     pub fn add_to_digest(&self, digest: &mut Notification, now: Timestamp) {
         let firing = digest.kind == AlertKind::Digest && digest.state == AlertState::Firing;
-        if !firing || digest.mark == Some(Mark::Test) || digest.tells_ack() {
+        if !firing || digest.mark == Some(Mark::Test) {
             return;
         }
         let Some((key, base)) = self.usable() else { return };
-        let ack = address(key, base, (&digest.alert_id, LinkAction::Ack), now);
-        digest.links.insert(LinkAction::Ack.name().to_owned(), ack);
+        // What was taken on is not to be taken on again.
+        if !digest.tells_ack() {
+            let ack = address(key, base, (&digest.alert_id, LinkAction::Ack), now);
+            digest.links.insert(LinkAction::Ack.name().to_owned(), ack);
+        }
         digest.links.entry("why".to_owned()).or_insert_with(|| format!("{base}/alerts?state=firing"));
         for member in digest.members.iter_mut().take(LINKED) {
             let id = member.slo.parse::<InstanceId>().ok().filter(|_| member.kind != AlertKind::Source);
@@ -367,6 +370,7 @@ mod tests {
     use crate::config::meant::{SecretRef, SinkConfig};
     use crate::config::sinks::slack::{Slack, SlackReceiver};
     use crate::policy::heartbeat::heartbeat;
+    use crate::policy::notification::Occasion;
     use crate::policy::sample;
     use crate::store::memory::MemoryStore;
 
@@ -471,10 +475,13 @@ mod tests {
         single.links.insert("why".to_owned(), "/slo/a/b".to_owned());
         let mut over = digest.clone();
         over.state = AlertState::Resolved;
-        for told in [&mut digest, &mut single, &mut over] {
+        let mut taken = digest.clone();
+        (taken.occasion, taken.links) = (Occasion::Acknowledged, BTreeMap::new());
+        for told in [&mut digest, &mut single, &mut over, &mut taken] {
             links.add_to_digest(told, now);
         }
         assert_eq!(digest.links.keys().collect::<Vec<_>>(), ["ack", "why"]);
+        assert_eq!(taken.links.keys().collect::<Vec<_>>(), ["why"], "it leads where it led");
         assert_eq!(digest.links["why"], "https://slo.example/alerts?state=firing");
         assert_eq!((single.links["mute"].as_str(), single.links["why"].as_str()), ("of the member", "/slo/a/b"));
         for told in [&digest, &single] {

@@ -7,16 +7,19 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::config::meant::{Config, SinkConfig};
+use crate::config::meant::SinkConfig;
 use crate::policy::act::Ack;
+use crate::policy::current::Depth;
 use crate::policy::desk::case::Case;
 use crate::policy::desk::digest::{Digest, Listed, Named};
-use crate::policy::desk::{Before, Desk, Errand, NotDone};
+use crate::policy::desk::{Before, Desk, Errand, NotDone, Rules};
 use crate::policy::notification::{Notification, Occasion};
+use crate::units::Timestamp;
 
 impl Desk {
     /// Tells that `ack` took on what was not taken on before; `before` is what [`Desk::ack`] gave.
-    pub fn tell_ack(&mut self, before: &Before, ack: &Ack, config: &Config) {
+    pub fn tell_ack(&mut self, before: &Before, ack: &Ack, rules: &Rules<'_>, now: Timestamp) {
+        let config = rules.config;
         let is_new = |case: &Option<Case>| case.as_ref().is_none_or(|case| case.acked.is_none());
         let taken: BTreeSet<&str> =
             before.iter().filter(|(_, case)| is_new(case)).map(|(alert, _)| alert.as_str()).collect();
@@ -26,12 +29,14 @@ impl Desk {
             let Some(about) = case.notification.as_deref() else { continue };
             let alone = case.told.iter().filter(|(sink, told)| told.alone && !told.gone && hears(sink));
             let sinks: Vec<String> = alone.map(|(sink, _)| sink.clone()).collect();
-            told.push((taken_on(about.clone(), case.acks, ack), sinks));
+            if !sinks.is_empty() {
+                told.push((taken_on(rules.as_of_now(about, Depth::Evidence, now), case.acks, ack), sinks));
+            }
         }
         let calls = |sink: &str| config.sinks.get(sink).is_some_and(SinkConfig::calls_people);
         let mut sealed = Vec::new();
         for (id, digest) in self.digests.iter().filter(|(_, digest)| hears(&digest.sink)) {
-            let Some(together) = self.taken_on_together(digest, &taken, ack, config) else { continue };
+            let Some(together) = self.taken_on_together(digest, &taken, ack, rules, now) else { continue };
             told.push((together, vec![digest.sink.clone()]));
             sealed.extend(calls(&digest.sink).then(|| id.clone()));
         }
@@ -84,7 +89,8 @@ impl Desk {
         digest: &Digest,
         taken: &BTreeSet<&str>,
         ack: &Ack,
-        config: &Config,
+        rules: &Rules<'_>,
+        now: Timestamp,
     ) -> Option<Notification> {
         if digest.ended_at.is_some() || digest.told_at.is_none() {
             return None;
@@ -96,21 +102,27 @@ impl Desk {
         if !has_new || firing.iter().any(|case| case.acked.is_none()) {
             return None;
         }
+        let depth = if firing.len() == 1 { Depth::Evidence } else { Depth::Figures };
         let named = firing.iter().filter_map(|case| {
-            Some(Named::of(Cow::Borrowed(case.notification.as_deref()?), case.acked.as_ref(), true))
+            let about = rules.as_of_now(case.notification.as_deref()?, depth, now);
+            Some(Named::of(Cow::Owned(about), case.acked.as_ref(), true))
         });
         let mut firing: Vec<Named<'_>> = named.collect();
         firing.sort_by(|a, b| a.member.worse_first(&b.member));
         let apart = self.apart(digest, firing.first().and_then(|named| named.about.mark));
         let listed = Listed { firing, ended: Vec::new(), apart };
-        // Never the same twice: one of them goes up with every telling of the same message.
-        let count = members().map(|case| case.acks).sum();
-        let told = digest.notification(&listed, &config.server.external_labels)?;
-        Some(taken_on(told, count, ack))
+        let told = digest.notification(&listed, &rules.config.server.external_labels)?;
+        Some(taken_on(told, self.acks_of(digest), ack))
+    }
+
+    /// Never the same twice: one of them goes up with every telling of the same message.
+    pub(super) fn acks_of(&self, digest: &Digest) -> u32 {
+        digest.members.iter().filter_map(|alert| self.cases.get(alert)).map(|case| case.acks).sum()
     }
 }
 
-fn taken_on(about: Notification, count: u32, ack: &Ack) -> Notification {
+/// What is told with `about`, or after it: that somebody is at it.
+pub(super) fn taken_on(about: Notification, count: u32, ack: &Ack) -> Notification {
     let mut told = about;
     told.id = format!("{}/a{count}", told.id);
     told.occasion = Occasion::Acknowledged;
@@ -125,8 +137,11 @@ mod tests {
     use crate::config::meant::{Route, SinkConfig};
     use crate::config::sinks::teams::Teams;
     use crate::policy::act::Ack;
+    use crate::policy::current::Figures;
     use crate::policy::desk::NotDone;
     use crate::policy::desk::kit::{Life, after, at, by, firing, pagerduty, seconds, to};
+    use crate::policy::notification::Occasion;
+    use crate::policy::quiet::QuietKind;
 
     /// `a` and `b` hear it, `c` and `d` do not.
     fn life(routes: Vec<Route>) -> Life {
@@ -140,11 +155,10 @@ mod tests {
 
     fn take_on(life: &mut Life, alert: &str, second: i64) {
         let ack = Ack { by: "kim".to_owned(), at: at(second), note: Some("the disk".to_owned()) };
-        let config = life.config.clone();
         life.until(second);
-        life.with(second, |desk, _, _| {
+        life.with(second, |desk, rules, now| {
             let before = desk.ack(alert, &ack, false).unwrap();
-            desk.tell_ack(&before, &ack, &config);
+            desk.tell_ack(&before, &ack, rules, now);
         });
     }
 
@@ -167,6 +181,41 @@ mod tests {
         assert_eq!(life.news_until(1_601), "a:y/1 c:y/1 am:y/1 b:y/1");
         take_on(&mut life, "y", 1_700);
         assert_eq!(life.news(), "a:y/1/a1 b:y/1/a1", "who was escalated to hears it too");
+    }
+
+    #[test]
+    fn an_ack_follows_the_firing_of_one_that_was_taken_on_while_it_was_quiet() {
+        for grouping in [None, by(&[], 0, 60)] {
+            let mut life = life(vec![Route { grouping: grouping.clone(), ..to(&["a", "c"]) }]);
+            life.quiet("x", QuietKind::Silence, 0, 100);
+            life.fire("x", 5);
+            take_on(&mut life, "x", 10);
+            assert_eq!(life.news(), "", "nobody knows of it");
+            life.until(101);
+            let ack = life.told.iter().map(|telling| &telling.notification).find(|told| told.tells_ack()).unwrap();
+            assert_eq!((ack.occasion, ack.acked.as_ref().unwrap().by.as_str()), (Occasion::Acknowledged, "kim"));
+            let expected = if grouping.is_none() { "a:x/1/s1 c:x/1/s1 a:x/1/s1/a1" } else { "a:1[x] a:1/a1[x] c:1[x]" };
+            assert_eq!(life.news(), expected);
+        }
+    }
+
+    #[test]
+    fn an_ack_and_an_escalation_of_a_group_are_told_with_the_figures_of_now() {
+        for grouping in [None, by(&[], 0, 60)] {
+            let route = Route { grouping, escalate: vec![after(600, &["b"])], ..to(&["a"]) };
+            let mut life = life(vec![route]);
+            life.fire("x", 0);
+            let now = Figures { as_of: at(570), reason: Some("60% fail".to_owned()), ..Figures::default() };
+            life.figures.insert("x".to_owned(), Some(now));
+            life.until(601);
+            take_on(&mut life, "x", 610);
+            let told: Vec<_> = life.told.iter().map(|telling| &telling.notification).collect();
+            assert_eq!(told.len(), if told[0].members.is_empty() { 3 } else { 4 });
+            assert_eq!((told[0].as_of, told[0].reason.as_str()), (at(0), "it fails"));
+            for later in &told[1..] {
+                assert_eq!((later.as_of, later.reason.starts_with("60% fail")), (at(570), true), "{}", later.id);
+            }
+        }
     }
 
     #[test]
@@ -292,10 +341,9 @@ mod tests {
         life.fire("x", 0);
         life.news();
         let ack = Ack { by: "kim".to_owned(), at: at(5), note: None };
-        let config = life.config.clone();
-        life.with(5, |desk, _, _| {
+        life.with(5, |desk, rules, now| {
             let before = desk.ack("x", &ack, false).unwrap();
-            desk.tell_ack(&before, &ack, &config);
+            desk.tell_ack(&before, &ack, rules, now);
             // As the runtime does it: what was drained is lost with its commit.
             assert_eq!(desk.drain().tellings.len(), 1);
             desk.undo(before);

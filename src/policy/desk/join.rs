@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use crate::config::meant::SinkConfig;
 use crate::policy::current::Depth;
+use crate::policy::desk::acks::taken_on;
 use crate::policy::desk::case::{Case, Place};
 use crate::policy::desk::digest::{Digest, Form, Listed, Named};
 use crate::policy::desk::{Desk, Errand, REMEMBERED, Rules};
-use crate::policy::notification::Mark;
+use crate::policy::notification::{Mark, Notification};
 use crate::policy::quiet::About;
+use crate::policy::several::News;
 use crate::spec::policy::AlertSeverity;
 use crate::units::Timestamp;
 
@@ -109,7 +111,9 @@ impl Desk {
         self.leave_while_quiet(&mut digest, rules, now);
         let fresh = digest.told_at.is_none();
         let floods = fresh && digest.firing > 0 && !digest.storm && digest.severity == AlertSeverity::Page;
-        if floods && self.is_storm(&digest.sink, rules.config.limits.storm, now) {
+        // Never told as one with life.
+        let drills = digest.members.iter().filter_map(|alert| self.cases.get(alert)).any(|case| case.drill);
+        if floods && self.is_storm((&digest.sink, drills), rules.config.limits.storm, now) {
             self.join_storm(&mut digest, rules, now);
         }
         if fresh && digest.firing == 0 {
@@ -197,7 +201,8 @@ impl Desk {
         let calls = rules.config.sinks.get(&digest.sink).is_some_and(SinkConfig::calls_people);
         digest.sealed |= calls && listed.acked().is_some();
         let name = told.as_ref().map(|told| told.alert_id.clone());
-        if let Some(told) = told {
+        let ack = told.as_ref().and_then(|told| self.ack_of(told, &listed, digest, rules));
+        for told in told.into_iter().chain(ack) {
             self.tell(told, vec![digest.sink.clone()]);
         }
         for alert in fires {
@@ -226,7 +231,25 @@ impl Desk {
         }
     }
 
-    /// What its next message names: what fires and did not join just now as it stands now.
+    /// What follows a message all of whose alerts were taken on before its sink heard that.
+    fn ack_of(
+        &self,
+        told: &Notification,
+        listed: &Listed<'_>,
+        digest: &Digest,
+        rules: &Rules<'_>,
+    ) -> Option<Notification> {
+        let hears = rules.config.sinks.get(&digest.sink).is_some_and(SinkConfig::hears_acks);
+        let ack = listed.acked().filter(|_| hears)?;
+        let is_news = listed.all().any(|named| match named.member.news {
+            Some(News::New) => true,
+            Some(News::Ended) => named.acked.is_none(),
+            _ => false,
+        });
+        is_news.then(|| taken_on(told.clone(), self.acks_of(digest), ack))
+    }
+
+    /// What its next message names: what fires and was not handed over just now as it stands now.
     fn listed(&self, digest: &Digest, rules: &Rules<'_>, now: Timestamp) -> Listed<'_> {
         // Several show nothing of what differs in one of them.
         let depth = if digest.members.len() == 1 { Depth::Evidence } else { Depth::Figures };
@@ -234,7 +257,7 @@ impl Desk {
         for case in digest.members.iter().filter_map(|alert| self.cases.get(alert)) {
             let Some(about) = case.notification.as_deref() else { continue };
             let place = case.places.get(&digest.sink);
-            let is_old = case.ended_at.is_none() && place.is_none_or(|place| place.joined_at != Some(now));
+            let is_old = case.ended_at.is_none() && !self.fresh.contains(&case.alert_id);
             let told = if is_old { Cow::Owned(rules.as_of_now(about, depth, now)) } else { Cow::Borrowed(about) };
             let named = Named::of(told, case.acked.as_ref(), place.is_some_and(|place| place.listed));
             if case.ended_at.is_none() { firing.push(named) } else { ended.push(named) }

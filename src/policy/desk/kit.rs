@@ -188,9 +188,9 @@ impl Life {
     pub fn ack(&mut self, name: &str, second: i64) {
         self.until(second);
         let ack = Ack { by: "mara".to_owned(), at: at(second), note: None };
-        self.with(second, |desk, rules, _| {
+        self.with(second, |desk, rules, now| {
             if let Ok(before) = desk.ack(name, &ack, false) {
-                desk.tell_ack(&before, &ack, rules.config);
+                desk.tell_ack(&before, &ack, rules, now);
             }
         });
     }

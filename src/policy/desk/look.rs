@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::meant::Grouping;
+use crate::config::meant::{Grouping, SinkConfig};
 use crate::policy::current::Depth;
+use crate::policy::desk::acks::taken_on;
 use crate::policy::desk::ahead::Ahead;
 use crate::policy::desk::case::{Case, NextEscalation, QuietNow, Told};
 use crate::policy::desk::digest::Form;
@@ -121,8 +122,11 @@ impl Desk {
                 if again {
                     self.mention(&place.group.clone());
                 }
-            } else if !told || again {
-                let grouping = way.route.grouping.as_ref().filter(|_| !told);
+            } else if told && again {
+                // Known there by itself: a storm would tell it a second time.
+                alone.push(sink.clone());
+            } else if !told {
+                let grouping = way.route.grouping.as_ref();
                 let form = grouping.map(|grouping| self.form_of(grouping, way, moment));
                 if self.is_alone(case, sink, form, way.route.repeat, moment) {
                     alone.push(sink.clone());
@@ -150,7 +154,7 @@ impl Desk {
             told.occasion = Occasion::QuietEnded;
             told.add_note(quiet.ended());
         }
-        self.tell_alone(case, told, alone, moment.now);
+        self.tell_alone(case, told, alone, moment);
     }
 
     #[expect(clippy::unused_self, reason = "stands beside its siblings")]
@@ -177,7 +181,7 @@ impl Desk {
             self.join(case, sink, &form, about.severity, now);
             return false;
         }
-        if about.severity != AlertSeverity::Page || !self.is_storm(sink, rules.config.limits.storm, now) {
+        if about.severity != AlertSeverity::Page || !self.is_storm((sink, case.drill), rules.config.limits.storm, now) {
             return true;
         }
         let form = Form::storm(about, sink, repeat, &rules.config.server.external_labels);
@@ -185,9 +189,10 @@ impl Desk {
         false
     }
 
-    /// Counts one more page to a sink, unless that is one too many within a minute.
-    pub(super) fn is_storm(&mut self, sink: &str, limit: usize, now: Timestamp) -> bool {
-        let pages = self.pages.entry(sink.to_owned()).or_default();
+    /// Counts one more page to a sink, unless that is one too many within a minute; drills apart (true), so that they push
+    /// no real page into a digest.
+    pub(super) fn is_storm(&mut self, (sink, drill): (&str, bool), limit: usize, now: Timestamp) -> bool {
+        let pages = self.pages.entry((sink.to_owned(), drill)).or_default();
         while pages.front().is_some_and(|at| *at + STORM <= now) {
             pages.pop_front();
         }
@@ -198,15 +203,21 @@ impl Desk {
         false
     }
 
-    fn tell_alone(&mut self, case: &mut Case, told: Notification, sinks: Vec<String>, now: Timestamp) {
+    fn tell_alone(&mut self, case: &mut Case, told: Notification, sinks: Vec<String>, moment: Moment<'_>) {
         if sinks.is_empty() {
             return;
         }
         for sink in &sinks {
-            case.note(sink, now, true);
+            case.note(sink, moment.now, true);
         }
         self.touched.insert(case.alert_id.clone());
-        self.tell(told, sinks);
+        let ack = case.acked.as_ref().map(|ack| taken_on(told.clone(), case.acks, ack));
+        self.tell(told, sinks.clone());
+        // It was taken on before they heard of it.
+        if let Some(ack) = ack {
+            let hears = |sink: &String| moment.rules.config.sinks.get(sink).is_some_and(SinkConfig::hears_acks);
+            self.tell(ack, sinks.into_iter().filter(hears).collect());
+        }
     }
 
     /// While it fires and nobody took it on: each sink again after the `repeat` of its route.
@@ -232,7 +243,7 @@ impl Desk {
             told.id = format!("{}/r{number}", about.id);
             told.occasion = Occasion::Repeat;
             told.add_note(&format!("still firing, told again after {repeat}"));
-            self.tell_alone(case, told, sinks, now);
+            self.tell_alone(case, told, sinks, moment);
         }
         next
     }
@@ -277,7 +288,7 @@ impl Desk {
                     let mut told = moment.told(case);
                     told.occasion = Occasion::Escalation;
                     told.add_note(&note);
-                    self.tell_alone(case, told, alone, now);
+                    self.tell_alone(case, told, alone, moment);
                 }
             }
         }

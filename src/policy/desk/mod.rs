@@ -156,8 +156,10 @@ pub struct Desk {
     digests: BTreeMap<String, Digest>,
     queue: BTreeSet<(Timestamp, Errand)>,
     queued: BTreeMap<Errand, Timestamp>,
-    /// Pages told within the last minute, by sink.
-    pages: BTreeMap<String, VecDeque<Timestamp>>,
+    /// Pages told within the last minute, by sink and whether they are drills.
+    pages: BTreeMap<(String, bool), VecDeque<Timestamp>>,
+    /// Handed over just now: what they say is of now.
+    fresh: BTreeSet<String>,
     /// The newest time it was given.
     now: Timestamp,
     sweep_at: Timestamp,
@@ -193,6 +195,7 @@ impl Desk {
             }
         };
         self.touched.insert(id.clone());
+        self.fresh.insert(id.clone());
         self.cases.insert(id.clone(), case);
         // Its figures are of now.
         let at_once = Rules { current: &|about, _| Some(Figures::of(about)), ..*rules };
@@ -374,6 +377,9 @@ impl Desk {
             for (id, due) in digests {
                 self.send(Errand::Digest(id), due);
             }
+        }
+        if now != self.now {
+            self.fresh.clear();
         }
         self.now = now;
     }

@@ -203,6 +203,7 @@ proptest! {
         // By sink and key: nobody is called there, for somebody acknowledged it.
         let mut hushed: BTreeSet<(String, String)> = BTreeSet::new();
         let mut ids = BTreeSet::new();
+        let mut once: BTreeSet<(String, String, i64)> = BTreeSet::new();
         // By sink and alert: named as firing, and not yet as ended.
         let mut named: BTreeSet<(String, String)> = BTreeSet::new();
         let mut ever: BTreeSet<(String, String)> = BTreeSet::new();
@@ -228,6 +229,10 @@ proptest! {
                 let is_over = members.iter().all(|(_, state)| *state == AlertState::Resolved);
                 prop_assert_eq!(is_over, about.state == AlertState::Resolved);
                 for (alert, state) in members {
+                    if state == AlertState::Firing && !about.tells_ack() {
+                        let moment = (sink.clone(), alert.clone(), *second);
+                        prop_assert!(once.insert(moment), "{} told twice to {} at {}", alert, sink, second);
+                    }
                     let known = (sink.clone(), alert.clone());
                     if state == AlertState::Resolved {
                         prop_assert!(ever.contains(&known), "{} hears of the end of {} only", sink, alert);

@@ -4,7 +4,7 @@ use super::kit::{Life, after, at, by, end_of, firing, seconds, ticket, to};
 use crate::config::meant::{Outside, Route};
 use crate::policy::act::{Ack, AlertVerdict};
 use crate::policy::desk::NotDone;
-use crate::policy::notification::Mark;
+use crate::policy::notification::{Mark, Notification};
 use crate::policy::quiet::QuietKind;
 use crate::units::{Length, Schedule};
 
@@ -387,6 +387,29 @@ fn too_many_pages_are_told_as_one_and_never_as_none() {
     life.end("y", 70);
     assert_eq!(life.news(), "am:x/2 am:y/2 a:3![x- y-]");
     assert_eq!(life.case("x")["told"]["a"]["count"], 1);
+}
+
+#[test]
+fn one_known_by_itself_stays_so_when_a_quiet_ends_in_a_storm() {
+    let mut life = Life::new(vec![Route { repeat: Some(seconds(600)), ..to(&["a"]) }]);
+    life.config.limits.storm = 1;
+    for (second, name) in [(0, "x"), (70, "y"), (140, "z")] {
+        life.fire(name, second);
+    }
+    life.quiet("*", QuietKind::Silence, 200, 300);
+    life.with(200, super::Desk::reconsider);
+    life.news();
+    assert_eq!(life.news_until(301), "a:x/1/s1 a:y/1/s1 a:z/1/s1");
+    assert_eq!(life.news_until(901), "a:x/1/r1 a:y/1/r1 a:z/1/r1", "each once");
+}
+
+#[test]
+fn drills_push_no_page_into_a_storm() {
+    let mut life = Life::new(vec![to(&["a"])]);
+    life.config.limits.storm = 1;
+    let drill = |name| Notification { mark: Some(Mark::Drill), ..firing(name, 0) };
+    life.take_all(vec![drill("u"), drill("v"), firing("x", 0), firing("y", 0)], 0);
+    assert!(life.news().starts_with("a:u/1 a:x/1 a:1["));
 }
 
 #[test]
