@@ -288,7 +288,11 @@ mod tests {
             titled(counts(true, 0, 2, 4), &storm),
             "storm is over, all its alerts have ended: shop/cart, shop/search"
         );
-        assert_eq!(title(&of(None, &[])), "3 alerts: shop/cart, shop/search (+1)", "of an older version");
+        assert_eq!(
+            title(&Notification { several: None, ..of(counts(false, 3, 0, 0), &[]) }),
+            "3 alerts: shop/cart, shop/search (+1)",
+            "of an older version"
+        );
     }
 
     #[test]

@@ -475,13 +475,13 @@ mod tests {
         single.links.insert("why".to_owned(), "/slo/a/b".to_owned());
         let mut over = digest.clone();
         over.state = AlertState::Resolved;
-        let mut taken = digest.clone();
-        (taken.occasion, taken.links) = (Occasion::Acknowledged, BTreeMap::new());
-        for told in [&mut digest, &mut single, &mut over, &mut taken] {
+        let mut answered = digest.clone();
+        (answered.occasion, answered.links) = (Occasion::Acknowledged, BTreeMap::new());
+        for told in [&mut digest, &mut single, &mut over, &mut answered] {
             links.add_to_digest(told, now);
         }
         assert_eq!(digest.links.keys().collect::<Vec<_>>(), ["ack", "why"]);
-        assert_eq!(taken.links.keys().collect::<Vec<_>>(), ["why"], "it leads where it led");
+        assert_eq!(answered.links.keys().collect::<Vec<_>>(), ["why"], "it leads where it led");
         assert_eq!(digest.links["why"], "https://slo.example/alerts?state=firing");
         assert_eq!((single.links["mute"].as_str(), single.links["why"].as_str()), ("of the member", "/slo/a/b"));
         for told in [&digest, &single] {

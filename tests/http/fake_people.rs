@@ -79,7 +79,7 @@ impl FakePeople {
     }
 
     /// What was done, as the audit has it.
-    pub fn audit(&self, kind: RecordKind) -> Vec<Record> {
+    pub fn audit(kind: RecordKind) -> Vec<Record> {
         let text = |actor: &str, via: &str| {
             format!(
                 r#"{{"version":1,"at":"2026-11-21T02:57:16Z","actor":"{actor}","via":"{via}","action":"ack","object":"x/<b>","detail":"on it"}}"#

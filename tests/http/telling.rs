@@ -57,7 +57,7 @@ fn in_a_digest(member: &str, state: AlertState) -> Delivery {
     let mut row = delivery(&paging(), "slack", DeliveryState::Done, 9);
     let told = &mut row.notification;
     (told.kind, told.alert_id) = (AlertKind::Digest, DIGEST.to_owned());
-    told.slo = r#"group{service="checkout"}"#.to_owned();
+    r#"group{service="checkout"}"#.clone_into(&mut told.slo);
     let (alert_id, slo, reason) = (member.to_owned(), "checkout/<b>".to_owned(), "it fails".to_owned());
     told.members = vec![Member { alert_id, slo, kind: AlertKind::Burn, state, reason, ..Member::of(told) }];
     row.id = format!("{DIGEST}@slack");

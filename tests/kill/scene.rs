@@ -176,7 +176,7 @@ async fn play(number: u64, seed: u64, kills: u64) -> Account {
     // What is still to be told is told, then errors end, and with them all alerts.
     pause(2_000).await;
     people.stop.store(true, Ordering::SeqCst);
-    let (acts, seen) = (acting.await.unwrap(), watching.await.unwrap());
+    let (acts, watched) = (acting.await.unwrap(), watching.await.unwrap());
     let ended = quick.now() + world::SLICE;
     script.ended.store(ended, Ordering::SeqCst);
     settled(&people, ended + books::LAG).await;
@@ -188,7 +188,7 @@ async fn play(number: u64, seed: u64, kills: u64) -> Account {
         audit: list("/api/v1/audit?limit=5000").await,
         heard: recorder.all(),
         acts,
-        seen,
+        seen: watched,
         script,
     };
     drop(life);

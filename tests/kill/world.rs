@@ -153,7 +153,7 @@ impl Script {
             let points: Vec<Value> = counted.map(|(at, value)| point(at, value)).collect();
             json!({"metric": labels, "values": points})
         });
-        matrix(series.filter(|series| series["values"] != json!([])).collect())
+        matrix(&series.filter(|series| series["values"] != json!([])).collect::<Vec<_>>())
     }
 
     /// An answer of `/api/v1/query_range`: the questions by which history is read.
@@ -166,10 +166,11 @@ impl Script {
             let points: Vec<Value> =
                 steps().filter(|at| self.times(at - length, *at).next().is_some()).map(|at| point(at, many)).collect();
             let none = named.is_empty() || points.is_empty();
-            return matrix(if none { Vec::new() } else { vec![json!({"metric": {}, "values": points})] });
+            let values = json!({"metric": {}, "values": points});
+            return matrix(if none { &[] } else { std::slice::from_ref(&values) });
         }
         if query.starts_with("resets(") {
-            return matrix(Vec::new());
+            return matrix(&[]);
         }
         let is_count = query.starts_with("count_over_time(");
         assert!(is_count || query.starts_with("last_over_time("), "not known here: {query}");
@@ -186,7 +187,7 @@ impl Script {
             };
             json!({"metric": labels, "values": steps().filter_map(at_step).collect::<Vec<_>>()})
         });
-        matrix(series.filter(|series| series["values"] != json!([])).collect())
+        matrix(&series.filter(|series| series["values"] != json!([])).collect::<Vec<_>>())
     }
 }
 
@@ -195,7 +196,7 @@ fn point(at: i64, value: i64) -> Value {
     json!([serde_json::from_str::<Value>(&seconds).unwrap(), value.to_string()])
 }
 
-fn matrix(result: Vec<Value>) -> Value {
+fn matrix(result: &[Value]) -> Value {
     json!({"status": "success", "data": {"resultType": "matrix", "result": result}})
 }
 

@@ -12,11 +12,11 @@ const PROCESSES: u32 = 200;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A port that nobody listens on. Two parts of a test that ask side by side say `0` and `1`.
-pub fn free(part: u32) -> u16 {
+/// A port that nobody listens on. Two parts of a test that ask side by side say that they are part `0` and `1`.
+pub fn free(asker: u32) -> u16 {
     let process = std::process::id() % PROCESSES;
     loop {
-        let number = NEXT.fetch_add(2, Ordering::SeqCst) + part;
+        let number = NEXT.fetch_add(2, Ordering::SeqCst) + asker;
         let port = FIRST + (process * OF_A_PROCESS + number) % (PROCESSES * OF_A_PROCESS);
         let port = u16::try_from(port).unwrap();
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

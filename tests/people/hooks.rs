@@ -223,13 +223,16 @@ async fn what_was_told_comes_back_from_pagerduty_and_slack_and_nobody_else_can_s
     }
 
     // Two at once: both are told yes, one has it.
-    let (pager, chat) = tokio::join!(
+    let (from_pagerduty, chat) = tokio::join!(
         from_pager(&shop, &both, "Cleo", now(), PAGER_SECRET),
         from_chat(&shop, &pressed, "dan", now(), CHAT_SECRET),
     );
-    assert_eq!((pager.0, &pager.1["done"], chat.0, &chat.1["done"]), (200, &json!(true), 200, &json!(true)));
+    assert_eq!(
+        (from_pagerduty.0, &from_pagerduty.1["done"], chat.0, &chat.1["done"]),
+        (200, &json!(true), 200, &json!(true))
+    );
     let by = alert(&shop, &pressed).await["acked"]["by"].as_str().unwrap().to_owned();
-    let second = if by == "Cleo" { &chat.1 } else { &pager.1 };
+    let second = if by == "Cleo" { &chat.1 } else { &from_pagerduty.1 };
     assert!(["Cleo", "dan"].contains(&by.as_str()), "{by}");
     let message = second["message"].as_str().unwrap();
     assert!(message.contains(&format!("`{by}` acknowledged it already")), "{message}");

@@ -4,6 +4,7 @@
 //! Waiting is for a condition with a deadline ([`eventually`]); what was last seen is in the message when it passes.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::duplicate_mod, reason = "some tests have the kit too, some do not")]
 
 #[path = "../kit/port.rs"]
 mod port;
