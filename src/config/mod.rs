@@ -11,6 +11,7 @@ mod routes;
 pub mod secrets;
 pub mod sinks;
 mod sources;
+mod told;
 mod written;
 
 /// The source of an SLO where nothing is configured.

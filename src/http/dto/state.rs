@@ -165,7 +165,7 @@ pub struct Config {
     /// Whether the last reload was taken; if not, this is the set before it.
     pub reload_ok: bool,
     /// The first error of a reload that was refused, with its place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reload_error: Option<String>,
     /// As meant, every default applied, secrets redacted.
     #[schema(value_type = Object)]

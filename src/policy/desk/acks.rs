@@ -136,7 +136,7 @@ mod tests {
     use crate::config::meant::SecretRef;
     use crate::config::meant::{Route, SinkConfig};
     use crate::config::sinks::teams::Teams;
-    use crate::policy::act::Ack;
+    use crate::policy::act::{Ack, AlertVerdict};
     use crate::policy::current::Figures;
     use crate::policy::desk::NotDone;
     use crate::policy::desk::kit::{Life, after, at, by, firing, pagerduty, seconds, to};
@@ -350,5 +350,30 @@ mod tests {
         });
         take_on(&mut life, "x", 10);
         assert_eq!(life.news(), "a:x/1/a1");
+    }
+
+    #[test]
+    fn people_take_on_and_judge_what_is_open() {
+        let mut life = Life::new(vec![to(&["a"])]);
+        let ack = Ack { by: "mara".to_owned(), at: at(0), note: Some("on it".to_owned()) };
+        life.fire("x", 0);
+        life.with(1, |desk, _, _| {
+            assert_eq!(desk.ack("nobody", &ack, false), Err(NotDone::Unknown));
+            let before = desk.ack("x", &ack, false).unwrap();
+            desk.undo(before);
+            assert_eq!(desk.case("x").unwrap().acked, None, "what could not be written was not done");
+            desk.judge("x", AlertVerdict::Noise, "ben", false).unwrap();
+            // Held back: the desk was not told of it yet.
+            desk.ack("held", &ack, true).unwrap();
+        });
+        assert_eq!((&life.case("x")["verdict"], &life.case("x")["verdict_by"]), (&"noise".into(), &"ben".into()));
+        life.fire("held", 10);
+        assert_eq!(life.news(), "a:x/1 a:held/1");
+        assert_eq!(life.case("held")["acked"]["note"], "on it");
+        life.with(20, |desk, _, now| {
+            desk.ack("another", &ack, true).unwrap();
+            desk.ended_untold("another", now);
+        });
+        assert_eq!(life.case("another")["ended_at"], at(20).to_string());
     }
 }

@@ -2,8 +2,6 @@
 
 use super::kit::{Life, after, at, by, end_of, firing, seconds, ticket, to};
 use crate::config::meant::{Outside, Route};
-use crate::policy::act::{Ack, AlertVerdict};
-use crate::policy::desk::NotDone;
 use crate::policy::notification::{Mark, Notification};
 use crate::policy::quiet::QuietKind;
 use crate::units::{Length, Schedule};
@@ -463,31 +461,6 @@ fn a_clock_that_is_set_back_loses_nothing() {
     assert_eq!(life.news_until(31), "a:1[x]");
     life.with(-20_000, |_, _, _| {});
     assert_eq!(life.news_until(-19_000), "a:1/r1[x]");
-}
-
-#[test]
-fn people_take_on_and_judge_what_is_open() {
-    let mut life = Life::new(vec![to(&["a"])]);
-    let ack = Ack { by: "mara".to_owned(), at: at(0), note: Some("on it".to_owned()) };
-    life.fire("x", 0);
-    life.with(1, |desk, _, _| {
-        assert_eq!(desk.ack("nobody", &ack, false), Err(NotDone::Unknown));
-        let before = desk.ack("x", &ack, false).unwrap();
-        desk.undo(before);
-        assert_eq!(desk.case("x").unwrap().acked, None, "what could not be written was not done");
-        desk.judge("x", AlertVerdict::Noise, "ben", false).unwrap();
-        // Held back: the desk was not told of it yet.
-        desk.ack("held", &ack, true).unwrap();
-    });
-    assert_eq!((&life.case("x")["verdict"], &life.case("x")["verdict_by"]), (&"noise".into(), &"ben".into()));
-    life.fire("held", 10);
-    assert_eq!(life.news(), "a:x/1 a:held/1");
-    assert_eq!(life.case("held")["acked"]["note"], "on it");
-    life.with(20, |desk, _, now| {
-        desk.ack("another", &ack, true).unwrap();
-        desk.ended_untold("another", now);
-    });
-    assert_eq!(life.case("another")["ended_at"], at(20).to_string());
 }
 
 /// Ten thousand at once: looks are counted, not seconds.
