@@ -421,7 +421,7 @@ async fn sources_and_configuration_are_shown() {
     );
     assert_eq!(list["items"][1]["last_error"], Value::Null);
     let config = server.get("/api/v1/config").await.json();
-    assert_eq!(keys(&config), ["config", "digest", "loaded_at", "reload_ok", "revision"]);
+    assert_eq!(keys(&config), ["config", "digest", "loaded_at", "reload_error", "reload_ok", "revision"]);
     assert_eq!(config["loaded_at"], "2026-11-21T01:00:00Z");
 }
 
