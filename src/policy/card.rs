@@ -72,6 +72,9 @@ pub fn subject(notification: &Notification) -> String {
     words.join(" ")
 }
 
+/// The service of what is told of sinks themselves: what a person has to mend there stands in the reason.
+const SINKS: &str = "sink";
+
 fn headline(notification: &Notification) -> String {
     if several::is_several(notification) {
         return subject(notification);
@@ -85,6 +88,8 @@ fn headline(notification: &Notification) -> String {
         (_, AlertKind::Watchdog) => "is alive".to_owned(),
         (_, AlertKind::Digest) => "fires".to_owned(),
         (_, AlertKind::Report) => "review".to_owned(),
+        (None, AlertKind::Source) if notification.service == SINKS => notification.reason.clone(),
+        (Some(_), AlertKind::Source) if notification.service == SINKS => "needs nobody any more".to_owned(),
         (ended, AlertKind::Source) => if ended.is_some() { "answers again" } else { "does not answer" }.to_owned(),
         (_, AlertKind::Budget) => of_the_budget(notification),
         (_, AlertKind::Burn) => {
@@ -519,6 +524,10 @@ mod tests {
             ..page()
         };
         assert_eq!(render(&source), "[PAGE] source/prometheus: does not answer\nsince 02:54 UTC, 6 min");
+        let reason = "sink `gh` needs attention: labels were dropped".to_owned();
+        let sink = Notification { service: "sink".to_owned(), name: "gh".to_owned(), reason, ..source };
+        let first = "[PAGE] sink/gh: sink `gh` needs attention: labels were dropped\n";
+        assert!(render(&sink).starts_with(first), "{}", render(&sink));
     }
 
     #[test]
